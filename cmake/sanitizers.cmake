@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+# -DPOLLEN8_SANITIZE=address|thread, -DPOLLEN8_FUZZ=ON (clang), -DPOLLEN8_COVERAGE=ON.
+set(POLLEN8_SANITIZE "" CACHE STRING "address (with undefined behaviour), thread, or empty")
+option(POLLEN8_FUZZ "Build the libFuzzer targets (clang only)" OFF)
+option(POLLEN8_COVERAGE "Instrument for coverage" OFF)
+
+add_library(pollen8_sanitizers INTERFACE)
+if(POLLEN8_SANITIZE STREQUAL "address")
+  set(sanitize -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+elseif(POLLEN8_SANITIZE STREQUAL "thread")
+  set(sanitize -fsanitize=thread -fno-omit-frame-pointer)
+elseif(NOT POLLEN8_SANITIZE STREQUAL "")
+  message(FATAL_ERROR "POLLEN8_SANITIZE is '${POLLEN8_SANITIZE}', expected address, thread or empty")
+endif()
+if(POLLEN8_FUZZ)
+  list(APPEND sanitize -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer)
+endif()
+if(POLLEN8_COVERAGE)
+  list(APPEND sanitize --coverage)
+endif()
+target_compile_options(pollen8_sanitizers INTERFACE ${sanitize})
+target_link_options(pollen8_sanitizers INTERFACE ${sanitize})

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Builds and parses every NATS subject; the only place with their text. Ids become base64url tokens, so
+ * that no id can inject a `.`, `*` or `>`. Pure; any thread.
+ */
+#ifndef POLLEN8_COMMON_SUBJECT_H
+#define POLLEN8_COMMON_SUBJECT_H
+
+#include "slice.h"
+#include "status.h"
+
+/* Longest subject this file makes, with its NUL: a prefix and a base64url token of 128 bytes. */
+#define SUBJECT_SIZE 256
+
+#define SUBJECT_AUTH_VERIFY   "pollen8.auth.verify"
+#define SUBJECT_SESSION_OPEN  "pollen8.session.open"
+#define SUBJECT_SESSION_ANY   "pollen8.session.*"
+#define SUBJECT_OUT_INDUSTRY  "pollen8.out.industry"
+#define SUBJECT_OUT_ALL       "pollen8.out.all"
+#define SUBJECT_EVENTS_ANY    "pollen8.events.>"
+#define SUBJECT_DEAD_ANY      "pollen8.dead.>"
+#define SUBJECT_HISTORY_READ  "pollen8.history.read"
+
+#define QUEUE_AUTH  "auth-svc"
+#define QUEUE_VALUE "value-svc"
+
+#define STREAM_EVENTS "POLLEN8_EVENTS"
+#define STREAM_DEAD   "POLLEN8_DEAD"
+
+enum subject_kind {
+    SUBJECT_IN,      /* pollen8.in.<event name> */
+    SUBJECT_EVENTS,  /* pollen8.events.<event name> */
+    SUBJECT_DEAD,    /* pollen8.dead.<event name> */
+    SUBJECT_OUT_USER, /* pollen8.out.user.<token of a user id> */
+    SUBJECT_CTL_USER, /* pollen8.ctl.user.<token of a user id> */
+    SUBJECT_SESSION, /* pollen8.session.<gateway name> */
+    SUBJECT_GATEWAY, /* pollen8.gw.<gateway name> */
+    SUBJECT_ADMIN    /* pollen8.admin.<verb> */
+};
+
+/* Writes the subject and a NUL. `name` is an event name, a user id (encoded), a gateway name or a verb as
+ * the kind says. STATUS_MALFORMED where it is not valid for its kind. */
+enum status subject_make(char out[SUBJECT_SIZE], enum subject_kind kind, struct slice name);
+
+/* The tail of a subject of `kind` (the event name, the token), borrowed from `subject`; STATUS_MALFORMED
+ * where the subject is of another kind. Tokens are returned as they are, not decoded. */
+enum status subject_tail(struct slice subject, enum subject_kind kind, struct slice *ret_tail);
+
+#endif

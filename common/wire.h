@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Packs and unpacks the protobuf messages with bounds: input length is capped before unpacking, memory comes
+ * from one arena a message, and every string must be valid UTF-8 without NUL (the decoder checks neither).
+ * Any thread.
+ *
+ *   struct wire_arena arena = {0};
+ *   const Pollen8__VerifyRequest *request;
+ *   if (wire_unpack(&arena, &pollen8__verify_request__descriptor, bytes, (const void **)&request) == STATUS_OK)
+ *       ...
+ *   wire_arena_done(&arena);      // frees the message with everything in it
+ */
+#ifndef POLLEN8_COMMON_WIRE_H
+#define POLLEN8_COMMON_WIRE_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "buf.h"
+#include "slice.h"
+#include "status.h"
+
+#define WIRE_MAXIMUM_BYTES (2 * 1024 * 1024)
+
+/* Memory of one unpacked message. Zero it to start; wire_arena_reset keeps the memory for the next one. */
+struct wire_arena {
+    struct wire_chunk *chunks; /* owned */
+    size_t allocated;          /* bytes, bounded by 16 x the input + 64 KB */
+    size_t limit;
+};
+
+void wire_arena_reset(struct wire_arena *arena);
+void wire_arena_done(struct wire_arena *arena);
+
+/* STATUS_MALFORMED for anything that is not such a message, STATUS_PAYLOAD_TOO_LARGE past
+ * WIRE_MAXIMUM_BYTES, STATUS_NO_MEMORY past the arena's bound. The message lives in the arena. */
+enum status wire_unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *descriptor,
+                        struct slice bytes, const ProtobufCMessage **ret_message);
+
+/* Appends the packed message. */
+enum status wire_pack(struct buf *buf, const ProtobufCMessage *message);
+
+#endif
