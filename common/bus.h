@@ -119,10 +119,11 @@ enum status bus_stream_ensure(struct bus *bus, const struct bus_stream_options *
 
 struct bus_consumer_options {
     const char *stream;
-    const char *durable;
+    const char *durable; /* NULL: a temporary one that the server drops when nobody fetches for 60 s */
     const char *filter;  /* subject filter */
     int64_t ack_wait_ms;
     int32_t maximum_ack_pending;
+    int64_t start_time_ms; /* only messages stored from here on, Unix milliseconds; 0: all */
 };
 
 /* Makes or updates the durable (explicit ack, no limit on deliveries) and a pull subscription on it. Blocks. */
