@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+# The gateway's pure parts: bytes in, structs out; no socket, no loop, no log.
+add_library(pollen8_gateway_codecs STATIC
+  client_frame.c
+  dedupe.c
+  eio_packet.c
+  handshake.c
+  json_scan.c
+  limits.c
+  origin.c
+  sio_packet.c
+  ws_frame.c
+  ws_json.c
+  ws_proto.c)
+target_include_directories(pollen8_gateway_codecs PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(pollen8_gateway_codecs PUBLIC pollen8_common PRIVATE pollen8_warnings pollen8_sanitizers)

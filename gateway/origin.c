@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary */
+#include "origin.h"

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Complete, unmasked, unfragmented WebSocket frames as a server sends them (RFC 6455 section 5.2), so that
+ * one buffer can be written raw to any number of sockets:
+ *
+ *   FIN 1, RSV 0, opcode | length 0..125            2 bytes of header
+ *                        | 126, length in 2 bytes   4
+ *                        | 127, length in 8 bytes  10
+ *
+ * Pure; any thread. No allocation but the caller's buf.
+ */
+#ifndef POLLEN8_GATEWAY_WS_FRAME_H
+#define POLLEN8_GATEWAY_WS_FRAME_H
+
+#include <stdint.h>
+
+#include "../common/buf.h"
+#include "../common/slice.h"
+#include "../common/status.h"
+
+#define WS_FRAME_HEADER_MAXIMUM        10
+#define WS_FRAME_CONTROL_MAXIMUM       125 /* payload of close, ping and pong */
+#define WS_FRAME_CLOSE_REASON_MAXIMUM 123
+
+enum ws_opcode { WS_TEXT = 0x1, WS_BINARY = 0x2, WS_CLOSE = 0x8, WS_PING = 0x9, WS_PONG = 0xA };
+
+/* 2, 4 or 10. */
+size_t ws_frame_header_size(uint64_t length);
+
+/* Writes the header of a frame with `length` payload bytes; returns its size. A control frame longer than
+ * WS_FRAME_CONTROL_MAXIMUM is a bug of the caller. */
+size_t ws_frame_header(unsigned char out[WS_FRAME_HEADER_MAXIMUM], enum ws_opcode opcode, uint64_t length);
+
+/* Appends header and payload, all or nothing. */
+enum status ws_frame_append(struct buf *buf, enum ws_opcode opcode, struct slice payload);
+
+/* Appends a close frame; a reason past its bound is cut at a character. */
+enum status ws_frame_close_append(struct buf *buf, uint16_t code, struct slice reason);
+
+#endif
