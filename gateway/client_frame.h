@@ -25,8 +25,8 @@
 /* `id` is in the transport's own form and is handed back untouched to the ack's encoder: for ws_json the JSON
  * text ("7" or "\"a\""), for ws_proto the string's bytes, for Socket.IO the digits of the ack id. */
 struct client_frame {
-    struct slice id;   /* borrowed; length 0: no ack wanted */
-    struct slice data; /* borrowed; one valid JSON text, length 0: none given */
+    struct slice id;                          /* borrowed; length 0: no ack wanted */
+    struct slice data;                        /* borrowed; one valid JSON text, length 0: none given */
     char event[EVENT_NAME_MAXIMUM_BYTES + 1]; /* a valid event name, NUL-terminated */
 };
 
@@ -43,10 +43,10 @@ struct client_reason {
 
 /* The answer to a frame with an id. For ok, `data` is one JSON text (length 0 is sent as {}). */
 struct client_result {
-    enum status status;         /* STATUS_OK, or a refusal of errors.def */
-    struct slice data;          /* borrowed; ok only */
-    struct slice message;       /* borrowed, valid UTF-8; length 0: the status's default sentence */
-    uint32_t retry_after_ms;    /* 0: no hint */
+    enum status status;      /* STATUS_OK, or a refusal of errors.def */
+    struct slice data;       /* borrowed; ok only */
+    struct slice message;    /* borrowed, valid UTF-8; length 0: the status's default sentence */
+    uint32_t retry_after_ms; /* 0: no hint */
 };
 
 /* Whether the text is one valid JSON text within bounds: syntax, UTF-8, depth, number of values, duplicate

@@ -19,13 +19,13 @@
 #define EIO_PAYLOAD_PACKET_MAXIMUM 256 /* packets in one polling body */
 
 enum eio_type { /* the digit on the wire */
-    EIO_OPEN = 0,
-    EIO_CLOSE = 1,
-    EIO_PING = 2,
-    EIO_PONG = 3,
-    EIO_MESSAGE = 4,
-    EIO_UPGRADE = 5,
-    EIO_NOOP = 6
+                EIO_OPEN = 0,
+                EIO_CLOSE = 1,
+                EIO_PING = 2,
+                EIO_PONG = 3,
+                EIO_MESSAGE = 4,
+                EIO_UPGRADE = 5,
+                EIO_NOOP = 6
 };
 
 struct eio_packet {

@@ -25,7 +25,7 @@ struct handshake_token {
 
 /* Where a token may stand; an empty slice: there is nothing. */
 struct handshake_source {
-    struct slice auth;          /* the JSON text of the CONNECT packet, or of the first message's data on /ws */
+    struct slice auth; /* the JSON text of the CONNECT packet, or of the first message's data on /ws */
     struct slice authorization; /* the header's value */
     struct slice query;         /* the raw query string, without '?', still percent-encoded */
 };

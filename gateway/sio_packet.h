@@ -23,23 +23,23 @@
 #define SIO_ROOT                    SLICE_LITERAL("/")
 
 enum sio_type { /* the digit on the wire */
-    SIO_CONNECT = 0,
-    SIO_DISCONNECT = 1,
-    SIO_EVENT = 2,
-    SIO_ACK = 3,
-    SIO_CONNECT_ERROR = 4,
-    SIO_BINARY_EVENT = 5,
-    SIO_BINARY_ACK = 6
+                SIO_CONNECT = 0,
+                SIO_DISCONNECT = 1,
+                SIO_EVENT = 2,
+                SIO_ACK = 3,
+                SIO_CONNECT_ERROR = 4,
+                SIO_BINARY_EVENT = 5,
+                SIO_BINARY_ACK = 6
 };
 
 struct sio_packet {
     enum sio_type type;
-    unsigned attachments;       /* binary messages that follow; binary types only */
-    struct slice name_space;    /* borrowed, starts with '/'; "/" where none is written */
+    unsigned attachments;    /* binary messages that follow; binary types only */
+    struct slice name_space; /* borrowed, starts with '/'; "/" where none is written */
     bool has_ack;
     uint64_t ack_id;
-    struct slice ack_text;      /* borrowed; the digits as written */
-    struct slice payload;       /* borrowed; JSON text or empty */
+    struct slice ack_text; /* borrowed; the digits as written */
+    struct slice payload;  /* borrowed; JSON text or empty */
 };
 
 /* Splits the packet, checks that the payload is valid JSON within bounds and of the kind its type asks for
@@ -77,8 +77,8 @@ enum status sio_disconnect_append(struct buf *buf, struct slice name_space);
 
 /* 2[<ack id>]["event",data,"offset"]; `data` is JSON text (empty: no argument), `offset` plain text (empty:
  * none). ack_id NULL: no ack is asked for. */
-enum status sio_event_append(struct buf *buf, struct slice name_space, const uint64_t *ack_id, struct slice event,
-                             struct slice data, struct slice offset);
+enum status sio_event_append(struct buf *buf, struct slice name_space, const uint64_t *ack_id,
+                             struct slice event, struct slice data, struct slice offset);
 
 /* 3<id>[{"ok":...}]; `ack_text` is the frame's id. */
 enum status sio_ack_append(struct buf *buf, struct slice name_space, struct slice ack_text,

@@ -18,8 +18,8 @@
 #include "../common/slice.h"
 #include "../common/status.h"
 
-#define WS_FRAME_HEADER_MAXIMUM        10
-#define WS_FRAME_CONTROL_MAXIMUM       125 /* payload of close, ping and pong */
+#define WS_FRAME_HEADER_MAXIMUM       10
+#define WS_FRAME_CONTROL_MAXIMUM      125 /* payload of close, ping and pong */
 #define WS_FRAME_CLOSE_REASON_MAXIMUM 123
 
 enum ws_opcode { WS_TEXT = 0x1, WS_BINARY = 0x2, WS_CLOSE = 0x8, WS_PING = 0x9, WS_PONG = 0xA };

@@ -13,8 +13,8 @@
 #include "../common/wire.h"
 #include "client_frame.h"
 
-#define WS_PROTO_SUBPROTOCOL          "pollen8.v1.protobuf"
-#define WS_PROTO_OFFSET_MAXIMUM_BYTES 1024
+#define WS_PROTO_SUBPROTOCOL           "pollen8.v1.protobuf"
+#define WS_PROTO_OFFSET_MAXIMUM_BYTES  1024
 #define WS_PROTO_MESSAGE_MAXIMUM_BYTES 256
 
 /* As ws_json_decode; STATUS_PAYLOAD_TOO_LARGE past WIRE_MAXIMUM_BYTES. */
@@ -22,7 +22,8 @@ enum status ws_proto_decode(struct wire_arena *arena, struct slice bytes, struct
                             struct client_reason *reason);
 
 /* STATUS_MALFORMED where event or offset is longer than its bound or holds a NUL. */
-enum status ws_proto_event_append(struct buf *buf, struct slice event, struct slice data, struct slice offset);
+enum status ws_proto_event_append(struct buf *buf, struct slice event, struct slice data,
+                                  struct slice offset);
 
 /* A message past WS_PROTO_MESSAGE_MAXIMUM_BYTES is cut at a character. */
 enum status ws_proto_ack_append(struct buf *buf, struct slice id, const struct client_result *result);
