@@ -38,26 +38,31 @@ typedef void bus_message_fn(void *context, const struct bus_message *message);
  * NULL. Called exactly once for each accepted bus_request. */
 typedef void bus_reply_fn(void *context, enum status status, const struct bus_message *message);
 
+/* BUS_CLOSED comes at bus_free, or when the server refused this client for good (the same authorization
+ * error twice): then the process should end with an error. */
 enum bus_state { BUS_CONNECTED, BUS_DISCONNECTED, BUS_RECONNECTED, BUS_SLOW_CONSUMER, BUS_CLOSED };
 
 struct bus_options {
-    const char *url;              /* comma-separated list */
-    const char *name;             /* shown by the server: "gateway gw-1" */
-    const char *credentials_file; /* NULL or empty: none */
-    const char *ca_file;          /* NULL or empty: the system's */
+    const char *url;               /* comma-separated list */
+    const char *name;              /* shown by the server: "gateway gw-1" */
+    const char *credentials_file;  /* NULL or empty: none */
+    const char *ca_file;           /* NULL or empty: the system's */
     bool send_as_soon_as_possible; /* a system call a publish and 0.2 ms, instead of 1 ms batches */
-    uint32_t requests_maximum;    /* outstanding bus_requests; 0: 65,536 */
-    uint32_t pending_messages;    /* bound of the delivery queue of a subscription; 0: 65,536 */
-    void (*on_state)(void *context, enum bus_state state); /* any library thread; must not block; may be NULL */
+    uint32_t requests_maximum;     /* outstanding bus_requests; 0: 65,536 */
+    uint32_t pending_messages;     /* bound of the delivery queue of a subscription; 0: 65,536 */
+    void (*on_state)(void *context,
+                     enum bus_state state); /* any library thread; must not block; may be NULL */
     void *context;
 };
 
-/* Never waits for a server. STATUS_MALFORMED where the url cannot be read, STATUS_NOT_FOUND where a file
+/* Waits at most one connect timeout (2 s a server that does not answer), then goes on in the background.
+ * STATUS_MALFORMED where the url cannot be read, STATUS_NOT_FOUND where a file
  * cannot be; `error` gets one line without credentials. */
 enum status bus_create(const struct bus_options *options, struct bus **ret_bus, char *error,
                        size_t error_size);
 
-/* Closes and frees; outstanding requests end with STATUS_DISCONNECTED first. NULL is accepted. */
+/* Closes and frees; outstanding requests end with STATUS_DISCONNECTED first. Consumers and batches must be
+ * freed before. Not on a thread of the library. NULL is accepted. */
 void bus_free(struct bus *bus);
 
 bool bus_connected(const struct bus *bus);
@@ -66,7 +71,7 @@ bool bus_connected(const struct bus *bus);
 int64_t bus_maximum_payload(struct bus *bus);
 
 /* Messages dropped by this process because a subscription's delivery queue was full, since start. */
-uint64_t bus_dropped(const struct bus *bus);
+uint64_t bus_dropped(struct bus *bus);
 
 enum status bus_publish(struct bus *bus, const char *subject, const void *data, size_t length);
 
@@ -98,8 +103,9 @@ enum status bus_request(struct bus *bus, const char *subject, const char *const 
 /* Waits until the server has taken everything sent so far (PING/PONG). Blocks: never on a loop thread. */
 enum status bus_flush(struct bus *bus, uint32_t timeout_ms);
 
-/* Stops the delivery of subscriptions (not of replies), lets queued messages be handled, at most
- * timeout_ms. Blocks. */
+/* Stops the delivery of subscriptions (not of replies), for the end of the process: those of a queue group
+ * leave the group and handle what they were given, at most timeout_ms (STATUS_TIMEOUT past it); the others
+ * end at once. Blocks. */
 enum status bus_drain(struct bus *bus, uint32_t timeout_ms);
 
 /* ---- JetStream -------------------------------------------------------------------------------------- */
@@ -126,7 +132,8 @@ struct bus_consumer_options {
     int64_t start_time_ms; /* only messages stored from here on, Unix milliseconds; 0: all */
 };
 
-/* Makes or updates the durable (explicit ack, no limit on deliveries) and a pull subscription on it. Blocks. */
+/* Makes or updates the durable (explicit ack, no limit on deliveries) and a pull subscription on it. Blocks.
+ */
 enum status bus_consumer_create(struct bus *bus, const struct bus_consumer_options *options,
                                 struct bus_consumer **ret_consumer, char *error, size_t error_size);
 void bus_consumer_free(struct bus_consumer *consumer);
@@ -142,14 +149,15 @@ void bus_batch_message(const struct bus_batch *batch, size_t index, struct bus_m
 
 struct bus_delivery {
     uint64_t stream_sequence;
-    uint64_t delivered; /* 1 the first time */
-    uint64_t pending;   /* messages left in the stream for this consumer */
+    uint64_t delivered;   /* 1 the first time */
+    uint64_t pending;     /* messages left in the stream for this consumer */
     int64_t timestamp_ms; /* when the stream stored it, Unix milliseconds */
 };
-enum status bus_batch_delivery(const struct bus_batch *batch, size_t index, struct bus_delivery *ret_delivery);
+enum status bus_batch_delivery(const struct bus_batch *batch, size_t index,
+                               struct bus_delivery *ret_delivery);
 enum status bus_batch_ack(struct bus_batch *batch, size_t index);
 enum status bus_batch_retry(struct bus_batch *batch, size_t index, int64_t delay_ms); /* nak */
-enum status bus_batch_in_progress(struct bus_batch *batch, size_t index); /* restarts ack_wait */
+enum status bus_batch_in_progress(struct bus_batch *batch, size_t index);             /* restarts ack_wait */
 void bus_batch_free(struct bus_batch *batch);
 
 struct bus_consumer_state {
@@ -158,6 +166,7 @@ struct bus_consumer_state {
     uint64_t ack_pending;
     uint64_t redelivered;
 };
-enum status bus_consumer_state(struct bus_consumer *consumer, struct bus_consumer_state *ret_state); /* blocks */
+enum status bus_consumer_state(struct bus_consumer *consumer,
+                               struct bus_consumer_state *ret_state); /* blocks */
 
 #endif
