@@ -39,6 +39,8 @@ static enum status explain(char *error, size_t error_size, const char *what, nat
     /* JetStream answers "not enabled" or not at all while the server is starting. */
     if (result == STATUS_NO_RESPONDERS || result == STATUS_TIMEOUT)
         result = STATUS_DISCONNECTED;
+    if (code == JSStreamNotFoundErr || code == JSConsumerNotFoundErr)
+        result = STATUS_NOT_FOUND;
     if (error && error_size > 0) {
         const char *text = NULL;
 
