@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The way of one verify request: token -> claims -> user -> permissions -> reply.
+ *
+ * A token seen before, of a user read lately, is answered at once by the thread that delivers the request;
+ * everything that may block (signatures, the user store) is done by worker threads behind a bounded queue.
+ * Requests past their deadline are dropped: nobody waits for them.
+ */
+#ifndef POLLEN8_AUTH_VERIFY_H
+#define POLLEN8_AUTH_VERIFY_H
+
+#include "../common/bus.h"
+#include "../common/metrics.h"
+#include "keys.h"
+#include "policy.h"
+#include "token.h"
+#include "users.h"
+
+struct verifier; /* opaque */
+
+/* Sends one reply; any thread of the verifier. */
+typedef void verify_respond_fn(void *context, struct slice reply, const void *data, size_t length);
+
+struct verify_options {
+    struct token_rules rules; /* what it points to is borrowed for the verifier's life */
+    struct users *users;      /* borrowed */
+    struct metrics *metrics;  /* borrowed; its ids are those of measures.h */
+    size_t workers;
+    size_t queue_limit;
+    size_t verdict_entries;
+    size_t user_entries;
+    int64_t user_ttl_ms;
+    verify_respond_fn *respond;
+    void *respond_context;
+};
+
+/* Starts the workers. Takes `keys` and `policy` over, also on failure. STATUS_NO_MEMORY. */
+enum status verify_create(const struct verify_options *options, struct keys *keys, struct policy *policy,
+                          struct verifier **ret_verifier);
+
+/* One VerifyRequest; a bus_message_fn with the verifier as context. One thread at a time. */
+void verify_message(void *context, const struct bus_message *message);
+
+/* From here on these hold; takes them over and forgets every verdict and user. Any thread. */
+void verify_replace(struct verifier *verifier, struct keys *keys, struct policy *policy);
+
+/* The user records may have changed. Any thread. */
+void verify_forget_users(struct verifier *verifier);
+
+/* Whether to ask the user store at all: while it is known to be down, requests that need it are refused at
+ * once instead of after its timeout. Any thread; starts as up. */
+void verify_store_up(struct verifier *verifier, bool up);
+
+/* Requests waiting or in work now. Any thread. */
+size_t verify_outstanding(const struct verifier *verifier);
+
+/* Answers everything taken so far and ends the workers; requests after that are refused. Blocks. */
+void verify_stop(struct verifier *verifier);
+
+/* Stops first where that has not been done. NULL is accepted. */
+void verify_free(struct verifier *verifier);
+
+#endif
