@@ -9,14 +9,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends \
       libnats-dev libwebsockets-dev libjwt-dev libmongoc-dev libhiredis-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY CMakeLists.txt CMakePresets.json ./
-COPY cmake cmake
-COPY proto proto
-COPY common common
-COPY gateway gateway
-COPY auth-svc auth-svc
-COPY value-svc value-svc
-COPY tools tools
+COPY . .
 RUN cmake --preset release && cmake --build --preset release && strip build/release/bin/*
 
 FROM debian:trixie-slim AS runtime
