@@ -364,9 +364,11 @@ static void *publish_for_ever(void *closure)
 {
     struct traffic *traffic = closure;
 
-    while (!atomic_load(&traffic->stop))
+    while (!atomic_load(&traffic->stop)) {
         for (int i = 0; i < 100; i++)
             (void)bus_publish(traffic->bus, "busy", "x", 1);
+        (void)bus_flush(traffic->bus, 5000);
+    }
     return NULL;
 }
 
