@@ -35,6 +35,8 @@ static inline struct slice client_frame_event(const struct client_frame *frame)
     return slice_from_string(frame->event);
 }
 
+#define CLIENT_REASON_EVENT_NAME "event must be 1 to 64 of A-Z a-z 0-9 _ : . - with no empty part"
+
 /* One sentence for the developer at the other end; never holds a value of the input, except the name of an
  * unknown member (cut, and only where it is a plain word). Empty where there is nothing to say. */
 struct client_reason {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
 # The gateway's pure parts: bytes in, structs out; no socket, no loop, no log.
 add_library(pollen8_gateway_codecs STATIC
+  append.c
   client_frame.c
   dedupe.c
   eio_packet.c

@@ -31,10 +31,14 @@ bool json_scan_is_integer(struct slice number);
  * or the depth. */
 enum status json_scan_check(struct slice text, size_t values);
 
+/* Without JSON white space around it. */
+struct slice json_scan_trim(struct slice text);
+
 /* A walk over the members of an object or the elements of an array, one level. */
 struct json_scan_walk {
     const char *at; /* borrowed from the text */
     const char *end;
+    bool object;
     bool first;
 };
 

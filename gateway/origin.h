@@ -4,8 +4,8 @@
  *
  *   same-origin                          the default: the Origin's host and port are those of the Host header
  *   *                                    any
- *   https://a.example,https://*.b.example:8443,null,same-origin
- *                                        exactly these; `*.` stands for one or more labels in front;
+ *   https://a.example,null,same-origin    exactly these
+ *                                        `*.` before a host stands for one or more labels in front of it;
  *                                        `null` is allowed only where it is listed
  *
  * A request without an Origin comes from no browser and is always allowed: tokens, not origins, keep others
