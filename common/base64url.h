@@ -9,7 +9,7 @@
 #include "status.h"
 
 /* Characters that `bytes` bytes become, without a terminator. */
-#define BASE64URL_LENGTH(bytes) (((bytes) * 4 + 2) / 3)
+#define BASE64URL_LENGTH(bytes) (((bytes)*4 + 2) / 3)
 
 /* Writes BASE64URL_LENGTH(length) characters and a NUL; returns the number of characters. */
 size_t base64url_encode(char *out, const void *data, size_t length);

@@ -7,10 +7,10 @@
 #ifndef POLLEN8_COMMON_CHECK_H
 #define POLLEN8_COMMON_CHECK_H
 
-#define CHECK(condition)                                              \
-    do {                                                              \
-        if (__builtin_expect(!(condition), 0))                        \
-            check_failed(#condition, __FILE__, __LINE__, __func__);   \
+#define CHECK(condition)                                                                                     \
+    do {                                                                                                     \
+        if (__builtin_expect(!(condition), 0))                                                               \
+            check_failed(#condition, __FILE__, __LINE__, __func__);                                          \
     } while (0)
 
 /* Writes the crash line and aborts. */

@@ -15,9 +15,23 @@
  *                              minimum and maximum in milliseconds
  *   SIZE     int64_t           bytes; written 256KB, 1MB (powers of 1024: KB, MB, GB) or plain bytes
  *   SWITCH   bool              on/off, true/false, yes/no, 1/0
- *   CHOICE   int64_t           index into `choices` given as "a|b|c" in place of help's first word: see below
+ *   CHOICE   int64_t           index of the choice; the help text starts with the choices, separated by
+ *                              `|`, then a space and the help: "auto|text|json How lines look"
  *
- * For CHOICE the help text starts with the choices, separated by `|`, then a space and the help.
+ *   struct settings {
+ *   #define SETTING(field, type, name, preset, min, max, help) CONFIG_FIELD_##type field;
+ *   #include "config_common.def"
+ *   #include "config.def"
+ *   #undef SETTING
+ *   };
+ *   static const struct config_setting table[] = {
+ *   #define SETTING(field, type, name, preset, min, max, help) \
+ *       CONFIG_ROW(struct settings, field, CONFIG_##type, name, preset, min, max, help),
+ *   #include "config_common.def"
+ *   #include "config.def"
+ *   #undef SETTING
+ *   };
+ *
  * An empty variable counts as not set. Call before threads start.
  */
 #ifndef POLLEN8_COMMON_CONFIG_H
@@ -56,12 +70,20 @@ struct config_setting {
     int64_t maximum;
 };
 
+/* One row of the table; see the pattern above. */
+#define CONFIG_ROW(owner, field_, type_, name_, default_, minimum_, maximum_, help_)                         \
+    {                                                                                                        \
+        .name = (name_), .default_text = (default_), .help = (help_), .type = (type_),                       \
+        .offset = offsetof(owner, field_), .minimum = (minimum_), .maximum = (maximum_)                      \
+    }
+
 struct config_program {
     const char *name;    /* "gateway" */
     const char *purpose; /* one line for --help */
     const struct config_setting *settings;
     size_t count;
-    /* Further command-line options of the service, as "--rebuild\0help text"; NULL-terminated, may be NULL. */
+    /* Further command-line options of the service, as "--rebuild\0help text"; NULL-terminated, may be NULL.
+     */
     const char *const *options;
 };
 

@@ -19,7 +19,14 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_AUTO, LOG_TEXT, LOG_JSON };
 
-enum log_kind { LOG_END = 0, LOG_KIND_TEXT, LOG_KIND_SLICE, LOG_KIND_INTEGER, LOG_KIND_UNSIGNED, LOG_KIND_REAL };
+enum log_kind {
+    LOG_END = 0,
+    LOG_KIND_TEXT,
+    LOG_KIND_SLICE,
+    LOG_KIND_INTEGER,
+    LOG_KIND_UNSIGNED,
+    LOG_KIND_REAL
+};
 
 struct log_field {
     const char *key;
@@ -33,12 +40,13 @@ struct log_field {
     } value;
 };
 
-#define LOG_S(name, text_)    ((struct log_field){.key = (name), .kind = LOG_KIND_TEXT, .value.text = (text_)})
-#define LOG_SLICE(name, slc)  ((struct log_field){.key = (name), .kind = LOG_KIND_SLICE, .value.slice = (slc)})
-#define LOG_I(name, number)   ((struct log_field){.key = (name), .kind = LOG_KIND_INTEGER, .value.integer = (number)})
-#define LOG_U(name, number) \
+#define LOG_S(name, text_)   ((struct log_field){.key = (name), .kind = LOG_KIND_TEXT, .value.text = (text_)})
+#define LOG_SLICE(name, slc) ((struct log_field){.key = (name), .kind = LOG_KIND_SLICE, .value.slice = (slc)})
+#define LOG_I(name, number)                                                                                  \
+    ((struct log_field){.key = (name), .kind = LOG_KIND_INTEGER, .value.integer = (number)})
+#define LOG_U(name, number)                                                                                  \
     ((struct log_field){.key = (name), .kind = LOG_KIND_UNSIGNED, .value.unsigned_integer = (number)})
-#define LOG_F(name, number)   ((struct log_field){.key = (name), .kind = LOG_KIND_REAL, .value.real = (number)})
+#define LOG_F(name, number) ((struct log_field){.key = (name), .kind = LOG_KIND_REAL, .value.real = (number)})
 
 /* Sets the service's name (borrowed for ever), the least level written and the format. Call once, first. */
 void log_init(const char *service, enum log_level level, enum log_format format);
@@ -48,10 +56,10 @@ bool log_enabled(enum log_level level);
 /* Use log_event: log_event(LOG_INFO, "ready", LOG_I("port", 3001)); context fields may be none. */
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 
-#define log_event(level, message, ...)                                                              \
-    do {                                                                                            \
-        if (log_enabled(level))                                                                     \
-            log_write((level), (message), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}}); \
+#define log_event(level, message, ...)                                                                       \
+    do {                                                                                                     \
+        if (log_enabled(level))                                                                              \
+            log_write((level), (message), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}});        \
     } while (0)
 
 /* Rate limit for messages that input can cause: at most one line a second a site, then a line that says
@@ -62,14 +70,14 @@ struct log_site {
 };
 bool log_site_allows(struct log_site *site, uint64_t *ret_suppressed);
 
-#define log_event_limited(level, message, ...)                                                      \
-    do {                                                                                            \
-        static struct log_site log_site_here;                                                       \
-        uint64_t log_suppressed_here;                                                               \
-        if (log_enabled(level) && log_site_allows(&log_site_here, &log_suppressed_here))            \
-            log_write((level), (message),                                                           \
-                      (const struct log_field[]){LOG_U("suppressed", log_suppressed_here)           \
-                                                     __VA_OPT__(, ) __VA_ARGS__, {0}});             \
+#define log_event_limited(level, message, ...)                                                               \
+    do {                                                                                                     \
+        static struct log_site log_site_here;                                                                \
+        uint64_t log_suppressed_here;                                                                        \
+        if (log_enabled(level) && log_site_allows(&log_site_here, &log_suppressed_here))                     \
+            log_write((level), (message),                                                                    \
+                      (const struct log_field[]){                                                            \
+                          LOG_U("suppressed", log_suppressed_here) __VA_OPT__(, ) __VA_ARGS__, {0}});        \
     } while (0)
 
 #endif

@@ -7,7 +7,7 @@
  *
  * Updates are atomic and wait-free for metrics without a label, and for a held `struct metric_cell`. A
  * labelled metric keeps at most METRIC_LABELS_MAXIMUM values; further ones are counted under `other`.
- * Histograms count seconds. Any thread.
+ * Histograms count seconds, in buckets from 100 us to 10 s (0.0001 0.00025 0.0005 ... 2.5 5 10). Any thread.
  */
 #ifndef POLLEN8_COMMON_METRICS_H
 #define POLLEN8_COMMON_METRICS_H
@@ -28,21 +28,23 @@ struct metric_definition {
     const char *help;
 };
 
-struct metrics; /* opaque: the registry of one process */
+struct metrics;     /* opaque: the registry of one process */
 struct metric_cell; /* opaque: one time series */
 
-/* `definitions` is borrowed for ever; metric ids are indexes into it. */
+/* `definitions` is borrowed for ever; metric ids are indexes into it. STATUS_MALFORMED for a name or label
+ * that Prometheus would refuse, a name used twice, the label `le` or a missing help. */
 enum status metrics_create(const struct metric_definition *definitions, size_t count,
                            struct metrics **ret_metrics);
 void metrics_free(struct metrics *metrics);
 
 /* The series of metric `id` with a label value (NULL or empty for a metric without one). Never NULL: past
- * the bound it is the series `other`. Lives as long as the registry. Takes a lock for labelled ones. */
+ * the bound, and without memory, it is the series `other`. Lives as long as the registry. Takes a lock for
+ * labelled ones. */
 struct metric_cell *metrics_cell(struct metrics *metrics, size_t id, const char *label_value);
 
-void metric_add(struct metric_cell *cell, uint64_t amount);     /* counter or gauge */
-void metric_subtract(struct metric_cell *cell, uint64_t amount); /* gauge */
-void metric_set(struct metric_cell *cell, int64_t value);       /* gauge */
+void metric_add(struct metric_cell *cell, uint64_t amount);             /* counter or gauge */
+void metric_subtract(struct metric_cell *cell, uint64_t amount);        /* gauge */
+void metric_set(struct metric_cell *cell, int64_t value);               /* gauge */
 void metric_observe_ns(struct metric_cell *cell, uint64_t nanoseconds); /* histogram */
 
 /* Shorthands for unlabelled metrics. */
@@ -53,7 +55,8 @@ void metrics_observe_ns(struct metrics *metrics, size_t id, uint64_t nanoseconds
 uint64_t metric_value(const struct metric_cell *cell); /* counter, gauge; observations of a histogram */
 
 /* Replaces all label values of a gauge at once (series not named vanish): the 100 largest, the rest summed
- * as `other`. Names are copied. */
+ * as `other`. Names are copied; samples of one name are summed. A metric is either replaced or updated by
+ * its cells: once replaced, its cells are no longer shown. */
 struct metric_sample {
     const char *label_value;
     int64_t value;

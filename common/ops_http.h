@@ -13,7 +13,8 @@
 
 struct ops_http; /* opaque */
 
-/* A check's name ("nats") and whether it holds now. Called on the ops thread: must not block; reads atomics. */
+/* A check's name ("nats") and whether it holds now. Called on the ops thread: must not block; reads atomics.
+ */
 struct ops_check {
     const char *name;
     bool (*passes)(void *context);
@@ -36,6 +37,9 @@ struct ops_options {
 
 /* STATUS_DISCONNECTED where the port cannot be bound (errno says why). */
 enum status ops_http_create(const struct ops_options *options, struct ops_http **ret_ops);
+
+/* The port in force: the one asked for, or the free one the kernel chose for 0. */
+uint16_t ops_http_port(const struct ops_http *ops);
 
 /* Not-ready from now on (drain), whatever the checks say. Any thread. */
 void ops_http_drain(struct ops_http *ops);

@@ -39,7 +39,8 @@ static inline bool slice_equal_string(struct slice a, const char *text)
 
 static inline bool slice_starts_with(struct slice a, struct slice prefix)
 {
-    return a.length >= prefix.length && (prefix.length == 0 || memcmp(a.data, prefix.data, prefix.length) == 0);
+    return a.length >= prefix.length &&
+           (prefix.length == 0 || memcmp(a.data, prefix.data, prefix.length) == 0);
 }
 
 #endif

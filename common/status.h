@@ -26,7 +26,8 @@ enum status {
     STATUS_COUNT
 };
 
-/* The code on the wire ("AUTH_EXPIRED"), or for a local status its lower-case name ("timeout"). Static text. */
+/* The code on the wire ("AUTH_EXPIRED"), or for a local status its lower-case name ("timeout"). Static text.
+ */
 const char *status_code(enum status status);
 
 /* The default sentence for a refusal, or a plain description of a local status. Static text. */

@@ -10,32 +10,32 @@
 #include "status.h"
 
 /* Longest subject this file makes, with its NUL: a prefix and a base64url token of 128 bytes. */
-#define SUBJECT_SIZE 256
+#define SUBJECT_SIZE         256
 
-#define SUBJECT_AUTH_VERIFY   "pollen8.auth.verify"
-#define SUBJECT_SESSION_OPEN  "pollen8.session.open"
-#define SUBJECT_SESSION_ANY   "pollen8.session.*"
-#define SUBJECT_OUT_INDUSTRY  "pollen8.out.industry"
-#define SUBJECT_OUT_ALL       "pollen8.out.all"
-#define SUBJECT_EVENTS_ANY    "pollen8.events.>"
-#define SUBJECT_DEAD_ANY      "pollen8.dead.>"
-#define SUBJECT_HISTORY_READ  "pollen8.history.read"
+#define SUBJECT_AUTH_VERIFY  "pollen8.auth.verify"
+#define SUBJECT_SESSION_OPEN "pollen8.session.open"
+#define SUBJECT_SESSION_ANY  "pollen8.session.*"
+#define SUBJECT_OUT_INDUSTRY "pollen8.out.industry"
+#define SUBJECT_OUT_ALL      "pollen8.out.all"
+#define SUBJECT_EVENTS_ANY   "pollen8.events.>"
+#define SUBJECT_DEAD_ANY     "pollen8.dead.>"
+#define SUBJECT_HISTORY_READ "pollen8.history.read"
 
-#define QUEUE_AUTH  "auth-svc"
-#define QUEUE_VALUE "value-svc"
+#define QUEUE_AUTH           "auth-svc"
+#define QUEUE_VALUE          "value-svc"
 
-#define STREAM_EVENTS "POLLEN8_EVENTS"
-#define STREAM_DEAD   "POLLEN8_DEAD"
+#define STREAM_EVENTS        "POLLEN8_EVENTS"
+#define STREAM_DEAD          "POLLEN8_DEAD"
 
 enum subject_kind {
-    SUBJECT_IN,      /* pollen8.in.<event name> */
-    SUBJECT_EVENTS,  /* pollen8.events.<event name> */
-    SUBJECT_DEAD,    /* pollen8.dead.<event name> */
+    SUBJECT_IN,       /* pollen8.in.<event name> */
+    SUBJECT_EVENTS,   /* pollen8.events.<event name> */
+    SUBJECT_DEAD,     /* pollen8.dead.<event name> */
     SUBJECT_OUT_USER, /* pollen8.out.user.<token of a user id> */
     SUBJECT_CTL_USER, /* pollen8.ctl.user.<token of a user id> */
-    SUBJECT_SESSION, /* pollen8.session.<gateway name> */
-    SUBJECT_GATEWAY, /* pollen8.gw.<gateway name> */
-    SUBJECT_ADMIN    /* pollen8.admin.<verb> */
+    SUBJECT_SESSION,  /* pollen8.session.<gateway name> */
+    SUBJECT_GATEWAY,  /* pollen8.gw.<gateway name> */
+    SUBJECT_ADMIN     /* pollen8.admin.<verb> */
 };
 
 /* Writes the subject and a NUL. `name` is an event name, a user id (encoded), a gateway name or a verb as

@@ -5,10 +5,14 @@
  * Any thread.
  *
  *   struct wire_arena arena = {0};
- *   const Pollen8__VerifyRequest *request;
- *   if (wire_unpack(&arena, &pollen8__verify_request__descriptor, bytes, (const void **)&request) == STATUS_OK)
+ *   const ProtobufCMessage *message;
+ *   if (wire_unpack(&arena, &pollen8__verify_request__descriptor, bytes, &message) == STATUS_OK) {
+ *       const Pollen8__VerifyRequest *request = (const Pollen8__VerifyRequest *)message;
  *       ...
+ *   }
  *   wire_arena_done(&arena);      // frees the message with everything in it
+ *
+ * Enum values and the lengths of strings are the reader's to check.
  */
 #ifndef POLLEN8_COMMON_WIRE_H
 #define POLLEN8_COMMON_WIRE_H
@@ -21,13 +25,15 @@
 
 #define WIRE_MAXIMUM_BYTES (2 * 1024 * 1024)
 
-/* Memory of one unpacked message. Zero it to start; wire_arena_reset keeps the memory for the next one. */
+/* Memory of one unpacked message. Zero it to start; unpacking the next message ends the one before and uses
+ * its memory again (at most 256 KB of it is kept). */
 struct wire_arena {
     struct wire_chunk *chunks; /* owned */
-    size_t allocated;          /* bytes, bounded by 16 x the input + 64 KB */
+    size_t allocated;          /* bytes given to the message, bounded by 16 x the input + 64 KB */
     size_t limit;
 };
 
+/* Ends the message and keeps the memory; wire_unpack starts with it. */
 void wire_arena_reset(struct wire_arena *arena);
 void wire_arena_done(struct wire_arena *arena);
 
