@@ -94,15 +94,15 @@ class SioClient extends Recorder {
     });
   }
 
-  /** Connected and in its rooms: the snapshot comes after that. */
+  /** Connected and in its rooms: the snapshot comes after that. Rejects at once on a final refusal. */
   async ready() {
-    await within(`${this.label} connected`, until(`${this.label} connected`, () => {
-      if (this.socket.connected) return true;
-      const final = this.errors.find((error) => error.data && error.data.code);
-      if (final) throw Object.assign(new Error(`refused: ${final.data.code}`), { final: true });
-      return false;
-    }));
-    await this.wait('network.update');
+    const refused = new Promise((_, reject) => {
+      this.on('connect_error', (error) => {
+        if (error.data) reject(Object.assign(new Error(`${this.label} refused: ${error.data.code}`), error.data));
+      });
+    });
+    refused.catch(() => {});
+    await Promise.race([this.wait('network.update'), refused]);
     return this;
   }
 
@@ -199,10 +199,11 @@ class WsClient extends Recorder {
 
   async ready() {
     await within(`${this.label} open`, this.opened);
-    await this.wait('network.update', (list) => {
-      if (this.closed) throw new Error(`${this.label} closed: ${JSON.stringify(this.closed)}`);
-      return list.length >= 1;
+    const closed = this.end.then((end) => {
+      throw new Error(`${this.label} closed: ${JSON.stringify(end)}`);
     });
+    closed.catch(() => {});
+    await Promise.race([this.wait('network.update'), closed]);
     return this;
   }
 
