@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Everything that happens to events between being taken off the stream and being acknowledged:
+ *
+ *   decode (wrong content is marked dead) -> one pipeline of scripts -> publish what they gave ->
+ *   bury the dead -> flush -> acknowledge
+ *
+ * A crash at any point leaves the batch unacknowledged: it comes again, `seen` keeps it from counting
+ * twice, and its deliveries go out again under the same event ids. One thread; every worker has its own.
+ */
+#ifndef POLLEN8_VALUE_BATCH_H
+#define POLLEN8_VALUE_BATCH_H
+
+#include "delivery.h"
+#include "service.h"
+
+struct batch; /* opaque */
+
+enum batch_mode {
+    BATCH_LIVE,  /* everything above */
+    BATCH_REPLAY /* applies; publishes only values of what Redis had forgotten; buries nothing */
+};
+
+/* `store` is borrowed. Room for `capacity` messages. */
+enum status batch_create(struct service *service, struct store *store, enum batch_mode mode, size_t capacity,
+                         struct batch **ret_batch);
+void batch_free(struct batch *batch); /* NULL is accepted */
+
+/* Handles the messages. Waits for Redis as long as it takes, keeping the messages from being handed out
+ * again; gives up (not acknowledged, they come again) where the broker is away or the service stops. */
+enum status batch_handle(struct batch *batch, struct bus_batch *messages);
+
+/* Events of the last batch that took effect for the first time. */
+size_t batch_applied(const struct batch *batch);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * ready? -> fetch -> batch_handle -> again.
+ */
+#include "consumer.h"
+
+#include "batch.h"
+#include "common/check.h"
+#include "common/log.h"
+#include "stream.h"
+
+#define FETCH_WAIT_MS 500 /* also how long a stop may wait for an idle worker */
+#define PAUSE_MS      200
+
+struct worker {
+    struct service *service;
+    struct store *store;
+    struct bus_consumer *consumer; /* NULL: to be made */
+    struct batch *batch;
+    bool idle; /* the last fetch brought nothing */
+};
+
+/* The consumer is gone from the server, or may be. */
+static void lose_consumer(struct worker *worker)
+{
+    bus_consumer_free(worker->consumer);
+    worker->consumer = NULL;
+    atomic_fetch_add(&worker->service->stream_losses, 1);
+}
+
+static void handle(struct worker *worker, struct bus_batch *messages)
+{
+    struct metrics *metrics = worker->service->metrics;
+
+    metrics_add(metrics, VALUE_BATCHES, 1);
+    if (batch_handle(worker->batch, messages) != STATUS_OK) {
+        metrics_add(metrics, VALUE_BATCHES_GIVEN_UP, 1);
+        log_event_limited(LOG_WARN, "a batch was given up; its events come again",
+                          LOG_U("events", bus_batch_count(messages)));
+    }
+    bus_batch_free(messages);
+}
+
+static void turn(struct worker *worker)
+{
+    struct bus_batch *messages = NULL;
+    enum status status;
+
+    /* Redis first: what is not fetched need not be kept from other instances. */
+    if (service_store_ready(worker->service, worker->store) != STATUS_OK)
+        return;
+    if (!worker->consumer && stream_consume(worker->service, worker->store, &worker->consumer) != STATUS_OK)
+        return;
+    status = bus_fetch(worker->consumer, (uint32_t)worker->service->config.batch, FETCH_WAIT_MS, &messages);
+    if (status == STATUS_OK)
+        handle(worker, messages);
+    else if (status == STATUS_NOT_FOUND)
+        lose_consumer(worker);
+    else if (status != STATUS_TIMEOUT)
+        service_wait(worker->service, PAUSE_MS);
+}
+
+void *consumer_run(void *context)
+{
+    struct service *service = context;
+    struct worker worker = {.service = service, .store = service_store(service)};
+
+    CHECK(worker.store != NULL);
+    CHECK(batch_create(service, worker.store, BATCH_LIVE, (size_t)service->config.batch, &worker.batch) ==
+          STATUS_OK);
+    while (!service_stopping(service))
+        turn(&worker);
+    bus_consumer_free(worker.consumer);
+    batch_free(worker.batch);
+    store_free(worker.store);
+    return NULL;
+}

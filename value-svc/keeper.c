@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * a turn: stream -> position -> sweep -> totals. Each step is skipped while what it needs is away.
+ */
+#include "keeper.h"
+
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "presence.h"
+#include "stream.h"
+
+#define TURN_MS         500
+#define TOTALS_MS       5000
+#define SAMPLES_MAXIMUM 256
+
+/* "The stream had been handed out up to here at that time": once the ack floor passes the sequence, no event
+ * older than the time is open any more. */
+struct sample {
+    uint64_t sequence;
+    int64_t time_ms;
+};
+
+struct keeper {
+    struct service *service;
+    struct store *store;
+    struct bus_consumer *consumer; /* for its state only; NULL: to be made */
+    uint64_t losses;               /* service->stream_losses when the streams were last looked at */
+    struct sample samples[SAMPLES_MAXIMUM];
+    size_t sample_count;
+    int64_t settled_ms; /* every event stored before this is acknowledged; 0: not known */
+    uint64_t cursor;    /* of the sweep */
+    uint64_t swept_ms;
+    uint64_t totals_ms;
+};
+
+static void keep_stream(struct keeper *keeper)
+{
+    struct service *service = keeper->service;
+    uint64_t losses = atomic_load(&service->stream_losses);
+
+    if (keeper->consumer && losses == keeper->losses)
+        return;
+    bus_consumer_free(keeper->consumer);
+    keeper->consumer = NULL;
+    if (stream_consume(service, keeper->store, &keeper->consumer) != STATUS_OK)
+        return;
+    keeper->losses = losses;
+    if (!atomic_exchange(&service->stream_ready, true))
+        log_event(LOG_INFO, "stream and consumer are there");
+}
+
+static void add_sample(struct keeper *keeper)
+{
+    struct service *service = keeper->service;
+    struct sample sample = {.sequence = atomic_load(&service->highest_sequence),
+                            .time_ms = atomic_load(&service->highest_time_ms)};
+
+    if (sample.sequence == 0 || keeper->sample_count == SAMPLES_MAXIMUM)
+        return; /* full: the oldest ones still stand, the position just moves in larger steps */
+    if (keeper->sample_count > 0 && keeper->samples[keeper->sample_count - 1].sequence >= sample.sequence)
+        return;
+    keeper->samples[keeper->sample_count++] = sample;
+}
+
+/* Takes the samples that the floor has passed; returns whether the settled time moved. */
+static bool settle(struct keeper *keeper, uint64_t ack_floor)
+{
+    size_t passed = 0;
+
+    while (passed < keeper->sample_count && keeper->samples[passed].sequence <= ack_floor)
+        passed++;
+    if (passed == 0)
+        return false;
+    keeper->settled_ms = keeper->samples[passed - 1].time_ms;
+    keeper->sample_count -= passed;
+    memmove(keeper->samples, keeper->samples + passed, keeper->sample_count * sizeof keeper->samples[0]);
+    return true;
+}
+
+static void keep_position(struct keeper *keeper)
+{
+    struct service *service = keeper->service;
+    int64_t asked_ms = clock_wall_ms();
+    struct bus_consumer_state state;
+    struct store_position position;
+    enum status status;
+    bool moved;
+
+    if (!keeper->consumer)
+        return;
+    status = bus_consumer_state(keeper->consumer, &state);
+    if (status != STATUS_OK) {
+        if (status == STATUS_NOT_FOUND)
+            atomic_fetch_add(&service->stream_losses, 1);
+        return;
+    }
+    atomic_store(&service->ack_floor, state.ack_floor_stream_sequence);
+    metrics_set(service->metrics, VALUE_STREAM_PENDING, (int64_t)state.pending);
+    metrics_set(service->metrics, VALUE_STREAM_UNACKED, (int64_t)state.ack_pending);
+    add_sample(keeper);
+    moved = settle(keeper, state.ack_floor_stream_sequence);
+    if (state.pending == 0 && state.ack_pending == 0)
+        keeper->settled_ms = asked_ms;
+    if (!moved || !store_connected(keeper->store))
+        return;
+    position =
+        (struct store_position){.sequence = state.ack_floor_stream_sequence, .time_ms = keeper->settled_ms};
+    store_position_put(keeper->store, &position);
+}
+
+static void sweep(struct keeper *keeper)
+{
+    struct service *service = keeper->service;
+    uint64_t now = clock_monotonic_ms();
+    uint64_t forgotten = 0;
+
+    if (keeper->settled_ms == 0 || now - keeper->swept_ms < (uint64_t)service->config.sweep_interval_ms)
+        return;
+    keeper->swept_ms = now;
+    if (store_sweep(keeper->store, &keeper->cursor, keeper->settled_ms - service_retention_ms(service),
+                    atomic_load(&service->ack_floor), &forgotten) == STATUS_OK)
+        metrics_add(service->metrics, VALUE_SEEN_PRUNED, forgotten);
+}
+
+static void totals(struct keeper *keeper)
+{
+    uint64_t now = clock_monotonic_ms();
+
+    if (keeper->totals_ms != 0 && now - keeper->totals_ms < TOTALS_MS)
+        return;
+    keeper->totals_ms = now;
+    presence_refresh_totals(keeper->service, keeper->store);
+}
+
+static void turn(struct keeper *keeper)
+{
+    struct service *service = keeper->service;
+    bool redis = service_store_ready(service, keeper->store) == STATUS_OK;
+
+    if (redis && bus_connected(service->bus))
+        keep_stream(keeper);
+    if (bus_connected(service->bus))
+        keep_position(keeper);
+    if (redis && store_connected(keeper->store))
+        sweep(keeper);
+    if (redis && store_connected(keeper->store))
+        totals(keeper);
+    redis = redis && store_connected(keeper->store);
+    atomic_store(&service->redis_ready, redis);
+    metrics_set(service->metrics, VALUE_REDIS_CONNECTED, redis);
+}
+
+void *keeper_run(void *context)
+{
+    struct service *service = context;
+    struct keeper keeper = {.service = service, .store = service_store(service)};
+
+    CHECK(keeper.store != NULL);
+    do
+        turn(&keeper);
+    while (!service_wait(service, TURN_MS));
+    bus_consumer_free(keeper.consumer);
+    store_free(keeper.store);
+    return NULL;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * value-svc: config -> service -> ops port -> threads -> wait for a signal -> drain. The map of threads is
+ * in service.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "common/json.h"
+#include "common/lifecycle.h"
+#include "common/log.h"
+#include "common/ops_http.h"
+#include "consumer.h"
+#include "keeper.h"
+#include "replay.h"
+#include "service.h"
+
+#define WORKERS_MAXIMUM 32
+
+struct threads {
+    pthread_t keeper;
+    pthread_t watcher;
+    pthread_t workers[WORKERS_MAXIMUM];
+    size_t worker_count;
+};
+
+static bool nats_passes(void *context)
+{
+    const struct service *service = context;
+
+    return bus_connected(service->bus);
+}
+
+static bool redis_passes(void *context)
+{
+    struct service *service = context;
+
+    return atomic_load(&service->redis_ready);
+}
+
+static bool stream_passes(void *context)
+{
+    struct service *service = context;
+
+    return atomic_load(&service->stream_ready);
+}
+
+static void refresh(void *context)
+{
+    struct service *service = context;
+
+    metrics_set(service->metrics, VALUE_NATS_DROPPED, (int64_t)bus_dropped(service->bus));
+    metrics_set(service->metrics, VALUE_NATS_CONNECTED, bus_connected(service->bus));
+}
+
+static struct ops_http *open_ops(struct service *service)
+{
+    const struct ops_check checks[] = {{.name = "nats", .passes = nats_passes, .context = service},
+                                       {.name = "redis", .passes = redis_passes, .context = service},
+                                       {.name = "stream", .passes = stream_passes, .context = service}};
+    const struct ops_options options = {.address = service->config.ops_address,
+                                        .port = (uint16_t)service->config.ops_port,
+                                        .service = "value-svc",
+                                        .metrics = service->metrics,
+                                        .refresh = refresh,
+                                        .refresh_context = service,
+                                        .ready = checks,
+                                        .ready_count = sizeof checks / sizeof checks[0]};
+    struct ops_http *ops = NULL;
+
+    if (ops_http_create(&options, &ops) != STATUS_OK)
+        log_event(LOG_ERROR, "the ops port cannot be opened", LOG_I("port", service->config.ops_port),
+                  LOG_S("error", strerror(errno)));
+    return ops;
+}
+
+static void start_threads(struct service *service, struct threads *threads)
+{
+    threads->worker_count = (size_t)service->config.workers;
+    CHECK(pthread_create(&threads->keeper, NULL, keeper_run, service) == 0);
+    CHECK(pthread_create(&threads->watcher, NULL, replay_run, service) == 0);
+    for (size_t i = 0; i < threads->worker_count; i++)
+        CHECK(pthread_create(&threads->workers[i], NULL, consumer_run, service) == 0);
+}
+
+static void join_threads(struct threads *threads)
+{
+    for (size_t i = 0; i < threads->worker_count; i++)
+        pthread_join(threads->workers[i], NULL);
+    pthread_join(threads->watcher, NULL);
+    pthread_join(threads->keeper, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    struct service service;
+    struct threads threads;
+    struct ops_http *ops;
+
+    lifecycle_init();
+    json_init();
+    service_init(&service, argc, argv);
+    ops = open_ops(&service);
+    if (!ops) {
+        service_done(&service);
+        return 1;
+    }
+    start_threads(&service, &threads);
+    log_event(LOG_INFO, "started", LOG_I("ops_port", service.config.ops_port),
+              LOG_I("workers", service.config.workers));
+    while (lifecycle_wait(-1) != LIFECYCLE_STOP)
+        ;
+    log_event(LOG_INFO, "stopping");
+    lifecycle_draining(service.config.drain_ms);
+    ops_http_drain(ops);
+    service_stop(&service);
+    join_threads(&threads);
+    bus_flush(service.bus, 1000);
+    ops_http_free(ops);
+    service_done(&service);
+    log_event(LOG_INFO, "stopped");
+    return 0;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Building what the threads share, and the stop they all wait on.
+ */
+#include "service.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/check.h"
+#include "common/log.h"
+
+#define RETENTION_SLACK_MS 300000
+
+static const struct config_setting settings[] = {
+#define SETTING(field, kind, variable, text, least, most, what)                                              \
+    {.name = (variable),                                                                                     \
+     .default_text = (text),                                                                                 \
+     .help = (what),                                                                                         \
+     .type = CONFIG_##kind,                                                                                  \
+     .offset = offsetof(struct value_config, field),                                                         \
+     .minimum = (least),                                                                                     \
+     .maximum = (most)},
+#include "common/config_common.def"
+#include "config.def"
+#undef SETTING
+};
+
+static const struct config_program program = {.name = "value-svc",
+                                              .purpose =
+                                                  "counts connections and says what a network is worth",
+                                              .settings = settings,
+                                              .count = sizeof settings / sizeof settings[0]};
+
+static const struct metric_definition metric_definitions[VALUE_METRIC_COUNT] = {
+#define METRIC(id, type, text, label_name, what)                                                             \
+    [VALUE_##id] = {.kind = METRIC_##type, .name = (text), .label = (label_name), .help = (what)},
+#include "metrics.def"
+#undef METRIC
+};
+
+static _Noreturn void give_up(const char *name, const char *why)
+{
+    fprintf(stderr, "value-svc: %s: %s\n", name, why);
+    exit(2);
+}
+
+static void on_bus_state(void *context, enum bus_state state)
+{
+    struct service *service = context;
+
+    metrics_set(service->metrics, VALUE_NATS_CONNECTED, state == BUS_CONNECTED || state == BUS_RECONNECTED);
+    if (state == BUS_RECONNECTED) {
+        metrics_add(service->metrics, VALUE_NATS_RECONNECTS, 1);
+        atomic_fetch_add(&service->stream_losses, 1);
+    }
+    if (state == BUS_SLOW_CONSUMER)
+        log_event_limited(LOG_WARN, "messages dropped: this process does not keep up");
+    else if (state == BUS_DISCONNECTED)
+        log_event_limited(LOG_WARN, "broker away");
+    else if (state != BUS_CLOSED)
+        log_event_limited(LOG_INFO, "broker connected");
+}
+
+static void init_bus(struct service *service)
+{
+    const struct bus_options options = {.url = service->config.nats_url,
+                                        .name = "value-svc",
+                                        .credentials_file = service->config.nats_credentials_file,
+                                        .ca_file = service->config.nats_ca_file,
+                                        .send_as_soon_as_possible = false,
+                                        .on_state = on_bus_state,
+                                        .context = service};
+    char error[256] = "";
+
+    if (bus_create(&options, &service->bus, error, sizeof error) != STATUS_OK)
+        give_up("NATS_URL", error);
+}
+
+static void init_metrics(struct service *service)
+{
+    CHECK(metrics_create(metric_definitions, VALUE_METRIC_COUNT, &service->metrics) == STATUS_OK);
+    for (size_t i = 0; i < EVENT_COUNT; i++) {
+        const char *name = event_at((enum event_index)i)->name;
+
+        service->processing[i] = metrics_cell(service->metrics, VALUE_EVENT_PROCESSING, name);
+        service->applied[i] = metrics_cell(service->metrics, VALUE_EVENTS_APPLIED, name);
+    }
+}
+
+static void init_stop(struct service *service)
+{
+    pthread_condattr_t attributes;
+
+    CHECK(pthread_mutex_init(&service->stop_lock, NULL) == 0);
+    CHECK(pthread_condattr_init(&attributes) == 0);
+    CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(&service->stop_changed, &attributes) == 0);
+    pthread_condattr_destroy(&attributes);
+}
+
+void service_init(struct service *service, int argc, char **argv)
+{
+    char error[256] = "";
+
+    *service = (struct service){0};
+    config_load(&program, &service->config, argc, argv);
+    log_init("value-svc", (enum log_level)service->config.log_level,
+             (enum log_format)service->config.log_format);
+    if (store_url_parse(service->config.redis_url, &service->redis_url, error, sizeof error) != STATUS_OK)
+        give_up("REDIS_URL", error);
+    init_stop(service);
+    init_metrics(service);
+    init_bus(service);
+}
+
+void service_done(struct service *service)
+{
+    bus_free(service->bus);
+    metrics_free(service->metrics);
+    config_free(&program, &service->config);
+    pthread_cond_destroy(&service->stop_changed);
+    pthread_mutex_destroy(&service->stop_lock);
+}
+
+bool service_stopping(struct service *service)
+{
+    bool stopping;
+
+    pthread_mutex_lock(&service->stop_lock);
+    stopping = service->stopping;
+    pthread_mutex_unlock(&service->stop_lock);
+    return stopping;
+}
+
+bool service_wait(struct service *service, int64_t wait_ms)
+{
+    struct timespec until;
+    bool stopping;
+    int result = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += (wait_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&service->stop_lock);
+    while (!service->stopping && result != ETIMEDOUT)
+        result = pthread_cond_timedwait(&service->stop_changed, &service->stop_lock, &until);
+    stopping = service->stopping;
+    pthread_mutex_unlock(&service->stop_lock);
+    return stopping;
+}
+
+void service_stop(struct service *service)
+{
+    pthread_mutex_lock(&service->stop_lock);
+    service->stopping = true;
+    pthread_cond_broadcast(&service->stop_changed);
+    pthread_mutex_unlock(&service->stop_lock);
+}
+
+struct store *service_store(struct service *service)
+{
+    const struct store_options options = {
+        .url = &service->redis_url,
+        .timeout_ms = service->config.redis_timeout_ms,
+        .wait_replicas = (int)service->config.redis_wait_replicas,
+        .latency = metrics_cell(service->metrics, VALUE_REDIS_LATENCY, NULL),
+        .connects = metrics_cell(service->metrics, VALUE_REDIS_CONNECTS, NULL),
+    };
+    struct store *store = NULL;
+
+    return store_create(&options, &store) == STATUS_OK ? store : NULL;
+}
+
+/* The service's epoch only rises: an instance of the past must not pull it back. */
+static void note_epoch(struct service *service, uint64_t epoch)
+{
+    uint64_t known = atomic_load(&service->epoch);
+
+    while (epoch > known && !atomic_compare_exchange_weak(&service->epoch, &known, epoch))
+        ;
+}
+
+enum status service_store_ready(struct service *service, struct store *store)
+{
+    bool connected = store_connected(store);
+    enum status status = store_connect(store);
+
+    if (status == STATUS_OK && store_epoch(store) < atomic_load(&service->epoch))
+        status = store_epoch_refresh(store);
+    if (status != STATUS_OK) {
+        log_event_limited(LOG_WARN, "Redis cannot be used", LOG_S("error", store_error(store)));
+        service_wait(service, store_retry_ms(store));
+        return status;
+    }
+    if (!connected)
+        log_event(LOG_DEBUG, "Redis connected", LOG_U("epoch", store_epoch(store)));
+    note_epoch(service, store_epoch(store));
+    return STATUS_OK;
+}
+
+int64_t service_retention_ms(const struct service *service)
+{
+    int64_t window = service->config.dedupe_window_ms;
+
+    return 2 * window + (window > RETENTION_SLACK_MS ? window : RETENTION_SLACK_MS);
+}
+
+struct store_rules service_rules(const struct service *service)
+{
+    return (struct store_rules){.window_ms = service->config.dedupe_window_ms,
+                                .retention_ms = service_retention_ms(service),
+                                .ack_floor = atomic_load(&service->ack_floor)};
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The map of the process. What all threads share, and who they are:
+ *
+ *   main      config -> build -> wait for a signal -> drain
+ *   delivery  the bus's callbacks: intake.c (checks, hands to the stream), query.c (puts in the queue)
+ *   workers   consumer.c: fetch -> batch.c (decode, apply, deliver, bury) -> acknowledge
+ *   reader    query.c: snapshots, value.get, heartbeats
+ *   watcher   replay.c: the epoch, and the replay after Redis forgot something
+ *   keeper    keeper.c: streams, ack floor, sweep, totals
+ *   ops       the ops port
+ *
+ * Every thread that speaks with Redis has a `struct store` of its own. Fields are set before threads start,
+ * but for the atomics and what stop_lock guards.
+ */
+#ifndef POLLEN8_VALUE_SERVICE_H
+#define POLLEN8_VALUE_SERVICE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "common/bus.h"
+#include "common/config.h"
+#include "common/metrics.h"
+#include "event.h"
+#include "store.h"
+
+struct value_config {
+#define SETTING(field, type, name, default_text, minimum, maximum, help) CONFIG_FIELD_##type field;
+#include "common/config_common.def"
+#include "config.def"
+#undef SETTING
+};
+
+enum value_metric {
+#define METRIC(id, kind, name, label, help) VALUE_##id,
+#include "metrics.def"
+#undef METRIC
+    VALUE_METRIC_COUNT
+};
+
+struct service {
+    struct value_config config;
+    struct store_url redis_url;
+    struct metrics *metrics; /* owned */
+    struct bus *bus;         /* owned */
+
+    /* Looked up once: a labelled series takes a lock. */
+    struct metric_cell *processing[EVENT_COUNT];
+    struct metric_cell *applied[EVENT_COUNT];
+
+    _Atomic uint64_t ack_floor;        /* stream sequence below which all is acknowledged; keeper writes */
+    _Atomic uint64_t epoch;            /* highest seen by any connection: others refresh theirs */
+    _Atomic uint64_t highest_sequence; /* fetched so far, and its time: keeper samples both */
+    _Atomic int64_t highest_time_ms;
+    _Atomic uint64_t stream_losses; /* times a stream or the durable was found gone or the bus came back */
+    _Atomic bool redis_ready;
+    _Atomic bool stream_ready;
+
+    pthread_mutex_t stop_lock;
+    pthread_cond_t stop_changed; /* monotonic clock */
+    bool stopping;               /* guarded by stop_lock */
+};
+
+/* Reads the environment into the fields above, makes metrics and bus; ends the process on a bad setting. */
+void service_init(struct service *service, int argc, char **argv);
+void service_done(struct service *service);
+
+/* Whether the workers have been told to finish; waits up to wait_ms for it. Any thread. */
+bool service_stopping(struct service *service);
+bool service_wait(struct service *service, int64_t wait_ms);
+void service_stop(struct service *service);
+
+/* A store for the calling thread, with the service's settings; NULL where memory is short. */
+struct store *service_store(struct service *service);
+
+/* Connects where needed; on failure logs (limited) and waits store_retry_ms or until the stop. Then brings
+ * the connection's epoch up to date with what other connections know. */
+enum status service_store_ready(struct service *service, struct store *store);
+
+/* How long event keys are kept in Redis, so that replaying the stream's last window can never count twice.
+ * A replay begins one window back. The oldest event it meets may be a duplicate, refused then because of an
+ * event up to one window older still: that one's key must be there. And it must stay there while the replay
+ * runs and new events age the keys: one more window for that, at least five minutes. */
+int64_t service_retention_ms(const struct service *service);
+
+struct store_rules service_rules(const struct service *service);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Redis: the only module that names hiredis. One `struct store` is one connection for one thread; every
+ * worker has its own. Calls block at most REDIS_TIMEOUT a round trip. Batches are pipelined. Keys:
+ *
+ *   p8:epoch                   hash: epoch, run_id, replayed
+ *   p8:position                hash: how far the stream was acknowledged (sequence, time)
+ *   p8:replay                  lock of a running replay
+ *   p8:{u.<user>}:net          hash: connections (signed sum), n (version)
+ *   p8:{u.<user>}:seen         hash: event key -> what it gave; :seen.order the same, oldest first
+ *   p8:gateways                sorted set: gateway parts by their last heartbeat
+ *   p8:gw:<gateway>[:<part>]   hashes of live sessions by industry and user, expiring
+ *
+ * <user> is base64url. Every call returns STATUS_OK or STATUS_DISCONNECTED: Redis cannot be used now (away,
+ * loading, a replica, out of memory...), the connection is closed, store_error says why, and what was
+ * sent may or may not have been done. Everything here may be sent again, so the answer is to connect and
+ * repeat the whole batch.
+ */
+#ifndef POLLEN8_VALUE_STORE_H
+#define POLLEN8_VALUE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/metrics.h"
+#include "common/slice.h"
+#include "common/status.h"
+#include "store_url.h"
+
+struct store; /* opaque */
+
+struct store_options {
+    const struct store_url *url; /* borrowed for the store's life */
+    int64_t timeout_ms;
+    int wait_replicas;            /* WAIT after each batch of events; 0: none */
+    struct metric_cell *latency;  /* a round trip; may be NULL */
+    struct metric_cell *connects; /* counted; may be NULL */
+};
+
+enum status store_create(const struct store_options *options, struct store **ret_store);
+void store_free(struct store *store); /* NULL is accepted */
+
+/* Connects where not connected: finds the primary, AUTH, SELECT, loads the scripts, learns the epoch. One
+ * attempt; after a failure wait store_retry_ms before the next. */
+enum status store_connect(struct store *store);
+bool store_connected(const struct store *store);
+void store_close(struct store *store);
+
+/* Milliseconds to wait before the next attempt: doubles from 50 to 2,000, with jitter. */
+int64_t store_retry_ms(struct store *store);
+
+/* Why the last call failed; one line without credentials, "" at first. */
+const char *store_error(const struct store *store);
+
+/* ---- Epoch and replay (store_epoch.c) --------------------------------------------------------------- */
+
+/* The epoch that holds on this connection, and whether its replay is done. Set by store_connect. */
+uint64_t store_epoch(const struct store *store);
+bool store_replayed(const struct store *store);
+
+/* Asks again: notices an emptied Redis that kept the connection. */
+enum status store_epoch_refresh(struct store *store);
+
+/* Takes or keeps the replay's lock for hold_ms, or gives it back (0). *ret_held: whether it is `holder`'s. */
+enum status store_replay_lock(struct store *store, const char *holder, int64_t hold_ms, bool *ret_held);
+enum status store_replay_done(struct store *store, uint64_t epoch);
+
+struct store_position {
+    uint64_t sequence; /* of the last event below which all are acknowledged; 0: none known */
+    int64_t time_ms;   /* when it was noted, Unix milliseconds */
+};
+enum status store_position_put(struct store *store, const struct store_position *position);
+enum status store_position_get(struct store *store, struct store_position *ret_position);
+
+/* ---- Events (store_events.c) ------------------------------------------------------------------------ */
+
+enum store_outcome {
+    STORE_APPLIED,      /* took effect */
+    STORE_REPEATED,     /* this very event had taken effect before: deliver again */
+    STORE_DUPLICATE,    /* another event with its key came within the window: deliver nothing */
+    STORE_OUT_OF_RANGE, /* the sum would not be exact any more: can never be applied */
+    STORE_FAILED        /* this user's keys are not what they should be; store_error says what */
+};
+
+struct store_event {
+    const char *user_id; /* borrowed */
+    const char *key;     /* borrowed; event_key */
+    bool counts;         /* false: remembered only */
+    int64_t change;
+    uint64_t sequence;
+    int64_t time_ms;
+    enum store_outcome outcome; /* this and below: results */
+    int64_t sum;                /* signed, as this event left it */
+    uint64_t version;
+};
+
+/* How long event keys are kept. See keeper.h for why retention must be at least the sum that it is. */
+struct store_rules {
+    int64_t window_ms;
+    int64_t retention_ms;
+    uint64_t ack_floor; /* stream sequence */
+};
+
+/* Applies a batch, at most 1,000. Waits for replicas where so configured. */
+enum status store_apply(struct store *store, const struct store_rules *rules, struct store_event *events,
+                        size_t count);
+
+struct store_value {
+    const char *user_id; /* borrowed */
+    int64_t sum;         /* results */
+    uint64_t version;
+};
+enum status store_values(struct store *store, struct store_value *values, size_t count);
+
+/* One step of the sweep: looks at some users' keys from *cursor on (0: start; 0 again when round) and
+ * forgets event keys older than `oldest_ms` and acknowledged. */
+enum status store_sweep(struct store *store, uint64_t *cursor, int64_t oldest_ms, uint64_t ack_floor,
+                        uint64_t *ret_forgotten);
+
+/* ---- Presence (store_presence.c) -------------------------------------------------------------------- */
+
+struct store_count {
+    struct slice name;
+    uint32_t sessions;
+};
+
+struct store_heartbeat {
+    struct slice gateway; /* a subject token */
+    uint32_t part;
+    uint32_t sessions;
+    const struct store_count *industries;
+    size_t industry_count;
+    const struct store_count *users;
+    size_t user_count;
+    int64_t expires_ms; /* from now */
+};
+enum status store_heartbeat(struct store *store, const struct store_heartbeat *heartbeat);
+
+/* Totals over the gateways whose heartbeat is fresh. `add` is called for each industry of each part. */
+struct store_totals {
+    uint64_t sessions;
+    uint64_t gateways;
+};
+typedef void store_industry_fn(void *context, struct slice industry, uint64_t sessions);
+enum status store_presence_totals(struct store *store, struct store_totals *ret_totals,
+                                  store_industry_fn *add, void *context);
+
+#endif

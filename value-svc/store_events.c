@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Events and values: a batch is one pipeline, one round trip.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store_internal.h"
+
+#define SWEEP_KEYS    "200" /* asked of one SCAN */
+#define SWEEP_ENTRIES "500" /* most entries forgotten of one user in a step */
+
+/* ---- Applying --------------------------------------------------------------------------------------- */
+
+struct rules_text {
+    char window[24];
+    char retention[24];
+    char ack_floor[24];
+};
+
+static enum status send_event(struct store *store, const struct rules_text *rules,
+                              const struct store_event *event)
+{
+    char net[STORE_KEY_SIZE];
+    char seen[STORE_KEY_SIZE];
+    char order[STORE_KEY_SIZE];
+    char change[24] = "";
+    char sequence[24];
+    char time[24];
+
+    store_user_key(net, event->user_id, ":net");
+    store_user_key(seen, event->user_id, ":seen");
+    store_user_key(order, event->user_id, ":seen.order");
+    if (event->counts)
+        snprintf(change, sizeof change, "%" PRId64, event->change);
+    snprintf(sequence, sizeof sequence, "%" PRIu64, event->sequence);
+    snprintf(time, sizeof time, "%" PRId64, event->time_ms);
+    return store_send_script(store, SCRIPT_APPLY_EVENT,
+                             (const char *const[]){"3", net, seen, order, event->key, change, sequence, time,
+                                                   rules->window, rules->retention, rules->ack_floor, NULL});
+}
+
+/* *missing is set where the server has lost the script. */
+static enum status receive_event(struct store *store, struct store_event *event, bool *missing)
+{
+    redisReply *reply = NULL;
+    enum status status = store_receive_any(store, &reply);
+
+    if (status != STATUS_OK)
+        return status;
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 3) {
+        event->outcome = (enum store_outcome)store_integer(reply->element[0]);
+        event->sum = store_integer(reply->element[1]);
+        event->version = (uint64_t)store_integer(reply->element[2]);
+    } else if (reply->type != REDIS_REPLY_ERROR) {
+        status = store_fail(store, "the event's script gave an unexpected reply");
+    } else if (strncmp(reply->str, "NOSCRIPT", 8) == 0) {
+        *missing = true;
+    } else if (strstr(reply->str, "WRONGTYPE") || strstr(reply->str, "not an integer")) {
+        event->outcome = STORE_FAILED;
+        snprintf(store->error, sizeof store->error, "%.150s", reply->str);
+    } else {
+        status = store_refuse_reply(store, reply);
+    }
+    freeReplyObject(reply);
+    return status;
+}
+
+static enum status send_wait(struct store *store)
+{
+    char replicas[16];
+    char limit[24];
+
+    snprintf(replicas, sizeof replicas, "%d", store->options.wait_replicas);
+    snprintf(limit, sizeof limit, "%" PRId64, store->options.timeout_ms / 2);
+    return store_send(store, (const char *const[]){"WAIT", replicas, limit, NULL});
+}
+
+static enum status receive_wait(struct store *store)
+{
+    redisReply *reply = NULL;
+    enum status status = store_receive(store, &reply);
+    int64_t replicas;
+
+    if (status != STATUS_OK)
+        return status;
+    replicas = store_integer(reply);
+    freeReplyObject(reply);
+    if (replicas >= store->options.wait_replicas)
+        return STATUS_OK;
+    return store_fail(store, "only %" PRId64 " of %d replicas have the batch (REDIS_WAIT_REPLICAS)", replicas,
+                      store->options.wait_replicas);
+}
+
+static enum status apply_once(struct store *store, const struct rules_text *rules, struct store_event *events,
+                              size_t count, bool *missing)
+{
+    bool wait = store->options.wait_replicas > 0;
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        status = send_event(store, rules, &events[i]);
+    if (wait && status == STATUS_OK)
+        status = send_wait(store);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        status = receive_event(store, &events[i], missing);
+    if (wait && status == STATUS_OK)
+        status = receive_wait(store);
+    if (status == STATUS_OK)
+        store_measure(store);
+    return status;
+}
+
+enum status store_apply(struct store *store, const struct store_rules *rules, struct store_event *events,
+                        size_t count)
+{
+    struct rules_text text;
+    bool missing = false;
+    enum status status;
+
+    snprintf(text.window, sizeof text.window, "%" PRId64, rules->window_ms);
+    snprintf(text.retention, sizeof text.retention, "%" PRId64, rules->retention_ms);
+    snprintf(text.ack_floor, sizeof text.ack_floor, "%" PRIu64, rules->ack_floor);
+    status = apply_once(store, &text, events, count, &missing);
+    if (status != STATUS_OK || !missing)
+        return status;
+    /* SCRIPT FLUSH: those of the batch that were applied will be found in `seen`. */
+    missing = false;
+    status = store_load_scripts(store);
+    if (status == STATUS_OK)
+        status = apply_once(store, &text, events, count, &missing);
+    return missing && status == STATUS_OK ? store_fail(store, "Redis keeps forgetting its scripts") : status;
+}
+
+/* ---- Reading ---------------------------------------------------------------------------------------- */
+
+static enum status receive_value(struct store *store, struct store_value *value)
+{
+    redisReply *reply = NULL;
+    enum status status = store_receive(store, &reply);
+
+    if (status != STATUS_OK)
+        return status;
+    value->sum = 0;
+    value->version = 0;
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
+        value->sum = store_integer(reply->element[0]);
+        value->version = (uint64_t)store_integer(reply->element[1]);
+    }
+    freeReplyObject(reply);
+    return STATUS_OK;
+}
+
+enum status store_values(struct store *store, struct store_value *values, size_t count)
+{
+    enum status status = STATUS_OK;
+    char key[STORE_KEY_SIZE];
+
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        store_user_key(key, values[i].user_id, ":net");
+        status = store_send(store, (const char *const[]){"HMGET", key, "connections", "n", NULL});
+    }
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        status = receive_value(store, &values[i]);
+    if (status == STATUS_OK)
+        store_measure(store);
+    return status;
+}
+
+/* ---- Sweeping --------------------------------------------------------------------------------------- */
+
+struct sweep {
+    char oldest[24];
+    char ack_floor[24];
+    uint64_t forgotten;
+};
+
+static enum status prune_user(struct store *store, const struct sweep *sweep, const redisReply *key)
+{
+    static const char suffix[] = ".order";
+    char seen[STORE_KEY_SIZE];
+
+    /* SCAN's pattern made sure of the suffix; a foreign key may be longer than any of ours. */
+    if (key->type != REDIS_REPLY_STRING || (size_t)key->len >= sizeof seen ||
+        (size_t)key->len < sizeof suffix)
+        return STATUS_NOT_FOUND;
+    memcpy(seen, key->str, key->len);
+    seen[key->len - (sizeof suffix - 1)] = '\0';
+    return store_send_script(
+        store, SCRIPT_PRUNE_SEEN,
+        (const char *const[]){"2", seen, key->str, sweep->oldest, sweep->ack_floor, SWEEP_ENTRIES, NULL});
+}
+
+static enum status prune_users(struct store *store, struct sweep *sweep, const redisReply *keys)
+{
+    size_t sent = 0;
+    redisReply *reply = NULL;
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < keys->elements; i++) {
+        status = prune_user(store, sweep, keys->element[i]);
+        if (status == STATUS_OK)
+            sent++;
+        else if (status != STATUS_NOT_FOUND)
+            return status;
+    }
+    for (size_t i = 0; i < sent; i++) {
+        status = store_receive_any(store, &reply);
+        if (status != STATUS_OK)
+            return status;
+        if (reply->type == REDIS_REPLY_INTEGER)
+            sweep->forgotten += (uint64_t)reply->integer;
+        freeReplyObject(reply);
+    }
+    return STATUS_OK;
+}
+
+enum status store_sweep(struct store *store, uint64_t *cursor, int64_t oldest_ms, uint64_t ack_floor,
+                        uint64_t *ret_forgotten)
+{
+    struct sweep sweep = {.forgotten = 0};
+    char from[24];
+    redisReply *reply = NULL;
+    enum status status;
+
+    snprintf(sweep.oldest, sizeof sweep.oldest, "%" PRId64, oldest_ms);
+    snprintf(sweep.ack_floor, sizeof sweep.ack_floor, "%" PRIu64, ack_floor);
+    snprintf(from, sizeof from, "%" PRIu64, *cursor);
+    status = store_send(store, (const char *const[]){"SCAN", from, "MATCH", "p8:{u.*}:seen.order", "COUNT",
+                                                     SWEEP_KEYS, NULL});
+    if (status == STATUS_OK)
+        status = store_receive(store, &reply);
+    if (status != STATUS_OK)
+        return status;
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+        reply->element[0]->type == REDIS_REPLY_STRING) {
+        *cursor = strtoull(reply->element[0]->str, NULL, 10);
+        status = prune_users(store, &sweep, reply->element[1]);
+    } else {
+        status = store_fail(store, "SCAN gave an unexpected reply");
+    }
+    freeReplyObject(reply);
+    store_measure(store);
+    *ret_forgotten = sweep.forgotten;
+    return status;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * What the store_*.c files share: the connection with its scripts, and pipelining. A pipeline is any number
+ * of store_send, then as many store_receive. After STATUS_DISCONNECTED from either the rest of the pipeline
+ * is gone with the connection.
+ */
+#ifndef POLLEN8_VALUE_STORE_INTERNAL_H
+#define POLLEN8_VALUE_STORE_INTERNAL_H
+
+#include <hiredis/hiredis.h>
+
+#include "common/base64url.h"
+#include "common/names.h"
+#include "store.h"
+
+#define STORE_KEY_SIZE          (16 + BASE64URL_LENGTH(ID_MAXIMUM_BYTES) + 16)
+#define STORE_ARGUMENTS_MAXIMUM 16
+
+enum store_script {
+    SCRIPT_APPLY_EVENT,
+    SCRIPT_PRUNE_SEEN,
+    SCRIPT_EPOCH,
+    SCRIPT_EPOCH_REPLAYED,
+    SCRIPT_LOCK,
+    SCRIPT_COUNT
+};
+
+struct store {
+    struct store_options options;
+    redisContext *redis; /* NULL: not connected */
+    char hashes[SCRIPT_COUNT][41];
+    char run_id[64];
+    uint64_t epoch;
+    bool replayed;
+    unsigned failures; /* connects failed in a row */
+    uint64_t sent_ns;  /* when the running pipeline began; 0: none */
+    char error[192];
+};
+
+/* Notes why, closes, returns STATUS_DISCONNECTED. */
+enum status store_fail(struct store *store, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Appends one command of NUL-terminated arguments (NULL ends the list). */
+enum status store_send(struct store *store, const char *const *arguments);
+
+/* Appends one command of `count` arguments with lengths. */
+enum status store_send_slices(struct store *store, const struct slice *arguments, size_t count);
+
+/* As store_send for a script: "EVALSHA <hash>" comes before `arguments`, which start with the number of keys.
+ */
+enum status store_send_script(struct store *store, enum store_script script, const char *const *arguments);
+
+/* The next reply, whatever it is; the caller frees it with freeReplyObject. */
+enum status store_receive_any(struct store *store, redisReply **ret_reply);
+
+/* The next reply; an error reply is a failure, as Redis that cannot be used now. */
+enum status store_receive(struct store *store, redisReply **ret_reply);
+
+/* A failure for an error reply other than those about one user's keys (WRONGTYPE). */
+enum status store_refuse_reply(struct store *store, const redisReply *reply);
+
+/* Ends the measured round trip. */
+void store_measure(struct store *store);
+
+/* "p8:{u.<user>}<suffix>" */
+void store_user_key(char out[STORE_KEY_SIZE], const char *user_id, const char *suffix);
+
+/* store_epoch.c: run_id and epoch of the server just connected. */
+enum status store_learn_epoch(struct store *store);
+
+/* store_scripts.c: loads all scripts into the server and takes their hashes. */
+enum status store_load_scripts(struct store *store);
+
+/* store_sentinel.c: connects to the primary that the url means; sets store->redis. */
+enum status store_open(struct store *store);
+
+/* Integer of a reply element that is an integer or a decimal text; 0 otherwise. */
+int64_t store_integer(const redisReply *reply);
+
+#endif
