@@ -201,11 +201,40 @@ int config_parse(const struct config_setting *setting, const char *text, void *c
     return fail(setting, error, error_size, "is '%s'", shown(text, shown_text));
 }
 
+/* A secret from the file that NAME_FILE names, where it does. */
+static int load_secret_file(const struct config_setting *setting, const char *set, void *config,
+                            bool *ret_loaded, char *error, size_t error_size)
+{
+    char *text = NULL;
+    int failed = config_secret_read(setting, &text, error, error_size);
+
+    if (failed || !text)
+        return failed;
+    if (set && *set) {
+        snprintf(error, error_size, "%s and %s_FILE are both set, expected one", setting->name,
+                 setting->name);
+        failed = 1;
+    } else {
+        failed = config_parse(setting, text, config, error, error_size);
+        *ret_loaded = true;
+    }
+    explicit_bzero(text, strlen(text));
+    free(text);
+    return failed;
+}
+
 /* One setting from the environment or its default. */
 static int load_setting(const struct config_setting *setting, void *config, char *error, size_t error_size)
 {
     const char *text = getenv(setting->name);
+    bool loaded = false;
 
+    if (setting->type == CONFIG_SECRET) {
+        int failed = load_secret_file(setting, text, config, &loaded, error, error_size);
+
+        if (failed || loaded)
+            return failed;
+    }
     if (!text || !*text)
         text = setting->default_text;
     if (!text)

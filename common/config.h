@@ -9,7 +9,7 @@
  *   SETTING(field, TYPE, "NAME", "default" or NULL (required), minimum, maximum, "help")
  *
  *   TEXT     char *            minimum..maximum bytes
- *   SECRET   char *            as TEXT, never printed
+ *   SECRET   char *            as TEXT, never printed; NAME_FILE may name a file that holds it instead
  *   INTEGER  int64_t           minimum..maximum
  *   DURATION int64_t           milliseconds; written 250ms, 30s, 10m, 2h, 7d or plain seconds ("30");
  *                              minimum and maximum in milliseconds

@@ -148,14 +148,16 @@ static enum status append_setting(struct buf *buf, const struct config_setting *
     char expected[CONFIG_EXPECTED_SIZE];
     char kind[2 * CONFIG_EXPECTED_SIZE];
     const char *text = setting->default_text;
+    bool secret = setting->type == CONFIG_SECRET;
     enum status status;
 
     config_expected(setting, expected, sizeof(expected));
-    snprintf(kind, sizeof(kind), "%s; %s%s", expected,
+    snprintf(kind, sizeof(kind), "%s; %s%s%s%s%s", expected,
              !text   ? "required"
              : *text ? "default "
                      : "default: none",
-             text && *text ? text : "");
+             text && *text ? text : "", secret ? "; or a file that holds it, named by " : "",
+             secret ? setting->name : "", secret ? "_FILE" : "");
     status = buf_append_format(buf, "  %-*s", (int)(indent - 2), setting->name);
     if (status == STATUS_OK)
         status = append_wrapped(buf, config_help_text(setting), indent);
