@@ -13,5 +13,5 @@ add_library(pollen8_gateway_codecs STATIC
   ws_frame.c
   ws_json.c
   ws_proto.c)
-target_include_directories(pollen8_gateway_codecs PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+# Not an include directory for anyone: gateway/limits.h would hide the system's <limits.h>.
 target_link_libraries(pollen8_gateway_codecs PUBLIC pollen8_common PRIVATE pollen8_warnings pollen8_sanitizers)

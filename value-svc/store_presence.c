@@ -33,7 +33,7 @@ static enum status send_counts(struct store *store, const char *key, const char 
     struct slice *arguments = malloc((2 + 2 * HSET_CHUNK) * sizeof *arguments);
     enum status status = texts && arguments ? STATUS_OK : store_fail(store, "out of memory for a heartbeat");
 
-    for (size_t at = 0; at < count && status == STATUS_OK; at += HSET_CHUNK) {
+    for (size_t at = 0; texts && arguments && at < count && status == STATUS_OK; at += HSET_CHUNK) {
         size_t pairs = count - at < HSET_CHUNK ? count - at : HSET_CHUNK;
 
         arguments[0] = SLICE_LITERAL("HSET");
