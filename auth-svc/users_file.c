@@ -201,11 +201,27 @@ static enum status table_from_json(const json_t *root, struct slice text, struct
     return STATUS_OK;
 }
 
+/* Puts the line before json_parse's "... (at byte N)": people have editors that count lines. */
+static void say_line(struct slice text, char *error, size_t error_size)
+{
+    static const char marker[] = " (at byte ";
+    char reason[128];
+    const char *at = strstr(error, marker);
+    size_t byte = at ? strtoul(at + sizeof(marker) - 1, NULL, 10) : 0, line = 1;
+
+    for (size_t i = 0; i < byte && i < text.length; i++)
+        line += text.data[i] == '\n';
+    snprintf(reason, sizeof(reason), "%.*s", at ? (int)(at - error) : (int)sizeof(reason), error);
+    snprintf(error, error_size, "line %zu: %s", line, reason);
+}
+
 static enum status table_parse(struct slice text, struct table **ret_table, char *error, size_t error_size)
 {
     json_t *root = NULL;
     enum status status = json_parse(text, &root, error, error_size);
 
+    if (status == STATUS_MALFORMED)
+        say_line(text, error, error_size);
     if (status != STATUS_OK)
         return status;
     status = table_from_json(root, text, ret_table, error, error_size);
