@@ -13,7 +13,9 @@
 #include "common/log.h"
 #include "common/ops_http.h"
 #include "consumer.h"
+#include "intake.h"
 #include "keeper.h"
+#include "query.h"
 #include "replay.h"
 #include "service.h"
 
@@ -93,33 +95,55 @@ static void join_threads(struct threads *threads)
     pthread_join(threads->keeper, NULL);
 }
 
+/* Stops taking, answers what was taken, finishes the batches. */
+static void drain(struct service *service, struct threads *threads, struct intake *intake,
+                  struct query *query)
+{
+    bus_drain(service->bus, (uint32_t)(service->config.drain_ms / 2));
+    intake_finish(intake, service->config.drain_ms / 4);
+    query_finish(query);
+    service_stop(service);
+    join_threads(threads);
+    bus_flush(service->bus, 1000);
+}
+
+static int run(struct service *service, struct ops_http *ops)
+{
+    struct threads threads;
+    struct intake *intake = NULL;
+    struct query *query = NULL;
+
+    CHECK(query_create(service, &query) == STATUS_OK);
+    CHECK(intake_create(service, &intake) == STATUS_OK);
+    start_threads(service, &threads);
+    log_event(LOG_INFO, "started", LOG_I("ops_port", service->config.ops_port),
+              LOG_I("workers", service->config.workers));
+    while (lifecycle_wait(-1) != LIFECYCLE_STOP)
+        ;
+    log_event(LOG_INFO, "stopping");
+    lifecycle_draining(service->config.drain_ms);
+    ops_http_drain(ops);
+    drain(service, &threads, intake, query);
+    ops_http_free(ops);
+    service_close_bus(service);
+    intake_free(intake);
+    query_free(query);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct service service;
-    struct threads threads;
     struct ops_http *ops;
+    int result = 1;
 
     lifecycle_init();
     json_init();
     service_init(&service, argc, argv);
     ops = open_ops(&service);
-    if (!ops) {
-        service_done(&service);
-        return 1;
-    }
-    start_threads(&service, &threads);
-    log_event(LOG_INFO, "started", LOG_I("ops_port", service.config.ops_port),
-              LOG_I("workers", service.config.workers));
-    while (lifecycle_wait(-1) != LIFECYCLE_STOP)
-        ;
-    log_event(LOG_INFO, "stopping");
-    lifecycle_draining(service.config.drain_ms);
-    ops_http_drain(ops);
-    service_stop(&service);
-    join_threads(&threads);
-    bus_flush(service.bus, 1000);
-    ops_http_free(ops);
+    if (ops)
+        result = run(&service, ops);
     service_done(&service);
     log_event(LOG_INFO, "stopped");
-    return 0;
+    return result;
 }

@@ -117,9 +117,15 @@ void service_init(struct service *service, int argc, char **argv)
     init_bus(service);
 }
 
-void service_done(struct service *service)
+void service_close_bus(struct service *service)
 {
     bus_free(service->bus);
+    service->bus = NULL;
+}
+
+void service_done(struct service *service)
+{
+    service_close_bus(service);
     metrics_free(service->metrics);
     config_free(&program, &service->config);
     pthread_cond_destroy(&service->stop_changed);
@@ -188,22 +194,26 @@ static void note_epoch(struct service *service, uint64_t epoch)
         ;
 }
 
-enum status service_store_ready(struct service *service, struct store *store)
+enum status service_store_try(struct service *service, struct store *store)
 {
-    bool connected = store_connected(store);
     enum status status = store_connect(store);
 
     if (status == STATUS_OK && store_epoch(store) < atomic_load(&service->epoch))
         status = store_epoch_refresh(store);
+    if (status == STATUS_OK)
+        note_epoch(service, store_epoch(store));
+    return status;
+}
+
+enum status service_store_ready(struct service *service, struct store *store)
+{
+    enum status status = service_store_try(service, store);
+
     if (status != STATUS_OK) {
         log_event_limited(LOG_WARN, "Redis cannot be used", LOG_S("error", store_error(store)));
         service_wait(service, store_retry_ms(store));
-        return status;
     }
-    if (!connected)
-        log_event(LOG_DEBUG, "Redis connected", LOG_U("epoch", store_epoch(store)));
-    note_epoch(service, store_epoch(store));
-    return STATUS_OK;
+    return status;
 }
 
 int64_t service_retention_ms(const struct service *service)

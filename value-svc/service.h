@@ -65,6 +65,7 @@ struct service {
 
 /* Reads the environment into the fields above, makes metrics and bus; ends the process on a bad setting. */
 void service_init(struct service *service, int argc, char **argv);
+void service_close_bus(struct service *service); /* no callback of the bus runs after it */
 void service_done(struct service *service);
 
 /* Whether the workers have been told to finish; waits up to wait_ms for it. Any thread. */
@@ -75,8 +76,11 @@ void service_stop(struct service *service);
 /* A store for the calling thread, with the service's settings; NULL where memory is short. */
 struct store *service_store(struct service *service);
 
-/* Connects where needed; on failure logs (limited) and waits store_retry_ms or until the stop. Then brings
- * the connection's epoch up to date with what other connections know. */
+/* Connects where needed and brings the connection's epoch up to date with what other connections know. */
+enum status service_store_try(struct service *service, struct store *store);
+
+/* The same for threads that have time: on failure logs (limited) and waits store_retry_ms or until the stop.
+ */
 enum status service_store_ready(struct service *service, struct store *store);
 
 /* How long event keys are kept in Redis, so that replaying the stream's last window can never count twice.

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * A ring of pointers under one lock.
+ */
+#include "query_queue.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "common/check.h"
+
+struct query_queue {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool closed; /* this and below: guarded by lock */
+    size_t head; /* of the oldest item */
+    size_t count;
+    size_t capacity;
+    struct query_item *items[]; /* owned */
+};
+
+enum status query_queue_create(size_t capacity, struct query_queue **ret_queue)
+{
+    struct query_queue *queue = calloc(1, sizeof *queue + capacity * sizeof(struct query_item *));
+
+    if (!queue)
+        return STATUS_NO_MEMORY;
+    queue->capacity = capacity;
+    CHECK(pthread_mutex_init(&queue->lock, NULL) == 0);
+    CHECK(pthread_cond_init(&queue->changed, NULL) == 0);
+    *ret_queue = queue;
+    return STATUS_OK;
+}
+
+void query_queue_free(struct query_queue *queue)
+{
+    if (!queue)
+        return;
+    for (size_t i = 0; i < queue->count; i++)
+        free(queue->items[(queue->head + i) % queue->capacity]);
+    pthread_cond_destroy(&queue->changed);
+    pthread_mutex_destroy(&queue->lock);
+    free(queue);
+}
+
+struct query_item *query_item_copy(enum query_kind kind, const struct bus_message *message)
+{
+    struct query_item *item = malloc(sizeof *item + message->reply.length + message->data.length);
+
+    if (!item)
+        return NULL;
+    item->kind = kind;
+    item->reply = slice_make(item->bytes, message->reply.length);
+    item->data = slice_make(item->bytes + message->reply.length, message->data.length);
+    if (message->reply.length > 0)
+        memcpy(item->bytes, message->reply.data, message->reply.length);
+    if (message->data.length > 0)
+        memcpy(item->bytes + message->reply.length, message->data.data, message->data.length);
+    return item;
+}
+
+enum status query_queue_put(struct query_queue *queue, struct query_item *item)
+{
+    enum status status = STATUS_FULL;
+
+    pthread_mutex_lock(&queue->lock);
+    if (queue->count < queue->capacity) {
+        queue->items[(queue->head + queue->count) % queue->capacity] = item;
+        queue->count++;
+        status = STATUS_OK;
+        pthread_cond_signal(&queue->changed);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return status;
+}
+
+size_t query_queue_take(struct query_queue *queue, struct query_item **items, size_t maximum)
+{
+    size_t taken = 0;
+
+    pthread_mutex_lock(&queue->lock);
+    while (queue->count == 0 && !queue->closed)
+        pthread_cond_wait(&queue->changed, &queue->lock);
+    while (queue->count > 0 && taken < maximum) {
+        items[taken++] = queue->items[queue->head];
+        queue->head = (queue->head + 1) % queue->capacity;
+        queue->count--;
+    }
+    pthread_mutex_unlock(&queue->lock);
+    return taken;
+}
+
+size_t query_queue_length(struct query_queue *queue)
+{
+    size_t count;
+
+    pthread_mutex_lock(&queue->lock);
+    count = queue->count;
+    pthread_mutex_unlock(&queue->lock);
+    return count;
+}
+
+void query_queue_close(struct query_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->closed = true;
+    pthread_cond_broadcast(&queue->changed);
+    pthread_mutex_unlock(&queue->lock);
+}

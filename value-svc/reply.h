@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Answers to what gateways ask: FrameReply and SessionOpenReply. Nothing is sent where the asker wants no
+ * answer. Any thread.
+ */
+#ifndef POLLEN8_VALUE_REPLY_H
+#define POLLEN8_VALUE_REPLY_H
+
+#include "common/bus.h"
+#include "frame.pb-c.h"
+
+/* What a refused client may be told to wait where waiting can help. */
+#define REPLY_RETRY_MS 1000
+
+/* `data` is one JSON text. */
+enum status reply_frame(struct bus *bus, struct slice reply, struct slice data);
+
+/* `message` NULL: the refusal's own. */
+enum status reply_frame_refused(struct bus *bus, struct slice reply, enum status refusal,
+                                const char *message);
+
+enum status reply_session(struct bus *bus, struct slice reply, Pollen8__OutboundFrame *snapshot);
+enum status reply_session_refused(struct bus *bus, struct slice reply, enum status refusal,
+                                  const char *message);
+
+#endif
