@@ -8,7 +8,7 @@ PACKAGES_BUILD=(
   libjansson-dev libssl-dev libmicrohttpd-dev libutf8proc-dev libuv1-dev libwebsockets-dev libwebsockets-evlib-uv
   libjwt-dev libmongoc-dev libhiredis-dev libnats-dev libcmocka-dev)
 PACKAGES_RUN=(nats-server redis-server)
-PACKAGES_TEST=(clang clang-format clang-tidy llvm nodejs npm python3 golang-go python3-venv curl)
+PACKAGES_TEST=(clang clang-format clang-tidy llvm shellcheck git nodejs npm python3 golang-go python3-venv curl)
 
 # packages_need PURPOSE PACKAGE...: returns when all are installed, else ends the program.
 packages_need() {
