@@ -44,7 +44,7 @@ const refusals = [
   ['four parts', (ring) => ring.hide(`${ring.token('ada')}.x`), 'AUTH_INVALID', 4001],
   ['an unknown user', (ring) => ring.token('nobody'), 'AUTH_USER_UNKNOWN', 4003],
   ['a disabled user', (ring) => ring.token('dis'), 'AUTH_USER_DISABLED', 4003],
-  ['issued before tokensValidAfter', (ring) => ring.token('fresh', { iat: now() - 3600 }), 'AUTH_INVALID', 4001],
+  ['issued before tokensValidAfter', (ring) => ring.token('fresh', { iat: now() - 3600 }), 'AUTH_EXPIRED', 4001],
 ];
 
 function claims() {

@@ -320,6 +320,46 @@ class Ring {
     return all;
   }
 
+  // --- one service at its subject ------------------------------------------------------------------------
+
+  /** One request between services: message types by name, `body` as protobufjs takes it. */
+  async ask(subject, requestType, body, replyType) {
+    const bytes = proto.lookupType(requestType).encode(body).finish();
+    const reply = await this.broker.request(subject, bytes, { timeout: STEP_MS });
+    const type = proto.lookupType(replyType);
+    return type.toObject(type.decode(reply.data), { longs: Number, arrays: true });
+  }
+
+  /** auth-svc's verdict: { identity } or { error }. */
+  verify(token) {
+    return this.ask('pollen8.auth.verify', 'VerifyRequest', { token, deadlineMs: STEP_MS }, 'VerifyReply');
+  }
+
+  /** What value-svc answers a submitted event: { data } (parsed) or { error }. */
+  async submit(event, data, identity) {
+    const text = typeof data === 'string' ? data : JSON.stringify(data);
+    const reply = await this.ask(`pollen8.in.${event}`, 'InboundFrame',
+      { event, data: Buffer.from(text), identity, session: 'test', deadlineMs: STEP_MS }, 'FrameReply');
+    if (reply.error) return { error: reply.error };
+    const answer = Buffer.from(reply.data || []).toString();
+    return { data: answer === '' ? undefined : JSON.parse(answer) };
+  }
+
+  /** Frames published on a subject from now on, decoded; `frames` grows, `stop()` ends it. */
+  async listen(subject) {
+    const frames = [];
+    const type = proto.lookupType('OutboundFrame');
+    const subscription = this.broker.subscribe(subject, {
+      callback: (error, message) => {
+        if (error) return;
+        const frame = type.toObject(type.decode(message.data), { longs: String, arrays: true });
+        frames.push({ ...frame, subject: message.subject, data: JSON.parse(Buffer.from(frame.data).toString()) });
+      },
+    });
+    await this.broker.flush();
+    return { frames, stop: () => subscription.unsubscribe() };
+  }
+
   // --- what operators see --------------------------------------------------------------------------------
 
   get(part, target) {
