@@ -8,7 +8,11 @@ PACKAGES_BUILD=(
   libjansson-dev libssl-dev libmicrohttpd-dev libutf8proc-dev libuv1-dev libwebsockets-dev libwebsockets-evlib-uv
   libjwt-dev libmongoc-dev libhiredis-dev libnats-dev libcmocka-dev)
 PACKAGES_RUN=(nats-server redis-server)
-PACKAGES_TEST=(clang clang-format clang-tidy llvm shellcheck git nodejs npm python3 golang-go python3-venv curl)
+# What tests need, as command:package: a command that is there already, from wherever, is good enough.
+COMMANDS_TEST=(
+  clang:clang clang-format:clang-format clang-tidy:clang-tidy llvm-symbolizer:llvm shellcheck:shellcheck node:nodejs
+  npm:npm python3:python3 git:git)
+PACKAGES_TEST=(python3-venv)
 
 # packages_need PURPOSE PACKAGE...: returns when all are installed, else ends the program.
 packages_need() {
@@ -25,6 +29,14 @@ packages_need() {
     [ -n "${have[$package]:-}" ] || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] || packages_install "$purpose" "${missing[@]}"
+}
+
+# packages_for COMMAND:PACKAGE...: the packages whose command is missing.
+packages_for() {
+  local pair
+  for pair; do
+    command -v "${pair%%:*}" >/dev/null || echo "${pair#*:}"
+  done
 }
 
 packages_install() {
