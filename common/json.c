@@ -84,8 +84,13 @@ enum status json_parse(struct slice text, json_t **ret_value, char *reason, size
 {
     json_error_t error = {0};
     size_t deep = too_deep_at(text);
+    const char *nul = text.length > 0 ? memchr(text.data, '\0', text.length) : NULL;
     json_t *value;
 
+    if (nul) { /* behind a value jansson takes it for the end and ignores what follows */
+        give_reason(reason, reason_size, "a NUL character", (size_t)(nul - text.data));
+        return STATUS_MALFORMED;
+    }
     if (deep < text.length) {
         give_reason(reason, reason_size, "nested too deep", deep);
         return STATUS_MALFORMED;

@@ -142,6 +142,8 @@ static void refuses_nul_bytes(void **state)
     assert_int_equal(json_scan_check(slice_make("\"a\0b\"", 5), 100), STATUS_MALFORMED);
     assert_int_equal(json_scan_check(slice_make("1\0", 2), 100), STATUS_MALFORMED);
     assert_int_equal(json_scan_check(slice_make("\0", 1), 100), STATUS_MALFORMED);
+    assert_false(json_valid(slice_make("true\0\n", 6)));
+    assert_false(json_valid(slice_make("{}\0x", 4)));
 }
 
 static void bounds_depth_and_values(void **state)
