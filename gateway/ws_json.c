@@ -5,6 +5,9 @@
  */
 #include "ws_json.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "append.h"
 #include "json_scan.h"
 
@@ -28,14 +31,28 @@ static void refuse(struct decoding *decoding, const char *reason)
     client_reason_set(&decoding->reason, "%s", reason);
 }
 
+/* An integer that every client's library can hold: 64 bits with a sign. */
+static bool is_integer64(struct slice number)
+{
+    char text[24];
+
+    if (json_scan_kind(number) != JSON_SCAN_NUMBER || !json_scan_is_integer(number) ||
+        number.length >= sizeof(text))
+        return false;
+    memcpy(text, number.data, number.length);
+    text[number.length] = '\0';
+    errno = 0;
+    (void)strtoll(text, NULL, 10);
+    return errno == 0;
+}
+
 static void read_id(struct decoding *decoding, struct slice value)
 {
-    enum json_scan_kind kind = json_scan_kind(value);
-    size_t quotes = kind == JSON_SCAN_STRING ? 2 : 0;
+    bool string = json_scan_kind(value) == JSON_SCAN_STRING;
 
-    if (kind != JSON_SCAN_STRING && (kind != JSON_SCAN_NUMBER || !json_scan_is_integer(value)))
-        refuse(decoding, "id must be a string or an integer");
-    else if (value.length > CLIENT_ID_MAXIMUM_BYTES + quotes)
+    if (!string && !is_integer64(value))
+        refuse(decoding, "id must be a string or an integer of 64 bits");
+    else if (string && value.length > CLIENT_ID_MAXIMUM_BYTES + 2)
         refuse(decoding, "id is longer than 128 bytes");
     else
         decoding->frame.id = value;

@@ -6,6 +6,7 @@
  *   out  {"event":"...","data":...[,"offset":"..."]}
  *   ack  {"id":<as it came>,"ok":true,"data":...} | {"id":...,"ok":false,"error":{"code","message",...}}
  *
+ * An integer id has 64 bits with its sign, a string id at most 128 bytes as written.
  * Strict: an unknown member, a duplicate key, a wrong type or text after the object is INVALID_PAYLOAD. Pure;
  * any thread.
  *
