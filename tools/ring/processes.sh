@@ -37,7 +37,7 @@ process_start() {
   setsid "$@" </dev/null >"$LOG_DIR/$name.log" 2>&1 9>&- &
   local pid=$!
   echo "$pid $(process_start_time "$pid") $port $ops" >"$PID_DIR/$name"
-  RING_NAMES[pid]=$name
+  RING_NAMES[$pid]=$name
 }
 
 # Stops the named processes together: TERM, then KILL past the deadline.

@@ -68,7 +68,7 @@ up_folders() {
   flock -n 9 || fail 1 "a ring is already running (or starting) in $RUN_DIR; ./pollen8 status shows it"
   running=$(processes_running)
   [ -z "$running" ] || fail 1 "a ring is already running in $RUN_DIR; ./pollen8 down stops it"
-  rm -f "$PID_DIR"/*
+  rm -f "$PID_DIR"/* "$LOG_DIR"/*-[0-9]*.log # of the ring before
 }
 
 # Every port must be free, and no two the same.
@@ -106,7 +106,7 @@ up_start() {
   local gateways=$1 auths=$2 values=$3 i ops=$((10#$RING_OPS_PORT))
   local bin=$BUILD_DIR/bin
   local common=(env -u PORT -u JWT_SECRET "NATS_URL=nats://127.0.0.1:$RING_NATS_PORT"
-    "OPS_ADDRESS=${OPS_ADDRESS:-127.0.0.1}")
+    "OPS_ADDRESS=${OPS_ADDRESS:-127.0.0.1}" "LOG_FORMAT=${LOG_FORMAT:-text}")
 
   process_start nats-1 "$RING_NATS_PORT" 0 env -u JWT_SECRET nats-server -c "$RUN_DIR/nats.conf"
   process_start redis-1 "$RING_REDIS_PORT" 0 env -u JWT_SECRET redis-server --bind 127.0.0.1 \
