@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The repeat filter over time: never less than a window, never more than two, never past its bound.
  */
 #include "gateway_test.h"
 

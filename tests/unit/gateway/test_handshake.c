@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Where tokens are found, in which order, and what is no token.
  */
 #include "gateway_test.h"
 

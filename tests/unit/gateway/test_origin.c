@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The policy's grammar, and Origins that look like the right one but are not.
  */
 #include "gateway_test.h"
 

@@ -54,92 +54,92 @@ static void ignores_unknown_fields(void **state)
     wire_arena_done(&arena);
 }
 
+static const struct {
+    struct slice bytes;
+    const char *id;
+    const char *reason;
+} refused[] = {
+    {{"", 0}, "", "event must be"},
+    {{"\x0a\x01"
+      "7",
+      3},
+     "7",
+     "event must be"},
+    {{"\x0a\x01"
+      "7"
+      "\x12\x03"
+      "a b",
+      8},
+     "7",
+     "event must be"},
+    {{"\x0a\x01"
+      "7"
+      "\x12\x01"
+      "a"
+      "\x1a\x01"
+      "x",
+      9},
+     "7",
+     "data is not valid JSON"},
+    {{"\x0a\x01"
+      "7"
+      "\x12\x01"
+      "a"
+      "\x1a\x01"
+      "\xff",
+      9},
+     "7",
+     "data is not valid JSON"},
+    {{"\x0a\x01"
+      "7"
+      "\x12\x01"
+      "a"
+      "\x1a\x0d"
+      "{\"b\":1,\"b\":2}",
+      21},
+     "7",
+     "data is not valid JSON"},
+    {{"\x0a\x01"
+      "\xff"
+      "\x12\x01"
+      "a",
+      6},
+     "",
+     "not a ClientFrame"},
+    {{"\x0a\x03"
+      "a\0b"
+      "\x12\x01"
+      "a",
+      8},
+     "",
+     "not a ClientFrame"},
+    {{"\x12\x03"
+      "a\0b",
+      5},
+     "",
+     "not a ClientFrame"},
+    {{"{\"event\":\"a\"}", 13}, "", "not a ClientFrame"},
+    {{"\x12\xff\xff\xff\xff\x0f"
+      "a",
+      7},
+     "",
+     "not a ClientFrame"},
+    {{"\x08\x01", 2}, "", "ClientFrame"},
+};
+
 static void refuses_with_a_reason(void **state)
 {
-    static const struct {
-        struct slice bytes;
-        const char *id;
-        const char *reason;
-    } rows[] = {
-        {{"", 0}, "", "event must be"},
-        {{"\x0a\x01"
-          "7",
-          3},
-         "7",
-         "event must be"},
-        {{"\x0a\x01"
-          "7"
-          "\x12\x03"
-          "a b",
-          8},
-         "7",
-         "event must be"},
-        {{"\x0a\x01"
-          "7"
-          "\x12\x01"
-          "a"
-          "\x1a\x01"
-          "x",
-          9},
-         "7",
-         "data is not valid JSON"},
-        {{"\x0a\x01"
-          "7"
-          "\x12\x01"
-          "a"
-          "\x1a\x01"
-          "\xff",
-          9},
-         "7",
-         "data is not valid JSON"},
-        {{"\x0a\x01"
-          "7"
-          "\x12\x01"
-          "a"
-          "\x1a\x0d"
-          "{\"b\":1,\"b\":2}",
-          21},
-         "7",
-         "data is not valid JSON"},
-        {{"\x0a\x01"
-          "\xff"
-          "\x12\x01"
-          "a",
-          6},
-         "",
-         "not a ClientFrame"},
-        {{"\x0a\x03"
-          "a\0b"
-          "\x12\x01"
-          "a",
-          8},
-         "",
-         "not a ClientFrame"},
-        {{"\x12\x03"
-          "a\0b",
-          5},
-         "",
-         "not a ClientFrame"},
-        {{"{\"event\":\"a\"}", 13}, "", "not a ClientFrame"},
-        {{"\x12\xff\xff\xff\xff\x0f"
-          "a",
-          7},
-         "",
-         "not a ClientFrame"},
-        {{"\x08\x01", 2}, "", "ClientFrame"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        struct slice bytes = exact(rows[i].bytes.data, rows[i].bytes.length);
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        struct slice bytes = exact(refused[i].bytes.data, refused[i].bytes.length);
         struct wire_arena arena = {0};
         struct client_frame frame;
         struct client_reason reason = {""};
         enum status status = ws_proto_decode(&arena, bytes, &frame, &reason);
 
-        if (status != STATUS_INVALID_PAYLOAD || !strstr(reason.text, rows[i].reason))
+        if (status != STATUS_INVALID_PAYLOAD || !strstr(reason.text, refused[i].reason))
             fail_msg("row %zu: %d, %s", i, (int)status, reason.text);
-        assert_slice(frame.id, rows[i].id);
+        assert_slice(frame.id, refused[i].id);
         assert_string_equal(frame.event, "");
         wire_arena_done(&arena);
         exact_free(bytes);
