@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * result -> codec of the session's format -> frame of this one session -> its queue.
+ */
+#include "answer.h"
+
+#include "eio_packet.h"
+#include "gateway.h"
+#include "session.h"
+#include "sio_packet.h"
+#include "ws_json.h"
+#include "ws_proto.h"
+
+#define ANSWER_MAXIMUM (4u * 1024 * 1024)
+
+static enum status append_ack(struct buf *buf, enum frame_format format, struct slice id,
+                              const struct client_result *result)
+{
+    if (format == FRAME_JSON)
+        return ws_json_ack_append(buf, id, result);
+    if (format == FRAME_PROTOBUF)
+        return ws_proto_ack_append(buf, id, result);
+    enum status status = buf_append_char(buf, '0' + EIO_MESSAGE);
+    return status ? status : sio_ack_append(buf, SIO_ROOT, id, result);
+}
+
+static enum status append_error_data(struct buf *buf, struct slice event, const struct client_result *result)
+{
+    struct slice message = result->message.length ? result->message
+                                                  : slice_from_string(status_message(result->status));
+    enum status status = buf_append_format(buf, "{\"code\":\"%s\",\"message\":", status_code(result->status));
+    if (status == STATUS_OK)
+        status = buf_append_json_string(buf, message);
+    if (status == STATUS_OK && event.length) {
+        status = buf_append_string(buf, ",\"event\":");
+        if (status == STATUS_OK)
+            status = buf_append_json_string(buf, event);
+    }
+    if (status == STATUS_OK && result->retry_after_ms)
+        status = buf_append_format(buf, ",\"retryAfterMs\":%u", result->retry_after_ms);
+    return status ? status : buf_append_char(buf, '}');
+}
+
+static void send_error(struct gateway *gateway, struct session *session, struct slice event,
+                       const struct client_result *result)
+{
+    struct buf data;
+    struct frame *frame = NULL;
+    buf_init(&data, ANSWER_MAXIMUM);
+    enum status status = append_error_data(&data, event, result);
+    if (status == STATUS_OK)
+        status = frame_create_event(SLICE_LITERAL("error"), buf_slice(&data), NULL, &frame);
+    if (status == STATUS_OK) {
+        session_send(gateway, session, frame);
+        frame_unref(frame);
+    } else {
+        session_close(gateway, session, CAUSE_MEMORY);
+    }
+    buf_done(&data);
+}
+
+void answer_write(struct gateway *gateway, struct session *session, struct slice id, struct slice event,
+                  const struct client_result *result)
+{
+    struct buf text;
+    if (id.length == 0) {
+        if (result->status != STATUS_OK)
+            send_error(gateway, session, event, result);
+        return;
+    }
+    buf_init(&text, ANSWER_MAXIMUM);
+    if (append_ack(&text, (enum frame_format)session->format, id, result) == STATUS_OK)
+        session_send_message(gateway, session, buf_slice(&text));
+    else
+        session_close(gateway, session, CAUSE_MEMORY);
+    buf_done(&text);
+}
+
+void answer_client(struct gateway *gateway, struct session *session, struct slice id, struct slice event,
+                   const struct client_result *result)
+{
+    gateway_count(gateway, METRIC_EVENTS, result->status == STATUS_OK ? "ok" : status_code(result->status));
+    if (result->status == STATUS_RATE_LIMITED && id.length == 0 && session->refused_in_a_row > 1)
+        return;
+    answer_write(gateway, session, id, event, result);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * What a client is told about what it sent, in its session's format. With an id: an ack. Without one, a
+ * success is silent, and a refusal is an event named `error` with the data
+ *
+ *   {"code":"...","message":"...","event":"<what was refused>"[,"retryAfterMs":n]}
+ *
+ * so that bad input is never silent (Socket.IO: 42["error",{...}]; /ws: {"event":"error","data":{...}}). Of a
+ * run of rate-limit refusals only the first is told this way. Loop thread.
+ */
+#ifndef POLLEN8_GATEWAY_ANSWER_H
+#define POLLEN8_GATEWAY_ANSWER_H
+
+#include "client_frame.h"
+
+struct gateway;
+struct session;
+
+/* Counts the result; closes the session where memory is short. */
+void answer_client(struct gateway *gateway, struct session *session, struct slice id, struct slice event,
+                   const struct client_result *result);
+
+/* The same without counting it as a client's event: refusals of a connection, of frames before the token. */
+void answer_write(struct gateway *gateway, struct session *session, struct slice id, struct slice event,
+                  const struct client_result *result);
+
+#endif

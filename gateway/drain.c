@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Every STEP_MS the share of sessions that is due is closed, walking the table of sessions round and round; one
+ * with an answer in flight is passed over until the grace after the drain time is up.
+ */
+#include "drain.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../common/log.h"
+#include "../common/rng.h"
+#include "gateway.h"
+#include "listener.h"
+#include "loop.h"
+#include "session.h"
+#include "wheel.h"
+
+#define STEP_MS        20
+#define ANSWER_WAIT_MS 2000 /* for answers in flight, after the drain time */
+#define CLOSE_WAIT_MS  1000 /* for the clients' part of the closing handshake */
+
+struct drain {
+    struct wheel_timer timer;
+    uint64_t end_ms;  /* all sessions that wait for nothing are closed by then */
+    uint64_t hard_ms; /* and all others by then */
+    uint64_t gone_ms; /* when the last session was closed; 0: not yet */
+    size_t cursor;
+};
+
+/* Closes up to `share` sessions. */
+static void close_some(struct gateway *gateway, struct drain *drain, size_t share)
+{
+    size_t slots = sessions_slots(gateway->sessions);
+    for (size_t seen = 0; seen < slots && share > 0; seen++) {
+        struct session *session = sessions_at(gateway->sessions, drain->cursor++ % slots);
+        if (!session || (session->in_flight && gateway->now_ms < drain->hard_ms))
+            continue;
+        session_close(gateway, session, CAUSE_DRAIN);
+        share--;
+    }
+}
+
+static size_t share_of(const struct gateway *gateway, const struct drain *drain)
+{
+    size_t left = sessions_count(gateway->sessions);
+    uint64_t steps = drain->end_ms > gateway->now_ms ? (drain->end_ms - gateway->now_ms) / STEP_MS + 1 : 1;
+    return (left + (size_t)steps - 1) / (size_t)steps;
+}
+
+static void step(void *context, struct wheel_timer *timer)
+{
+    struct gateway *gateway = context;
+    struct drain *drain = (struct drain *)(void *)((char *)timer - offsetof(struct drain, timer));
+    if (sessions_count(gateway->sessions) > 0)
+        close_some(gateway, drain, share_of(gateway, drain));
+    if (sessions_count(gateway->sessions) == 0 && drain->gone_ms == 0)
+        drain->gone_ms = gateway->now_ms;
+    bool closed = drain->gone_ms && (listener_connections(gateway->listener) == 0 ||
+                                     gateway->now_ms - drain->gone_ms >= CLOSE_WAIT_MS);
+    if (closed)
+        loop_end(gateway->loop);
+    else
+        wheel_arm(gateway->wheel, timer, gateway->now_ms + STEP_MS);
+}
+
+enum status drain_start(struct gateway *gateway)
+{
+    if (gateway->draining)
+        return STATUS_OK;
+    struct drain *drain = calloc(1, sizeof(*drain));
+    if (!drain)
+        return STATUS_NO_MEMORY;
+    gateway->draining = true;
+    gateway->drain = drain;
+    drain->timer.fire = step;
+    drain->end_ms = gateway->now_ms + (uint64_t)gateway->settings->drain_time;
+    drain->hard_ms = drain->end_ms + ANSWER_WAIT_MS;
+    snprintf(gateway->drain_text, sizeof(gateway->drain_text), "{\"reconnectAfterMs\":%u}",
+             (unsigned)(500 + rng_below(1500)));
+    listener_stop(gateway->listener);
+    log_event(LOG_INFO, "draining", LOG_U("sessions", sessions_count(gateway->sessions)),
+              LOG_I("over_ms", gateway->settings->drain_time));
+    wheel_arm(gateway->wheel, &drain->timer, gateway->now_ms);
+    return STATUS_OK;
+}
+
+void drain_free(struct gateway *gateway)
+{
+    if (!gateway->drain)
+        return;
+    wheel_cancel(gateway->wheel, &gateway->drain->timer);
+    free(gateway->drain);
+    gateway->drain = NULL;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * mailbox (frame lane) -> repeats dropped -> train boards: frame, and its bit in each of its rooms -> members
+ * visited in slices -> their queues. Controls come in the same lane and are acted on between trains, so that
+ * what was published before a revocation is delivered before it.
+ */
+#include "egress.h"
+
+#include <stdlib.h>
+
+#include "../common/clock.h"
+#include "../common/industry.h"
+#include "control.h"
+#include "dedupe.h"
+#include "gateway.h"
+#include "intake.h"
+#include "mailbox.h"
+#include "rooms.h"
+#include "session.h"
+
+#define TRAIN_ROOMS (EGRESS_TRAIN * INDUSTRIES_MAXIMUM)
+
+struct egress {
+    uint32_t train; /* number of the current or last train; never 0 */
+    uint32_t frame_count;
+    uint32_t room_count; /* rooms not yet walked to their end */
+    bool single;         /* all its frames are for the same one room */
+    uint32_t cursor;     /* members of the last room not yet visited */
+    struct frame *frames[EGRESS_TRAIN]; /* owned references */
+    struct room *rooms[TRAIN_ROOMS];    /* borrowed; emptied rooms live until the train has ended */
+};
+
+struct egress *egress_create(void)
+{
+    return calloc(1, sizeof(struct egress));
+}
+
+void egress_free(struct egress *egress)
+{
+    if (!egress)
+        return;
+    for (uint32_t i = 0; i < egress->frame_count; i++)
+        frame_unref(egress->frames[i]);
+    free(egress);
+}
+
+static void board_room(struct egress *egress, struct room *room, uint64_t bit)
+{
+    if (room->train != egress->train) {
+        room->train = egress->train;
+        room->frames = 0;
+        egress->rooms[egress->room_count++] = room;
+    }
+    room->frames |= bit;
+}
+
+/* Whether some member wants it. Takes the reference to the frame where it does. */
+static bool board(struct gateway *gateway, const struct delivery *delivery)
+{
+    struct egress *egress = gateway->egress;
+    uint64_t bit = 1ULL << egress->frame_count;
+    uint32_t keys = delivery->kind == ROOM_EVERYONE ? 1 : delivery->key_count;
+    bool wanted = false;
+    for (uint32_t i = 0; i < keys; i++) {
+        struct slice key = delivery->kind == ROOM_EVERYONE ? (struct slice){0} : delivery->keys[i];
+        struct room *room = rooms_find(gateway->rooms, delivery->kind, key);
+        if (!room || room->count == 0)
+            continue;
+        board_room(egress, room, bit);
+        wanted = true;
+    }
+    if (wanted)
+        egress->frames[egress->frame_count++] = delivery->frame;
+    return wanted;
+}
+
+static void take_delivery(struct gateway *gateway, struct delivery *delivery)
+{
+    const char *result = "repeat";
+    if (!dedupe_repeat(gateway->dedupe, delivery->event_id, gateway->now_ms)) {
+        result = "no_member";
+        if (board(gateway, delivery)) {
+            delivery->frame = NULL;
+            result = "delivered";
+        }
+    }
+    gateway_count(gateway, METRIC_BROKER_FRAMES, result);
+    delivery_free(delivery);
+}
+
+/* Fills the next train. A control ends the boarding and is acted on once the train before it has gone. */
+static void assemble(struct gateway *gateway)
+{
+    struct egress *egress = gateway->egress;
+    const struct mail *first;
+    rooms_collect(gateway->rooms);
+    if (++egress->train == 0)
+        egress->train = 1;
+    while (egress->frame_count < EGRESS_TRAIN && (first = mailbox_peek(gateway->mailbox, MAIL_FRAMES))) {
+        if (first->kind == MAIL_CONTROL && egress->frame_count > 0)
+            break;
+        struct mail *mail = mailbox_take(gateway->mailbox, MAIL_FRAMES);
+        if (mail->kind == MAIL_CONTROL)
+            control_act(gateway, (struct control *)mail);
+        else
+            take_delivery(gateway, (struct delivery *)mail);
+    }
+    egress->single = egress->room_count == 1;
+    if (egress->room_count > 0)
+        egress->cursor = egress->rooms[egress->room_count - 1]->count;
+}
+
+/* Which frames of the train the session is to get. */
+static uint64_t frames_of(const struct session *session, uint32_t train)
+{
+    uint64_t frames = 0;
+    for (unsigned i = 0; i < session->membership_count; i++) {
+        const struct room *room = session->memberships[i].room;
+        if (room->train == train)
+            frames |= room->frames;
+    }
+    return frames;
+}
+
+static void visit(struct gateway *gateway, struct session *session, uint64_t frames)
+{
+    for (; frames && session->state == SESSION_OPEN; frames &= frames - 1)
+        session_send(gateway, session, gateway->egress->frames[__builtin_ctzll(frames)]);
+}
+
+static void arrive(struct gateway *gateway)
+{
+    struct egress *egress = gateway->egress;
+    int64_t now_us = clock_wall_us();
+    for (uint32_t i = 0; i < egress->frame_count; i++) {
+        int64_t published_us = egress->frames[i]->published_at_us;
+        if (published_us > 0 && now_us > published_us)
+            metrics_observe_ns(gateway->metrics, METRIC_FANOUT_SECONDS, (uint64_t)(now_us - published_us) * 1000);
+        frame_unref(egress->frames[i]);
+    }
+    egress->frame_count = 0;
+}
+
+/* Walks on from where the last slice ended; returns the members visited. */
+static uint32_t walk(struct gateway *gateway, uint32_t visits)
+{
+    struct egress *egress = gateway->egress;
+    uint32_t visited = 0;
+    while (egress->room_count > 0 && visited < visits) {
+        struct room *room = egress->rooms[egress->room_count - 1];
+        if (egress->cursor > room->count)
+            egress->cursor = room->count;
+        if (egress->cursor == 0) {
+            egress->room_count--;
+            if (egress->room_count > 0)
+                egress->cursor = egress->rooms[egress->room_count - 1]->count;
+            continue;
+        }
+        struct session *session = room->members[--egress->cursor];
+        visited++;
+        if (session->train == egress->train)
+            continue;
+        session->train = egress->train;
+        visit(gateway, session, egress->single ? room->frames : frames_of(session, egress->train));
+    }
+    return visited;
+}
+
+bool egress_run(struct gateway *gateway)
+{
+    struct egress *egress = gateway->egress;
+    uint32_t visited = 0;
+    while (visited < EGRESS_VISITS) {
+        if (egress->frame_count == 0) {
+            assemble(gateway);
+            if (egress->frame_count == 0)
+                return false;
+        }
+        visited += walk(gateway, EGRESS_VISITS - visited);
+        if (egress->room_count > 0)
+            return true;
+        arrive(gateway);
+        visited++; /* a train for nobody counts too */
+    }
+    return mailbox_depth(gateway->mailbox, MAIL_FRAMES) > 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * One message on its way to clients: immutable, shared by all its receivers, encoded at most once in each
+ * wire format and only when the first session of that format wants it. The encoded form is a complete
+ * WebSocket frame that any number of sockets are written from.
+ *
+ * Made on the bus's delivery thread, then handed to the loop thread, which alone counts references and
+ * encodes. The maker holds the first reference.
+ */
+#ifndef POLLEN8_GATEWAY_FRAME_H
+#define POLLEN8_GATEWAY_FRAME_H
+
+#include <stdint.h>
+
+#include "../common/slice.h"
+#include "../common/status.h"
+#include "ws_frame.h"
+
+enum frame_format { FRAME_SOCKETIO, FRAME_JSON, FRAME_PROTOBUF, FRAME_FORMATS };
+
+/* A complete WebSocket frame. */
+struct wire {
+    uint32_t length;
+    uint32_t header; /* bytes in front of the payload */
+    unsigned char bytes[];
+};
+
+/* What a receiver needs to judge a frame; zero for frames without such a rule. */
+struct frame_rule {
+    uint64_t coalesce; /* hash of the coalesce key: a newer frame replaces a waiting older one; 0: never */
+    uint64_t epoch;    /* (epoch, version) of the key; 0,0: unversioned */
+    uint64_t version;
+};
+
+struct frame {
+    uint32_t references;
+    uint32_t event_length;
+    uint32_t data_length;
+    struct frame_rule rule;
+    uint64_t serial;         /* never the same for two frames of a process */
+    int64_t published_at_us; /* Unix microseconds; 0: unknown */
+    struct wire *wires[FRAME_FORMATS];
+    char text[]; /* event, then data */
+};
+
+/* An event. The data is one JSON text and goes out byte for byte; both are copied. Any thread. */
+enum status frame_create_event(struct slice event, struct slice data, const struct frame_rule *rule,
+                               struct frame **ret_frame);
+
+/* A message of one format, already encoded, for one session (an ack, a heartbeat): framed here, copied. */
+enum status frame_create_message(enum frame_format format, enum ws_opcode opcode, struct slice payload,
+                                 struct frame **ret_frame);
+
+static inline struct frame *frame_ref(struct frame *frame)
+{
+    frame->references++;
+    return frame;
+}
+
+/* NULL is accepted. */
+void frame_unref(struct frame *frame);
+
+/* The frame in this format, borrowed; NULL where memory is short or it has no such form. */
+const struct wire *frame_encode(struct frame *frame, enum frame_format format);
+
+static inline const struct wire *frame_wire(struct frame *frame, enum frame_format format)
+{
+    return frame->wires[format] ? frame->wires[format] : frame_encode(frame, format);
+}
+
+#endif

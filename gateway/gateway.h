@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The map of the process: what there is one of. Made and freed in main.c; everything else borrows it. All of
+ * it belongs to the loop thread but what says otherwise.
+ *
+ *   in   listener -> http -> websocket -> transport_* -> (codec) -> ingress -> builtins | relay -> sender ~> bus
+ *   out  bus ~> intake -> mailbox -> egress -> rooms -> session's outq -> websocket (one write a turn)
+ *   ack  bus ~> relay -> mailbox -> relay -> session's outq -> websocket
+ *
+ * `~>` is another thread. Nothing calls back up these arrows.
+ */
+#ifndef POLLEN8_GATEWAY_GATEWAY_H
+#define POLLEN8_GATEWAY_GATEWAY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../common/metrics.h"
+#include "frame.h"
+#include "limits.h"
+#include "settings.h"
+
+enum gateway_metric {
+#define METRIC(id, kind, name, label, help) METRIC_##id,
+#include "metrics.def"
+#undef METRIC
+    METRIC_COUNT
+};
+
+struct gateway {
+    const struct settings *settings;
+    struct metrics *metrics; /* any thread */
+    struct bus *bus;         /* any thread */
+    struct mailbox *mailbox; /* any thread */
+    struct sender *sender;
+    struct loop *loop;
+    struct listener *listener;
+    struct wheel *wheel;
+    struct rooms *rooms;
+    struct sessions *sessions;
+    struct egress *egress;
+    struct presence *presence;
+    struct resync *resync;
+    struct dedupe *dedupe;
+    struct address_limits *handshakes;
+    struct origin_policy *origins;
+    struct networks *proxies;
+    struct frame *pings[FRAME_FORMATS]; /* heartbeats, shared by all sessions */
+    struct token_rule event_rule;
+    uint64_t now_ms;    /* monotonic, as of this turn of the loop */
+    uint32_t in_flight; /* requests whose answer has not come back to the loop */
+    struct drain *drain; /* NULL until SIGTERM */
+    bool draining;
+    char drain_text[64];         /* close reason while draining */
+    atomic_bool reconnected;     /* set on the bus's thread, taken by the loop */
+    atomic_bool listening;       /* for /readyz */
+    _Atomic uint64_t turned_ms;  /* when the loop last turned, for /healthz */
+};
+
+/* A labelled counter by one; for what is not on the path of every frame. */
+static inline void gateway_count(const struct gateway *gateway, enum gateway_metric metric, const char *label)
+{
+    metric_add(metrics_cell(gateway->metrics, metric, label), 1);
+}
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The library's callback: which request may become a WebSocket and of which transport, what every other
+ * request is answered, and established sockets' events passed on. Loop thread.
+ *
+ *   /ws           WebSocket, subprotocols pollen8.v1.json (default) and pollen8.v1.protobuf
+ *   /socket.io/   Engine.IO v4 over WebSocket (EIO=4&transport=websocket)
+ *   /             a line of text
+ */
+#ifndef POLLEN8_GATEWAY_HTTP_H
+#define POLLEN8_GATEWAY_HTTP_H
+
+struct lws_protocols;
+
+/* The table for the library; ends with a zero entry. The context's user pointer is the struct gateway. */
+const struct lws_protocols *http_protocols(void);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * From the bus's delivery thread to the mailbox: checks what services publish, once, and makes the shared
+ * frame, so that the loop only delivers. Everything here but the free functions runs on the delivery thread;
+ * the context of the callbacks is the struct gateway, of which they touch mailbox and metrics alone.
+ */
+#ifndef POLLEN8_GATEWAY_INTAKE_H
+#define POLLEN8_GATEWAY_INTAKE_H
+
+#include "frame.pb-c.h"
+
+#include "../common/bus.h"
+#include "mailbox.h"
+#include "rooms.h"
+
+struct frame;
+struct identity;
+
+/* A frame and the rooms it is for. */
+struct delivery {
+    struct mail mail;
+    struct frame *frame; /* owned reference */
+    uint64_t event_id;   /* a repeat within the window is dropped; 0: never one */
+    enum room_kind kind;
+    uint32_t key_count;
+    struct slice keys[]; /* into the same allocation */
+};
+
+enum control_action { CONTROL_DISCONNECT, CONTROL_REVOKE, CONTROL_IDENTITY };
+
+/* What changed about a user. */
+struct control {
+    struct mail mail;
+    enum control_action action;
+    struct identity *identity; /* owned; CONTROL_IDENTITY only */
+    size_t user_length;
+    char user[];
+};
+
+void intake_industry_frame(void *context, const struct bus_message *message);
+void intake_all_frame(void *context, const struct bus_message *message);
+void intake_user_frame(void *context, const struct bus_message *message);
+void intake_control(void *context, const struct bus_message *message);
+
+/* The frame an unpacked OutboundFrame describes; for snapshots too. Any thread. STATUS_MALFORMED. */
+
+enum status intake_make_frame(const Pollen8__OutboundFrame *message, struct frame **ret_frame);
+
+void delivery_free(struct delivery *delivery);
+void control_free(struct control *control);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The public port: our own listening socket (so that several processes can share one port, connections are
+ * capped and running out of descriptors does not spin), and the library's virtual host with TLS. Loop thread.
+ */
+#ifndef POLLEN8_GATEWAY_LISTENER_H
+#define POLLEN8_GATEWAY_LISTENER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/status.h"
+
+struct gateway;
+struct listener; /* opaque */
+struct lws;
+struct lws_context;
+struct uv_loop_s;
+
+/* Binds and listens. `open_files` is the process's limit. On failure `error` gets one line. */
+enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop, struct lws_context *context,
+                            uint64_t open_files, struct listener **ret_listener, char *error, size_t error_size);
+
+uint16_t listener_port(const struct listener *listener);
+
+/* Takes no more connections. */
+void listener_stop(struct listener *listener);
+
+/* Connections of the library that are open. */
+size_t listener_connections(const struct listener *listener);
+
+/* From the library's callback: a connection is gone. */
+void listener_closed(struct listener *listener, const struct lws *wsi);
+
+/* Reads certificate and key again; the old ones stay where the new cannot be read. */
+void listener_reload(struct listener *listener);
+
+/* After listener_stop and once the loop has run its closing handles. */
+void listener_free(struct listener *listener);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * A turn runs in libuv's prepare phase: after all callbacks of a round and before the loop sleeps. Its order:
+ *
+ *   timers -> answers from services -> a slice of deliveries -> one write for each session that has something
+ *   -> closes that were asked for (no callback of the library is running now) -> memory of closed sessions
+ *
+ * Where deliveries are left the loop does not sleep (idle handle), but looks at sockets first: that is what
+ * bounds the wait of reads, pongs and accepts.
+ */
+#include "loop.h"
+
+#include <libwebsockets.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "../common/clock.h"
+#include "../common/lifecycle.h"
+#include "../common/log.h"
+#include "egress.h"
+#include "gateway.h"
+#include "http.h"
+#include "listener.h"
+#include "mailbox.h"
+#include "relay.h"
+#include "session.h"
+#include "websocket.h"
+#include "wheel.h"
+
+#define ANSWERS_A_TURN     4096
+#define OPEN_FILES_MAXIMUM 4000000u /* far below where the library gives up and falls back to a small table */
+
+struct loop {
+    struct gateway *gateway;
+    struct loop_handlers handlers;
+    struct lws_context *context; /* the library sets it to NULL when it is really gone */
+    uv_loop_t uv;
+    uv_prepare_t prepare;
+    uv_idle_t idle; /* active while the loop must not sleep */
+    uv_async_t wake;
+    uv_timer_t timer;
+    uint64_t timer_due_ms;
+    uv_poll_t signals;
+    int signal_descriptor;
+    bool ending;
+};
+
+/* ---- the turn ----------------------------------------------------------------------------------------- */
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct loop *loop = timer->data;
+    loop->timer_due_ms = WHEEL_NEVER; /* the turn that follows advances the wheel */
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    (void)wake; /* the turn that follows looks into the mailbox */
+}
+
+static bool take_answers(struct gateway *gateway)
+{
+    struct mail *mail;
+    for (int i = 0; i < ANSWERS_A_TURN; i++) {
+        mail = mailbox_take(gateway->mailbox, MAIL_REPLIES);
+        if (!mail)
+            return false;
+        relay_answer(gateway, mail);
+    }
+    return true;
+}
+
+static void set_timer(struct loop *loop)
+{
+    uint64_t due_ms = wheel_next(loop->gateway->wheel);
+    uint64_t now_ms = loop->gateway->now_ms;
+    if (due_ms == loop->timer_due_ms)
+        return;
+    loop->timer_due_ms = due_ms;
+    if (due_ms == WHEEL_NEVER) {
+        uv_timer_stop(&loop->timer);
+        return;
+    }
+    uv_update_time(&loop->uv);
+    uv_timer_start(&loop->timer, on_timer, due_ms > now_ms ? due_ms - now_ms : 0, 0);
+}
+
+static void turn(uv_prepare_t *prepare)
+{
+    struct loop *loop = prepare->data;
+    struct gateway *gateway = loop->gateway;
+    uint64_t start_us = clock_monotonic_us();
+    gateway->now_ms = start_us / 1000;
+    atomic_store_explicit(&gateway->turned_ms, gateway->now_ms, memory_order_relaxed);
+    wheel_advance(gateway->wheel, gateway->now_ms);
+    bool more = take_answers(gateway);
+    more |= egress_run(gateway);
+    sessions_flush(gateway);
+    websockets_end_turn(gateway);
+    sessions_end_turn(gateway);
+    more |= sessions_dirty(gateway->sessions);
+    if (loop->ending) {
+        uv_stop(&loop->uv);
+        return;
+    }
+    set_timer(loop);
+    if (more)
+        uv_idle_start(&loop->idle, on_idle);
+    else
+        uv_idle_stop(&loop->idle);
+    uint64_t taken_us = clock_monotonic_us() - start_us;
+    if (taken_us >= 1000) /* only what can be felt: an idle loop turns for nothing */
+        metrics_observe_ns(gateway->metrics, METRIC_LOOP_LAG_SECONDS, taken_us * 1000);
+}
+
+static void on_signal(uv_poll_t *poll, int status, int events)
+{
+    struct loop *loop = poll->data;
+    (void)status;
+    (void)events;
+    enum lifecycle_event event = lifecycle_read(loop->signal_descriptor);
+    if (event == LIFECYCLE_STOP)
+        loop->handlers.stop(loop->gateway);
+    else if (event == LIFECYCLE_RELOAD)
+        loop->handlers.reload(loop->gateway);
+}
+
+void loop_wake(void *context)
+{
+    struct loop *loop = context;
+    uv_async_send(&loop->wake);
+}
+
+/* ---- making ------------------------------------------------------------------------------------------- */
+
+/* The library sizes its tables by the limit of open files; a limit without bounds makes it fall back to 2,560
+ * descriptors, so that one is brought down first. */
+static uint64_t limit_open_files(const struct settings *settings)
+{
+    uint64_t wanted = (uint64_t)settings->max_sessions + 1024;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > OPEN_FILES_MAXIMUM) {
+        limit.rlim_cur = wanted < OPEN_FILES_MAXIMUM ? wanted : OPEN_FILES_MAXIMUM;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        return limit.rlim_cur;
+    }
+    return lifecycle_raise_open_files(wanted);
+}
+
+static void on_library_log(int level, const char *line)
+{
+    size_t length = strcspn(line, "\n");
+    log_event_limited(level == LLL_ERR ? LOG_WARN : LOG_DEBUG, "libwebsockets",
+                      LOG_SLICE("text", slice_make(line, length)));
+}
+
+static struct lws_context *create_context(struct loop *loop)
+{
+    static const lws_retry_bo_t no_validity_checks = {0}; /* a sorted list of timers, slow with many sessions */
+    struct lws_context_creation_info info;
+    void *loops[1] = {&loop->uv};
+    const struct settings *settings = loop->gateway->settings;
+    memset(&info, 0, sizeof(info));
+    lws_set_log_level(LLL_ERR | LLL_WARN, on_library_log);
+    info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
+    info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8;
+    if (settings->tls_cert_file && settings->tls_cert_file[0])
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    info.foreign_loops = loops;
+    info.pcontext = &loop->context;
+    info.user = loop->gateway;
+    info.gid = (gid_t)-1;
+    info.uid = (uid_t)-1;
+    info.pt_serv_buf_size = 32768; /* holds a whole TLS record */
+    info.max_http_header_data = 12288;
+    info.max_http_header_pool = 4096;
+    info.timeout_secs = 10;
+    info.retry_and_idle_policy = &no_validity_checks;
+    return lws_create_context(&info);
+}
+
+static enum status watch_signals(struct loop *loop)
+{
+    loop->signal_descriptor = lifecycle_descriptor();
+    if (loop->signal_descriptor < 0 || uv_poll_init(&loop->uv, &loop->signals, loop->signal_descriptor) != 0)
+        return STATUS_NO_MEMORY;
+    loop->signals.data = loop;
+    uv_poll_start(&loop->signals, UV_READABLE, on_signal);
+    return STATUS_OK;
+}
+
+static enum status init_handles(struct loop *loop)
+{
+    if (uv_loop_init(&loop->uv) != 0)
+        return STATUS_NO_MEMORY;
+    if (uv_async_init(&loop->uv, &loop->wake, on_wake) != 0)
+        return STATUS_NO_MEMORY;
+    uv_prepare_init(&loop->uv, &loop->prepare);
+    uv_idle_init(&loop->uv, &loop->idle);
+    uv_timer_init(&loop->uv, &loop->timer);
+    loop->prepare.data = loop;
+    loop->timer.data = loop;
+    loop->timer_due_ms = WHEEL_NEVER;
+    uv_prepare_start(&loop->prepare, turn);
+    return watch_signals(loop);
+}
+
+/* The caller ends the process where this fails: what has been made goes with it. */
+enum status loop_create(struct gateway *gateway, const struct loop_handlers *handlers, char *error, size_t error_size)
+{
+    struct loop *loop = calloc(1, sizeof(*loop));
+    if (!loop)
+        return STATUS_NO_MEMORY;
+    gateway->loop = loop;
+    loop->gateway = gateway;
+    loop->handlers = *handlers;
+    uint64_t open_files = limit_open_files(gateway->settings);
+    snprintf(error, error_size, "the event loop cannot be made");
+    if (init_handles(loop) != STATUS_OK)
+        return STATUS_NO_MEMORY;
+    if (!create_context(loop)) {
+        snprintf(error, error_size, "libwebsockets cannot start (is libwebsockets-evlib-uv installed?)");
+        return STATUS_NOT_FOUND;
+    }
+    return listener_create(gateway, &loop->uv, loop->context, open_files, &gateway->listener, error, error_size);
+}
+
+/* ---- running and ending ------------------------------------------------------------------------------- */
+
+static void close_handle(uv_handle_t *handle)
+{
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* The library's way on a foreign loop: destroy, let the loop run dry, destroy again. */
+static void shut(struct loop *loop)
+{
+    listener_stop(loop->gateway->listener);
+    lws_context_destroy(loop->context);
+    close_handle((uv_handle_t *)&loop->prepare);
+    close_handle((uv_handle_t *)&loop->idle);
+    close_handle((uv_handle_t *)&loop->timer);
+    close_handle((uv_handle_t *)&loop->wake);
+    close_handle((uv_handle_t *)&loop->signals);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    websockets_end_turn(loop->gateway);
+    sessions_end_turn(loop->gateway);
+    if (loop->context)
+        lws_context_destroy(loop->context);
+    close(loop->signal_descriptor);
+    if (uv_loop_close(&loop->uv) != 0)
+        log_event(LOG_WARN, "the event loop ended with open handles");
+}
+
+void loop_run(struct loop *loop)
+{
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    shut(loop);
+}
+
+void loop_end(struct loop *loop)
+{
+    loop->ending = true;
+    uv_idle_start(&loop->idle, on_idle);
+}
+
+void loop_free(struct loop *loop)
+{
+    free(loop);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The loop thread: libuv's loop, the WebSocket library's context on it, and the turn that ends every round of
+ * callbacks: timers, answers, deliveries, one flush, closes, frees; see loop.c. Everything that touches a
+ * session happens here.
+ */
+#ifndef POLLEN8_GATEWAY_LOOP_H
+#define POLLEN8_GATEWAY_LOOP_H
+
+#include <stddef.h>
+
+#include "../common/status.h"
+
+struct gateway;
+struct loop; /* opaque */
+
+/* What a signal asks for; called on the loop thread. */
+struct loop_handlers {
+    void (*stop)(struct gateway *gateway);
+    void (*reload)(struct gateway *gateway);
+};
+
+/* Makes loop, context and listener (gateway->listener). On failure `error` gets one line. */
+enum status loop_create(struct gateway *gateway, const struct loop_handlers *handlers, char *error, size_t error_size);
+
+/* Runs until loop_end; then closes what is left of the connections. */
+void loop_run(struct loop *loop);
+
+/* Ends loop_run after this turn. Loop thread. */
+void loop_end(struct loop *loop);
+
+/* Wakes the loop. Any thread. */
+void loop_wake(void *loop);
+
+void loop_free(struct loop *loop);
+
+#endif

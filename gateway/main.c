@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The gateway: settings -> parts in dependency order -> loop -> parts freed in the reverse order.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../common/bus.h"
+#include "../common/clock.h"
+#include "../common/json.h"
+#include "../common/lifecycle.h"
+#include "../common/log.h"
+#include "../common/ops_http.h"
+#include "../common/rng.h"
+#include "../common/subject.h"
+#include "control.h"
+#include "dedupe.h"
+#include "drain.h"
+#include "egress.h"
+#include "gateway.h"
+#include "intake.h"
+#include "listener.h"
+#include "loop.h"
+#include "mailbox.h"
+#include "membership.h"
+#include "origin.h"
+#include "presence.h"
+#include "relay.h"
+#include "resync.h"
+#include "rooms.h"
+#include "sender.h"
+#include "session.h"
+#include "users.h"
+#include "wheel.h"
+
+#define DEDUPE_WINDOW_MS  10000 /* twice the time after which value-svc's stream delivers again */
+#define DEDUPE_MAXIMUM    131072
+#define ADDRESSES         16384
+#define LOOP_STALLED_MS   10000
+#define DRAIN_GRACE_MS    15000 /* on top of DRAIN_SECONDS before the process ends all the same */
+
+static struct ops_http *ops; /* main's: stop() must reach it */
+
+static const struct metric_definition metric_definitions[] = {
+#define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
+#include "metrics.def"
+#undef METRIC
+};
+
+/* ---- ops thread --------------------------------------------------------------------------------------- */
+
+static bool bus_is_connected(void *context)
+{
+    const struct gateway *gateway = context;
+    return bus_connected(gateway->bus);
+}
+
+static bool is_listening(void *context)
+{
+    const struct gateway *gateway = context;
+    return atomic_load(&gateway->listening);
+}
+
+static bool loop_turns(void *context)
+{
+    const struct gateway *gateway = context;
+    uint64_t turned_ms = atomic_load(&gateway->turned_ms);
+    return clock_monotonic_ms() - turned_ms < LOOP_STALLED_MS;
+}
+
+static void refresh_metrics(void *context)
+{
+    struct gateway *gateway = context;
+    metrics_set(gateway->metrics, METRIC_MAILBOX_DEPTH, (int64_t)mailbox_depth(gateway->mailbox, MAIL_FRAMES));
+    metrics_set(gateway->metrics, METRIC_OUTBOUND_DEPTH, (int64_t)sender_depth(gateway->sender));
+    metrics_set(gateway->metrics, METRIC_NATS_CONNECTED, bus_connected(gateway->bus));
+    metrics_set(gateway->metrics, METRIC_NATS_DROPPED, (int64_t)bus_dropped(gateway->bus));
+}
+
+static enum status start_ops(struct gateway *gateway)
+{
+    const struct ops_check ready[] = {{"nats", bus_is_connected, gateway}, {"listening", is_listening, gateway}};
+    const struct ops_check alive[] = {{"loop", loop_turns, gateway}};
+    const struct ops_options options = {
+        .address = gateway->settings->ops_address,
+        .port = (uint16_t)gateway->settings->ops_port,
+        .service = "gateway",
+        .metrics = gateway->metrics,
+        .refresh = refresh_metrics,
+        .refresh_context = gateway,
+        .ready = ready,
+        .ready_count = sizeof(ready) / sizeof(ready[0]),
+        .alive = alive,
+        .alive_count = sizeof(alive) / sizeof(alive[0]),
+    };
+    return ops_http_create(&options, &ops);
+}
+
+/* ---- broker ------------------------------------------------------------------------------------------- */
+
+static void on_bus_state(void *context, enum bus_state state)
+{
+    struct gateway *gateway = context;
+    static const char *const lines[] = {
+        [BUS_CONNECTED] = "connected to NATS",
+        [BUS_DISCONNECTED] = "NATS is away",
+        [BUS_RECONNECTED] = "connected to NATS again",
+        [BUS_SLOW_CONSUMER] = "the NATS library drops messages",
+        [BUS_CLOSED] = "the connection to NATS is closed",
+    };
+    bool bad = state == BUS_DISCONNECTED || state == BUS_SLOW_CONSUMER;
+    log_event(bad ? LOG_WARN : LOG_INFO, lines[state]);
+    if (state != BUS_RECONNECTED && state != BUS_SLOW_CONSUMER)
+        return;
+    atomic_store(&gateway->reconnected, true);
+    loop_wake(gateway->loop);
+}
+
+static enum status start_bus(struct gateway *gateway, char *error, size_t error_size)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "gateway %s", gateway->settings->gateway_name);
+    const struct bus_options options = {
+        .url = gateway->settings->nats_url,
+        .name = name,
+        .credentials_file = gateway->settings->nats_credentials_file,
+        .ca_file = gateway->settings->nats_ca_file,
+        .send_as_soon_as_possible = true,
+        .pending_messages = (uint32_t)gateway->settings->inbound_queue,
+        .on_state = on_bus_state,
+        .context = gateway,
+    };
+    return bus_create(&options, &gateway->bus, error, error_size);
+}
+
+static enum status subscribe(struct gateway *gateway)
+{
+    struct bus_subscription *kept; /* until the bus goes */
+    enum status status =
+        bus_subscribe(gateway->bus, SUBJECT_OUT_INDUSTRY, NULL, intake_industry_frame, gateway, &kept);
+    if (status == STATUS_OK)
+        status = bus_subscribe(gateway->bus, SUBJECT_OUT_ALL, NULL, intake_all_frame, gateway, &kept);
+    return status;
+}
+
+/* ---- signals ------------------------------------------------------------------------------------------ */
+
+static void stop(struct gateway *gateway)
+{
+    if (gateway->draining)
+        return;
+    ops_http_drain(ops);
+    lifecycle_draining(gateway->settings->drain_time + DRAIN_GRACE_MS);
+    if (drain_start(gateway) != STATUS_OK)
+        loop_end(gateway->loop);
+}
+
+static void reload(struct gateway *gateway)
+{
+    listener_reload(gateway->listener);
+}
+
+/* ---- parts -------------------------------------------------------------------------------------------- */
+
+static enum status make_pings(struct gateway *gateway)
+{
+    const struct slice none = {0};
+    enum status status =
+        frame_create_message(FRAME_SOCKETIO, WS_TEXT, SLICE_LITERAL("2"), &gateway->pings[FRAME_SOCKETIO]);
+    if (status == STATUS_OK)
+        status = frame_create_message(FRAME_JSON, WS_PING, none, &gateway->pings[FRAME_JSON]);
+    if (status == STATUS_OK)
+        status = frame_create_message(FRAME_PROTOBUF, WS_PING, none, &gateway->pings[FRAME_PROTOBUF]);
+    return status;
+}
+
+static enum status make_limits(struct gateway *gateway, char *error, size_t error_size)
+{
+    const struct settings *settings = gateway->settings;
+    const struct token_rule handshakes = {.per_minute = (uint32_t)settings->handshake_rate * 60,
+                                          .burst = (uint32_t)settings->handshake_burst};
+    gateway->event_rule = (struct token_rule){.per_minute = (uint32_t)settings->event_rate,
+                                              .burst = (uint32_t)settings->event_burst};
+    gateway->handshakes = address_limits_create(&handshakes, ADDRESSES, rng_u64());
+    gateway->proxies = networks_parse(settings->trusted_proxies);
+    if (!gateway->proxies) {
+        snprintf(error, error_size, "TRUSTED_PROXIES must be networks like 10.0.0.0/8,::1/128");
+        return STATUS_MALFORMED;
+    }
+    if (!gateway->handshakes)
+        return STATUS_NO_MEMORY;
+    return origin_policy_create(settings->allowed_origins, &gateway->origins, error, error_size);
+}
+
+static enum status make_parts(struct gateway *gateway, char *error, size_t error_size)
+{
+    const struct loop_handlers handlers = {.stop = stop, .reload = reload};
+    snprintf(error, error_size, "out of memory");
+    gateway->now_ms = clock_monotonic_ms();
+    gateway->wheel = wheel_create(gateway->now_ms, gateway);
+    gateway->rooms = rooms_create(rng_u64());
+    gateway->sessions = sessions_create();
+    gateway->egress = egress_create();
+    gateway->dedupe = dedupe_create(DEDUPE_WINDOW_MS, DEDUPE_MAXIMUM);
+    if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress || !gateway->dedupe)
+        return STATUS_NO_MEMORY;
+    rooms_on_move(gateway->rooms, membership_moved);
+    enum status status = make_pings(gateway);
+    if (status == STATUS_OK)
+        status = make_limits(gateway, error, error_size);
+    if (status == STATUS_OK)
+        status = metrics_create(metric_definitions, METRIC_COUNT, &gateway->metrics);
+    if (status == STATUS_OK)
+        status = loop_create(gateway, &handlers, error, error_size);
+    if (status == STATUS_OK)
+        gateway->mailbox = mailbox_create((size_t)gateway->settings->inbound_queue, loop_wake, gateway->loop);
+    return status == STATUS_OK && !gateway->mailbox ? STATUS_NO_MEMORY : status;
+}
+
+static enum status connect_parts(struct gateway *gateway, char *error, size_t error_size)
+{
+    enum status status = start_bus(gateway, error, error_size);
+    if (status == STATUS_OK)
+        status = sender_create(gateway->bus, (size_t)gateway->settings->outbound_queue, &gateway->sender);
+    if (status == STATUS_OK)
+        status = subscribe(gateway);
+    if (status == STATUS_OK)
+        status = presence_create(gateway, &gateway->presence);
+    if (status == STATUS_OK)
+        status = resync_create(gateway, &gateway->resync);
+    if (status != STATUS_OK)
+        return status;
+    status = start_ops(gateway);
+    if (status != STATUS_OK)
+        snprintf(error, error_size, "cannot listen on OPS_PORT %d", (int)gateway->settings->ops_port);
+    return status;
+}
+
+static void dispose(struct mail *mail)
+{
+    if (mail->kind == MAIL_DELIVERY)
+        delivery_free((struct delivery *)mail);
+    else if (mail->kind == MAIL_CONTROL)
+        control_free((struct control *)mail);
+    else
+        relay_dispose(mail);
+}
+
+/* The loop has ended: no session is left, and nobody but the bus's threads is still running. */
+static void free_parts(struct gateway *gateway)
+{
+    ops_http_free(ops);
+    resync_free(gateway, gateway->resync);
+    presence_free(gateway, gateway->presence);
+    users_end(gateway);
+    sender_free(gateway->sender);
+    bus_free(gateway->bus);
+    mailbox_free(gateway->mailbox, dispose);
+    drain_free(gateway);
+    egress_free(gateway->egress);
+    rooms_free(gateway->rooms);
+    sessions_free(gateway->sessions);
+    dedupe_free(gateway->dedupe);
+    address_limits_free(gateway->handshakes);
+    origin_policy_free(gateway->origins);
+    networks_free(gateway->proxies);
+    for (int i = 0; i < FRAME_FORMATS; i++)
+        frame_unref(gateway->pings[i]);
+    listener_free(gateway->listener);
+    wheel_free(gateway->wheel);
+    loop_free(gateway->loop);
+    metrics_free(gateway->metrics);
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings;
+    struct gateway gateway = {.settings = &settings};
+    char error[256] = "out of memory";
+    settings_load(&settings, argc, argv);
+    log_init("gateway", (enum log_level)settings.log_level, (enum log_format)settings.log_format);
+    lifecycle_init();
+    json_init();
+    enum status status = make_parts(&gateway, error, sizeof(error));
+    if (status == STATUS_OK)
+        status = connect_parts(&gateway, error, sizeof(error));
+    if (status != STATUS_OK) {
+        log_event(LOG_ERROR, error);
+        return status == STATUS_MALFORMED ? 2 : 1;
+    }
+    log_event(LOG_INFO, "listening", LOG_I("port", listener_port(gateway.listener)),
+              LOG_S("gateway", settings.gateway_name), LOG_S("tls", settings.tls_cert_file ? "on" : "off"));
+    loop_run(gateway.loop);
+    free_parts(&gateway);
+    settings_done(&settings);
+    log_event(LOG_INFO, "ended");
+    return 0;
+}

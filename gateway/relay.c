@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * loop: request made, packed -> sender ~> bus ~> service
+ * delivery thread: answer unpacked into the same request -> mailbox (reply lane)
+ * loop: session found by handle -> opened, refused, answered, or given its snapshot
+ */
+#include "relay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "frame.pb-c.h"
+#include "presence.pb-c.h"
+
+#include "../common/clock.h"
+#include "../common/json.h"
+#include "../common/log.h"
+#include "../common/permission.h"
+#include "../common/rng.h"
+#include "../common/subject.h"
+#include "../common/wire.h"
+#include "answer.h"
+#include "client_frame.h"
+#include "gateway.h"
+#include "identity.h"
+#include "intake.h"
+#include "sender.h"
+#include "session.h"
+
+#define PACKED_MAXIMUM   (4u * 1024 * 1024)
+#define SNAPSHOT_WAIT_MS 3000
+
+enum request_kind { REQUEST_VERIFY, REQUEST_EVENT, REQUEST_SNAPSHOT };
+
+struct request {
+    struct mail mail;
+    struct gateway *gateway;
+    enum request_kind kind;
+    uint64_t handle;
+    uint64_t started_us;
+    /* the answer */
+    enum status status;
+    uint32_t retry_after_ms;
+    struct identity *identity; /* REQUEST_VERIFY */
+    struct frame *snapshot;    /* REQUEST_SNAPSHOT; NULL: there is none */
+    char *text;                /* owned: data of an event's answer, or the refusal's sentence */
+    size_t text_length;
+    /* what the client sent */
+    char event[EVENT_NAME_MAXIMUM_BYTES + 1];
+    uint16_t id_length;
+    char id[];
+};
+
+static void request_free(struct request *request)
+{
+    identity_unref(request->identity);
+    frame_unref(request->snapshot);
+    free(request->text);
+    free(request);
+}
+
+void relay_dispose(struct mail *mail)
+{
+    request_free((struct request *)mail);
+}
+
+/* ---- delivery thread: the answer's bytes -> struct request -------------------------------------------- */
+
+static void take_error(struct request *request, const Pollen8__Error *error)
+{
+    request->status = status_from_code(error->code, strlen(error->code));
+    request->retry_after_ms = error->retry_after_ms;
+    request->text = error->message[0] ? strdup(error->message) : NULL;
+    request->text_length = request->text ? strlen(request->text) : 0;
+}
+
+static enum status take_verdict(struct request *request, const ProtobufCMessage *unpacked)
+{
+    const Pollen8__VerifyReply *reply = (const Pollen8__VerifyReply *)unpacked;
+    if (reply->result_case == POLLEN8__VERIFY_REPLY__RESULT_IDENTITY)
+        return identity_create(reply->identity, &request->identity);
+    if (reply->result_case != POLLEN8__VERIFY_REPLY__RESULT_ERROR)
+        return STATUS_MALFORMED;
+    take_error(request, reply->error);
+    return STATUS_OK;
+}
+
+static enum status take_reply(struct request *request, const ProtobufCMessage *unpacked)
+{
+    const Pollen8__FrameReply *reply = (const Pollen8__FrameReply *)unpacked;
+    if (reply->result_case == POLLEN8__FRAME_REPLY__RESULT_ERROR) {
+        take_error(request, reply->error);
+        return STATUS_OK;
+    }
+    size_t length = reply->result_case == POLLEN8__FRAME_REPLY__RESULT_DATA ? reply->data.len : 0;
+    if (length == 0)
+        return STATUS_OK;
+    if (!json_valid(slice_make(reply->data.data, length)))
+        return STATUS_MALFORMED;
+    request->text = malloc(length);
+    if (!request->text)
+        return STATUS_NO_MEMORY;
+    memcpy(request->text, reply->data.data, length);
+    request->text_length = length;
+    return STATUS_OK;
+}
+
+static enum status take_snapshot(struct request *request, const ProtobufCMessage *unpacked)
+{
+    const Pollen8__SessionOpenReply *reply = (const Pollen8__SessionOpenReply *)unpacked;
+    if (reply->result_case == POLLEN8__SESSION_OPEN_REPLY__RESULT_ERROR) {
+        take_error(request, reply->error);
+        return STATUS_OK;
+    }
+    if (reply->result_case != POLLEN8__SESSION_OPEN_REPLY__RESULT_OPENED)
+        return STATUS_MALFORMED;
+    return reply->opened->snapshot ? intake_make_frame(reply->opened->snapshot, &request->snapshot) : STATUS_OK;
+}
+
+static const struct {
+    const ProtobufCMessageDescriptor *descriptor;
+    enum status (*take)(struct request *request, const ProtobufCMessage *unpacked);
+} answers[] = {
+    [REQUEST_VERIFY] = {&pollen8__verify_reply__descriptor, take_verdict},
+    [REQUEST_EVENT] = {&pollen8__frame_reply__descriptor, take_reply},
+    [REQUEST_SNAPSHOT] = {&pollen8__session_open_reply__descriptor, take_snapshot},
+};
+
+static void on_answer(void *context, enum status status, const struct bus_message *message)
+{
+    struct request *request = context;
+    struct wire_arena arena = {0};
+    const ProtobufCMessage *unpacked = NULL;
+    request->status = status;
+    if (status == STATUS_OK) {
+        status = wire_unpack(&arena, answers[request->kind].descriptor, message->data, &unpacked);
+        if (status == STATUS_OK)
+            status = answers[request->kind].take(request, unpacked);
+        if (status != STATUS_OK)
+            request->status = STATUS_INTERNAL;
+    }
+    wire_arena_done(&arena);
+    (void)mailbox_post(request->gateway->mailbox, MAIL_REPLIES, &request->mail); /* that lane is never full */
+}
+
+/* ---- loop: asking ------------------------------------------------------------------------------------- */
+
+static struct request *request_create(struct gateway *gateway, const struct session *session,
+                                      enum request_kind kind, struct slice id)
+{
+    struct request *request = calloc(1, sizeof(*request) + id.length);
+    if (!request)
+        return NULL;
+    request->mail.kind = MAIL_ANSWER;
+    request->gateway = gateway;
+    request->kind = kind;
+    request->handle = session->handle;
+    request->started_us = clock_monotonic_us();
+    request->id_length = (uint16_t)id.length;
+    if (id.length)
+        memcpy(request->id, id.data, id.length);
+    return request;
+}
+
+static enum status send_request(struct gateway *gateway, struct session *session, struct request *request,
+                                const char *subject, const ProtobufCMessage *message, uint32_t timeout_ms)
+{
+    struct buf packed;
+    buf_init(&packed, PACKED_MAXIMUM);
+    enum status status = wire_pack(&packed, message);
+    if (status == STATUS_OK)
+        status = sender_request(gateway->sender, subject, buf_slice(&packed), request->kind == REQUEST_VERIFY,
+                                timeout_ms, on_answer, request);
+    if (packed.data && request->kind == REQUEST_VERIFY)
+        explicit_bzero(packed.data, packed.length); /* it holds the token */
+    buf_done(&packed);
+    if (status != STATUS_OK) {
+        request_free(request);
+        return status;
+    }
+    session->in_flight++;
+    gateway->in_flight++;
+    return STATUS_OK;
+}
+
+enum status relay_verify(struct gateway *gateway, struct session *session, const struct handshake_token *token,
+                         struct slice id)
+{
+    Pollen8__VerifyRequest message = POLLEN8__VERIFY_REQUEST__INIT;
+    uint32_t timeout_ms = (uint32_t)gateway->settings->auth_timeout;
+    struct request *request = request_create(gateway, session, REQUEST_VERIFY, id);
+    if (!request)
+        return STATUS_NO_MEMORY;
+    message.token = token->text;
+    message.deadline_ms = timeout_ms;
+    return send_request(gateway, session, request, SUBJECT_AUTH_VERIFY, &message.base, timeout_ms);
+}
+
+enum status relay_event(struct gateway *gateway, struct session *session, const struct client_frame *frame)
+{
+    Pollen8__InboundFrame message = POLLEN8__INBOUND_FRAME__INIT;
+    char subject[SUBJECT_SIZE];
+    uint32_t timeout_ms = (uint32_t)gateway->settings->request_timeout;
+    struct slice data = frame->data.length ? frame->data : SLICE_LITERAL("{}");
+    if (subject_make(subject, SUBJECT_IN, client_frame_event(frame)) != STATUS_OK)
+        return STATUS_UNKNOWN_EVENT;
+    struct request *request = request_create(gateway, session, REQUEST_EVENT, frame->id);
+    if (!request)
+        return STATUS_NO_MEMORY;
+    memcpy(request->event, frame->event, sizeof(request->event));
+    message.event = request->event;
+    message.data.data = (uint8_t *)(uintptr_t)data.data;
+    message.data.len = data.length;
+    message.identity = &session->identity->message;
+    message.session = session->id;
+    message.deadline_ms = timeout_ms;
+    return send_request(gateway, session, request, subject, &message.base, timeout_ms);
+}
+
+enum status relay_snapshot(struct gateway *gateway, struct session *session)
+{
+    Pollen8__SessionOpen message = POLLEN8__SESSION_OPEN__INIT;
+    struct request *request = request_create(gateway, session, REQUEST_SNAPSHOT, (struct slice){0});
+    if (!request)
+        return STATUS_NO_MEMORY;
+    message.gateway = gateway->settings->gateway_name;
+    message.session = session->id;
+    message.user_id = session->identity->message.user_id;
+    message.n_industries = session->identity->message.n_industries;
+    message.industries = session->identity->message.industries;
+    return send_request(gateway, session, request, SUBJECT_SESSION_OPEN, &message.base, SNAPSHOT_WAIT_MS);
+}
+
+/* ---- loop: answers ------------------------------------------------------------------------------------ */
+
+/* What the client is told for what went wrong on the way to the service. */
+static enum status refusal_of(const struct session *session, const struct request *request)
+{
+    const Pollen8__Identity *identity = session->identity ? &session->identity->message : NULL;
+    switch (request->status) {
+    case STATUS_NO_RESPONDERS:
+        if (request->kind == REQUEST_VERIFY)
+            return STATUS_AUTH_UNAVAILABLE;
+        return permission_literal(identity->permissions, identity->n_permissions, "emit",
+                                  slice_from_string(request->event))
+                   ? STATUS_UNAVAILABLE
+                   : STATUS_UNKNOWN_EVENT;
+    case STATUS_TIMEOUT:
+    case STATUS_DISCONNECTED:
+    case STATUS_FULL: return request->kind == REQUEST_VERIFY ? STATUS_AUTH_UNAVAILABLE : STATUS_UNAVAILABLE;
+    default: return request->status >= STATUS_AUTH_REQUIRED ? request->status : STATUS_INTERNAL;
+    }
+}
+
+static struct client_result result_of(const struct session *session, const struct request *request)
+{
+    struct slice text = slice_make(request->text, request->text_length);
+    struct client_result result = {.status = STATUS_OK, .data = text};
+    if (request->status != STATUS_OK)
+        result = (struct client_result){.status = refusal_of(session, request),
+                                        .message = text,
+                                        .retry_after_ms = request->retry_after_ms};
+    return result;
+}
+
+static void answer_verify(struct gateway *gateway, struct session *session, struct request *request)
+{
+    struct client_result result = result_of(session, request);
+    struct slice id = slice_make(request->id, request->id_length);
+    uint64_t taken_us = clock_monotonic_us() - request->started_us;
+    metrics_observe_ns(gateway->metrics, METRIC_AUTHENTICATION_SECONDS, taken_us * 1000);
+    gateway_count(gateway, METRIC_AUTHENTICATIONS,
+                  result.status == STATUS_OK ? "ok" : status_code(result.status));
+    if (result.status != STATUS_OK) {
+        session_refuse(gateway, session);
+        session->ops->refused(gateway, session, id, &result);
+        return;
+    }
+    struct identity *identity = request->identity;
+    request->identity = NULL;
+    enum status status = session_open(gateway, session, identity);
+    if (status == STATUS_AUTH_EXPIRED) {
+        result = (struct client_result){.status = status};
+        session_refuse(gateway, session);
+        session->ops->refused(gateway, session, id, &result);
+    } else if (status != STATUS_OK) {
+        session_close(gateway, session, status == STATUS_NO_MEMORY ? CAUSE_MEMORY : CAUSE_UNAVAILABLE);
+    } else {
+        session->ops->opened(gateway, session, id);
+    }
+}
+
+static void answer_event(struct gateway *gateway, struct session *session, struct request *request)
+{
+    struct client_result result = result_of(session, request);
+    uint64_t taken_us = clock_monotonic_us() - request->started_us;
+    metrics_observe_ns(gateway->metrics, METRIC_EVENT_SECONDS, taken_us * 1000);
+    answer_client(gateway, session, slice_make(request->id, request->id_length),
+                  slice_from_string(request->event), &result);
+}
+
+static void answer_snapshot(struct gateway *gateway, struct session *session, const struct request *request)
+{
+    if (request->snapshot)
+        session_send(gateway, session, request->snapshot);
+    if (session->state == SESSION_CLOSING)
+        return;
+    if (request->status != STATUS_OK) /* value-svc is away: keep asking, not all sessions at once */
+        session->snapshot_ms = gateway->now_ms + 2000 + rng_below(3000);
+    else if (session->snapshots_left > 0 && --session->snapshots_left > 0)
+        session->snapshot_ms = gateway->now_ms + 2000;
+    session_rearm(gateway, session);
+}
+
+void relay_answer(struct gateway *gateway, struct mail *mail)
+{
+    struct request *request = (struct request *)mail;
+    struct session *session = sessions_find(gateway->sessions, request->handle);
+    gateway->in_flight--;
+    if (session) {
+        session->in_flight--;
+        if (request->kind == REQUEST_VERIFY && session->state == SESSION_AUTHENTICATING)
+            answer_verify(gateway, session, request);
+        else if (request->kind == REQUEST_EVENT && session_is_member(session))
+            answer_event(gateway, session, request);
+        else if (request->kind == REQUEST_SNAPSHOT && session_is_member(session))
+            answer_snapshot(gateway, session, request);
+    }
+    request_free(request);
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * A session's life (see session_states.def for the picture): each function here is one arrow of it, or one of
+ * its timers. Timers: `timer` is the earliest of deadline, snapshot and stuck socket; `heartbeat` alternates
+ * between the next ping and the wait for its pong.
+ */
+#include "session.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/check.h"
+#include "../common/clock.h"
+#include "../common/log.h"
+#include "../common/rng.h"
+#include "gateway.h"
+#include "identity.h"
+#include "membership.h"
+#include "relay.h"
+#include "sessions.h"
+#include "users.h"
+
+#define FIRST_SNAPSHOTS 2 /* one at once, one when interest has spread through a cluster */
+
+static const struct {
+    const char *name;
+    bool member;
+    bool may_emit;
+} states[] = {
+#define STATE(suffix, name, member, may_emit) {name, member, may_emit},
+#include "session_states.def"
+#undef STATE
+};
+
+static const struct {
+    const char *label;
+    uint16_t code;
+    const char *text;
+} causes[] = {
+#define CAUSE(suffix, label, code, text) {label, code, text},
+#include "session_causes.def"
+#undef CAUSE
+};
+
+bool session_may_move(enum session_state from, enum session_state to)
+{
+#define TRANSITION(a, b)                                                                                       \
+    if (from == SESSION_##a && to == SESSION_##b)                                                              \
+        return true;
+#include "session_states.def"
+#undef TRANSITION
+    return false;
+}
+
+static void move(struct session *session, enum session_state to)
+{
+    CHECK(session_may_move((enum session_state)session->state, to));
+    session->state = (uint8_t)to;
+}
+
+bool session_is_member(const struct session *session)
+{
+    return states[session->state].member;
+}
+
+bool session_may_emit(const struct session *session)
+{
+    return states[session->state].may_emit;
+}
+
+/* ---- timers ------------------------------------------------------------------------------------------- */
+
+void session_rearm(struct gateway *gateway, struct session *session)
+{
+    uint64_t due = WHEEL_NEVER;
+    const uint64_t times[] = {session->deadline_ms, session->snapshot_ms, session->write_ms};
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        if (times[i] && times[i] < due)
+            due = times[i];
+    if (due == WHEEL_NEVER || session->state == SESSION_CLOSING)
+        wheel_cancel(gateway->wheel, &session->timer);
+    else
+        wheel_arm(gateway->wheel, &session->timer, due);
+}
+
+static void deadline_passed(struct gateway *gateway, struct session *session)
+{
+    if (session->state == SESSION_OPEN)
+        session_close(gateway, session, CAUSE_EXPIRED);
+    else
+        session_close(gateway, session,
+                      session->format == FRAME_SOCKETIO ? CAUSE_CONNECT_TIMEOUT : CAUSE_AUTH_TIMEOUT);
+}
+
+static void snapshot_due(struct gateway *gateway, struct session *session)
+{
+    session->snapshot_ms = 0;
+    if (session->state == SESSION_OPEN && relay_snapshot(gateway, session) != STATUS_OK)
+        session->snapshot_ms = gateway->now_ms + 1000 + rng_below(2000);
+}
+
+static void timer_fired(void *context, struct wheel_timer *timer)
+{
+    struct gateway *gateway = context;
+    struct session *session = (struct session *)(void *)((char *)timer - offsetof(struct session, timer));
+    if (session->deadline_ms && session->deadline_ms <= gateway->now_ms)
+        deadline_passed(gateway, session);
+    else if (session->write_ms && session->write_ms <= gateway->now_ms)
+        session_close(gateway, session, CAUSE_STUCK);
+    else if (session->snapshot_ms && session->snapshot_ms <= gateway->now_ms)
+        snapshot_due(gateway, session);
+    session_rearm(gateway, session);
+}
+
+static void heartbeat_fired(void *context, struct wheel_timer *timer)
+{
+    struct gateway *gateway = context;
+    struct session *session = (struct session *)(void *)((char *)timer - offsetof(struct session, heartbeat));
+    if (session->awaiting_pong) {
+        session_close(gateway, session, CAUSE_PING_TIMEOUT);
+        return;
+    }
+    outq_trim(&session->outq);
+    session->awaiting_pong = true;
+    wheel_arm(gateway->wheel, timer, gateway->now_ms + (uint64_t)gateway->settings->ping_timeout);
+    session->ops->ping(gateway, session);
+}
+
+void session_pong(struct gateway *gateway, struct session *session)
+{
+    if (!session->awaiting_pong)
+        return;
+    session->awaiting_pong = false;
+    wheel_arm(gateway->wheel, &session->heartbeat,
+              gateway->now_ms + (uint64_t)gateway->settings->ping_interval);
+}
+
+/* ---- life --------------------------------------------------------------------------------------------- */
+
+struct session *session_create(struct gateway *gateway, const struct transport_ops *ops, void *transport,
+                               enum frame_format format, uint64_t deadline_ms)
+{
+    struct session *session = calloc(1, sizeof(*session));
+    if (!session)
+        return NULL;
+    if (sessions_add(gateway->sessions, session) != STATUS_OK) {
+        free(session);
+        return NULL;
+    }
+    session->ops = ops;
+    session->transport = transport;
+    session->format = (uint8_t)format;
+    session->deadline_ms = deadline_ms;
+    session->timer.fire = timer_fired;
+    session->heartbeat.fire = heartbeat_fired;
+    rng_id(session->id, 15);
+    session_rearm(gateway, session);
+    wheel_arm(gateway->wheel, &session->heartbeat,
+              gateway->now_ms + (uint64_t)gateway->settings->ping_interval);
+    metric_add(metrics_cell(gateway->metrics, METRIC_SESSIONS, ops->name), 1);
+    return session;
+}
+
+void session_authenticate(struct gateway *gateway, struct session *session, struct handshake_token *token,
+                          struct slice id)
+{
+    move(session, SESSION_AUTHENTICATING);
+    enum status status = relay_verify(gateway, session, token, id);
+    handshake_token_wipe(token);
+    if (status == STATUS_OK)
+        return;
+    struct client_result result = {.status = STATUS_AUTH_UNAVAILABLE};
+    session_refuse(gateway, session);
+    session->ops->refused(gateway, session, id, &result);
+}
+
+void session_refuse(struct gateway *gateway, struct session *session)
+{
+    (void)gateway;
+    move(session, SESSION_CONNECTED);
+}
+
+/* The moment of expiry on the loop's clock; 0: never. STATUS_AUTH_EXPIRED where it has passed. */
+static enum status expiry(const struct gateway *gateway, const struct identity *identity, uint64_t *ret_deadline_ms)
+{
+    int64_t expires_at_ms = identity->message.expires_at_ms;
+    int64_t left = expires_at_ms - clock_wall_ms();
+    if (expires_at_ms && left <= 0)
+        return STATUS_AUTH_EXPIRED;
+    *ret_deadline_ms = expires_at_ms ? gateway->now_ms + (uint64_t)left : 0;
+    return STATUS_OK;
+}
+
+enum status session_open(struct gateway *gateway, struct session *session, struct identity *identity)
+{
+    uint64_t deadline_ms = 0;
+    enum status status = expiry(gateway, identity, &deadline_ms);
+    if (status != STATUS_OK) {
+        identity_unref(identity);
+        return status;
+    }
+    session->identity = identity;
+    status = membership_enter(gateway, session);
+    if (status != STATUS_OK) {
+        identity_unref(session->identity);
+        session->identity = NULL;
+        return status;
+    }
+    session->identity = users_share(session->memberships[MEMBERSHIP_USER].room, identity);
+    move(session, SESSION_OPEN);
+    session->deadline_ms = deadline_ms;
+    session->snapshots_left = FIRST_SNAPSHOTS;
+    snapshot_due(gateway, session);
+    session_rearm(gateway, session);
+    return STATUS_OK;
+}
+
+/* Everything an identity gave it. */
+static void strip(struct gateway *gateway, struct session *session)
+{
+    membership_leave_all(gateway, session);
+    identity_unref(session->identity);
+    session->identity = NULL;
+    free(session->versions);
+    session->versions = NULL;
+    session->version_count = 0;
+    session->snapshot_ms = 0;
+}
+
+void session_leave(struct gateway *gateway, struct session *session, uint64_t deadline_ms)
+{
+    move(session, SESSION_CONNECTED);
+    strip(gateway, session);
+    sessions_renew(gateway->sessions, session);
+    session->in_flight = 0;
+    session->deadline_ms = deadline_ms;
+    rng_id(session->id, 15);
+    session_rearm(gateway, session);
+}
+
+enum status session_replace_identity(struct gateway *gateway, struct session *session, struct identity *identity)
+{
+    uint64_t deadline_ms = 0;
+    enum status status = expiry(gateway, identity, &deadline_ms);
+    if (status != STATUS_OK)
+        return status;
+    for (int i = session->membership_count - 1; i >= MEMBERSHIP_INDUSTRIES; i--)
+        membership_leave(gateway, session, room_key(session->memberships[i].room));
+    identity_unref(session->identity);
+    session->identity = identity_ref(identity);
+    for (size_t i = 0; status == STATUS_OK && i < identity->message.n_industries; i++)
+        status = membership_join(gateway, session, slice_from_string(identity->message.industries[i]));
+    session->deadline_ms = deadline_ms;
+    session_rearm(gateway, session);
+    return status;
+}
+
+static void end(struct gateway *gateway, struct session *session, const char *label, uint16_t code,
+                const char *text)
+{
+    if (session->state == SESSION_CLOSING)
+        return;
+    if (session->transport && code)
+        session->ops->flush(gateway, session); /* what it is still to be told; may end up here again */
+    if (session->state == SESSION_CLOSING)
+        return;
+    gateway_count(gateway, METRIC_CLOSES, label);
+    metric_subtract(metrics_cell(gateway->metrics, METRIC_SESSIONS, session->ops->name), 1);
+    move(session, SESSION_CLOSING);
+    strip(gateway, session);
+    wheel_cancel(gateway->wheel, &session->timer);
+    wheel_cancel(gateway->wheel, &session->heartbeat);
+    if (session->transport)
+        session->ops->close(gateway, session, code, text);
+    session->transport = NULL;
+    sessions_remove(gateway->sessions, session);
+}
+
+void session_close(struct gateway *gateway, struct session *session, enum session_cause cause)
+{
+    const char *text = cause == CAUSE_DRAIN ? gateway->drain_text : causes[cause].text;
+    if (cause == CAUSE_SLOW || cause == CAUSE_STUCK) {
+        if (session->state != SESSION_CLOSING)
+            log_event_limited(LOG_INFO, "a client that does not read was closed", LOG_S("session", session->id),
+                              LOG_U("waiting", session->outq.bytes));
+        outq_clear(&session->outq);
+    }
+    end(gateway, session, causes[cause].label, causes[cause].code, text);
+}
+
+void session_close_status(struct gateway *gateway, struct session *session, enum status status)
+{
+    unsigned code = status_close_code(status);
+    end(gateway, session, status_code(status), (uint16_t)(code ? code : 1011), status_code(status));
+}
+
+void session_destroy(struct gateway *gateway, struct session *session)
+{
+    (void)gateway;
+    outq_clear(&session->outq);
+    handshake_token_wipe(&session->token);
+    free(session);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------ */
+
+/* The version the session has of this key; NULL where memory is short. At the bound the oldest makes room. */
+static struct session_version *version_of(struct session *session, uint64_t coalesce)
+{
+    if (session->version_count == 0 || session->version.coalesce == coalesce) {
+        if (session->version_count == 0) {
+            session->version = (struct session_version){.coalesce = coalesce};
+            session->version_count = 1;
+        }
+        return &session->version;
+    }
+    for (int i = 0; i < session->version_count - 1; i++)
+        if (session->versions[i].coalesce == coalesce)
+            return &session->versions[i];
+    if (!session->versions)
+        session->versions = calloc(SESSION_VERSIONS_MAXIMUM - 1, sizeof(*session->versions));
+    if (!session->versions)
+        return NULL;
+    if (session->version_count == SESSION_VERSIONS_MAXIMUM) {
+        memmove(session->versions, session->versions + 1,
+                (SESSION_VERSIONS_MAXIMUM - 2) * sizeof(*session->versions));
+        session->version_count--;
+    }
+    struct session_version *added = &session->versions[session->version_count++ - 1];
+    *added = (struct session_version){.coalesce = coalesce};
+    return added;
+}
+
+/* Whether the frame is news to the session; notes it where it is. */
+static bool is_news(struct session *session, const struct frame_rule *rule)
+{
+    if (!rule->coalesce || (!rule->epoch && !rule->version))
+        return true;
+    struct session_version *had = version_of(session, rule->coalesce);
+    if (!had)
+        return true;
+    if (rule->epoch < had->epoch || (rule->epoch == had->epoch && rule->version <= had->version))
+        return false;
+    had->epoch = rule->epoch;
+    had->version = rule->version;
+    return true;
+}
+
+void session_send(struct gateway *gateway, struct session *session, struct frame *frame)
+{
+    if (session->state == SESSION_CLOSING || !is_news(session, &frame->rule))
+        return;
+    enum status status = outq_push(&session->outq, frame, (enum frame_format)session->format,
+                                   (uint32_t)gateway->settings->session_queue_bytes);
+    if (status == STATUS_OK)
+        session_mark_dirty(gateway, session);
+    else
+        session_close(gateway, session, status == STATUS_FULL ? CAUSE_SLOW : CAUSE_MEMORY);
+}
+
+void session_send_message(struct gateway *gateway, struct session *session, struct slice payload)
+{
+    struct frame *frame = NULL;
+    enum frame_format format = (enum frame_format)session->format;
+    enum ws_opcode opcode = format == FRAME_PROTOBUF ? WS_BINARY : WS_TEXT;
+    if (frame_create_message(format, opcode, payload, &frame) != STATUS_OK) {
+        session_close(gateway, session, CAUSE_MEMORY);
+        return;
+    }
+    session_send(gateway, session, frame);
+    frame_unref(frame);
+}
+
+void session_wrote(struct gateway *gateway, struct session *session, bool all)
+{
+    uint64_t due = all ? 0 : gateway->now_ms + (uint64_t)gateway->settings->write_timeout;
+    if (due == session->write_ms)
+        return;
+    session->write_ms = due;
+    session_rearm(gateway, session);
+}

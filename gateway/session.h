@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * One client: its state (session_states.def), who it is, where it is, what waits for it. Independent of the
+ * socket and of the transport. Loop thread.
+ *
+ * Life: session_create by a transport -> session_authenticate -> session_open -> session_close, which may be
+ * called any number of times and from anywhere: it detaches the transport and takes the session out of its
+ * rooms at once; the memory is freed by sessions_end_turn and nowhere else. What is in flight finds the
+ * session again by its handle, never by pointer.
+ *
+ * Memory: at most 352 bytes, and 16 for each room it is in.
+ */
+#ifndef POLLEN8_GATEWAY_SESSION_H
+#define POLLEN8_GATEWAY_SESSION_H
+
+#include "frame.h"
+#include "handshake.h"
+#include "limits.h"
+#include "outq.h"
+#include "rooms.h"
+#include "transport.h"
+#include "wheel.h"
+
+enum session_state {
+#define STATE(suffix, name, member, may_emit) SESSION_##suffix,
+#include "session_states.def"
+#undef STATE
+    SESSION_STATES
+};
+
+enum session_cause {
+#define CAUSE(suffix, label, code, text) CAUSE_##suffix,
+#include "session_causes.def"
+#undef CAUSE
+    CAUSE_COUNT
+};
+
+#define SESSION_ID_SIZE 24 /* public id, NUL-terminated */
+
+/* The newest version of a coalesce key that the session has had. */
+struct session_version {
+    uint64_t coalesce;
+    uint64_t epoch;
+    uint64_t version;
+};
+#define SESSION_VERSIONS_MAXIMUM 16
+
+struct identity;
+
+struct session {
+    const struct transport_ops *ops;
+    void *transport; /* NULL once detached */
+    uint64_t handle; /* changes whenever the session opens anew */
+    struct membership *memberships; /* owned; [0] everyone, [1] the user, then industries */
+    uint32_t train;                 /* the last delivery that visited this session; see egress.h */
+    uint32_t dirty;                 /* 1 + place in the list of sessions to flush; 0: not in it */
+    uint8_t state;
+    uint8_t format; /* enum frame_format */
+    uint8_t membership_count;
+    uint8_t snapshots_left;
+    bool awaiting_pong;
+    uint8_t token_status; /* why the token of the upgrade cannot be used; STATUS_OK: it can, or there is none */
+    uint16_t in_flight;
+    uint16_t refused_in_a_row;
+    uint8_t version_count;
+    struct outq outq;
+    struct identity *identity;        /* owned reference; OPEN only */
+    struct session_version version;   /* the first key */
+    struct session_version *versions; /* owned; further keys */
+    struct token_bucket events;
+    struct handshake_token token; /* of the upgrade, until it is used */
+    uint64_t deadline_ms;         /* CONNECTED, AUTHENTICATING: by then it must be open; OPEN: expiry; 0: none */
+    uint64_t snapshot_ms;         /* the next request for a snapshot; 0: none */
+    uint64_t write_ms;            /* by then a stuck socket must have taken something; 0: nothing is stuck */
+    struct wheel_timer timer;     /* the earliest of the three above */
+    struct wheel_timer heartbeat;
+    struct session *next_dead;
+    char id[SESSION_ID_SIZE];
+};
+_Static_assert(sizeof(struct session) <= 352, "the memory of a session is a promise");
+
+struct sessions; /* the table of all */
+
+struct sessions *sessions_create(void);
+void sessions_free(struct sessions *sessions);
+size_t sessions_count(const struct sessions *sessions);
+
+/* The session of a handle, or NULL where it is gone or has been opened anew. */
+struct session *sessions_find(const struct sessions *sessions, uint64_t handle);
+
+/* The session in slot `index` of `sessions_slots`, or NULL; for walks in slices. */
+size_t sessions_slots(const struct sessions *sessions);
+struct session *sessions_at(const struct sessions *sessions, size_t index);
+
+/* Flushes what became dirty. */
+void sessions_flush(struct gateway *gateway);
+/* Frees closed sessions: nobody holds a pointer to one across turns. */
+void sessions_end_turn(struct gateway *gateway);
+bool sessions_dirty(const struct sessions *sessions);
+
+/* NULL where memory is short or the bound is reached. State CONNECTED, heartbeat running. */
+struct session *session_create(struct gateway *gateway, const struct transport_ops *ops, void *transport,
+                               enum frame_format format, uint64_t deadline_ms);
+
+bool session_may_move(enum session_state from, enum session_state to);
+bool session_is_member(const struct session *session);
+bool session_may_emit(const struct session *session);
+
+/* Asks auth-svc about a token (taken and wiped). `id`: the client's id for this message, may be empty. The
+ * answer comes through ops->opened or ops->refused. */
+void session_authenticate(struct gateway *gateway, struct session *session, struct handshake_token *token,
+                          struct slice id);
+
+/* AUTHENTICATING -> OPEN, or CONNECTED after a refusal. Takes the reference to the identity. */
+enum status session_open(struct gateway *gateway, struct session *session, struct identity *identity);
+void session_refuse(struct gateway *gateway, struct session *session);
+
+/* OPEN -> CONNECTED: out of its rooms, the transport stays. */
+void session_leave(struct gateway *gateway, struct session *session, uint64_t deadline_ms);
+
+/* Replaces the identity of an open session; its rooms follow. */
+enum status session_replace_identity(struct gateway *gateway, struct session *session, struct identity *identity);
+
+/* Queues the frame (a reference is taken) unless the session has had this version or a newer one. Closes the
+ * session where the queue is full. */
+void session_send(struct gateway *gateway, struct session *session, struct frame *frame);
+
+/* Queues a message of the session's own format; the bytes are copied. */
+void session_send_message(struct gateway *gateway, struct session *session, struct slice payload);
+
+void session_close(struct gateway *gateway, struct session *session, enum session_cause cause);
+/* With a refusal's close code and name. */
+void session_close_status(struct gateway *gateway, struct session *session, enum status status);
+
+void session_pong(struct gateway *gateway, struct session *session);
+void session_rearm(struct gateway *gateway, struct session *session);
+/* The socket took something, or all of it. */
+void session_wrote(struct gateway *gateway, struct session *session, bool all);
+void session_mark_dirty(struct gateway *gateway, struct session *session);
+
+#endif

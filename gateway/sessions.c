@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The table of sessions: slots reused through a free list, each with a generation, so that a handle kept by
+ * something in flight never finds another session. And the two lists of a turn: who has something to write,
+ * and who is closed.
+ */
+#include <stdlib.h>
+
+#include "gateway.h"
+#include "session.h"
+#include "sessions.h"
+
+#define SLOTS_START 256
+#define NONE        UINT32_MAX
+
+struct slot {
+    struct session *session; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free;
+};
+
+struct sessions {
+    struct slot *slots;
+    size_t used; /* slots ever used */
+    size_t capacity;
+    size_t count;
+    uint32_t free;
+    struct session **dirty;
+    size_t dirty_count;
+    size_t dirty_capacity;
+    struct session *dead;
+};
+
+struct sessions *sessions_create(void)
+{
+    struct sessions *sessions = calloc(1, sizeof(*sessions));
+    if (sessions)
+        sessions->free = NONE;
+    return sessions;
+}
+
+void sessions_free(struct sessions *sessions)
+{
+    if (!sessions)
+        return;
+    free(sessions->slots);
+    free(sessions->dirty);
+    free(sessions);
+}
+
+size_t sessions_count(const struct sessions *sessions)
+{
+    return sessions->count;
+}
+
+size_t sessions_slots(const struct sessions *sessions)
+{
+    return sessions->used;
+}
+
+struct session *sessions_at(const struct sessions *sessions, size_t index)
+{
+    return index < sessions->used ? sessions->slots[index].session : NULL;
+}
+
+static uint64_t make_handle(size_t index, uint32_t generation)
+{
+    return (uint64_t)generation << 32 | (uint64_t)index;
+}
+
+struct session *sessions_find(const struct sessions *sessions, uint64_t handle)
+{
+    size_t index = (size_t)(handle & UINT32_MAX);
+    if (index >= sessions->used || sessions->slots[index].generation != (uint32_t)(handle >> 32))
+        return NULL;
+    return sessions->slots[index].session;
+}
+
+/* Room for one more session, in the dirty list too: marking one dirty can then never fail. */
+static enum status reserve(struct sessions *sessions)
+{
+    if (sessions->used < sessions->capacity)
+        return STATUS_OK;
+    size_t capacity = sessions->capacity ? sessions->capacity * 2 : SLOTS_START;
+    struct slot *slots = realloc(sessions->slots, capacity * sizeof(*slots));
+    if (!slots)
+        return STATUS_NO_MEMORY;
+    sessions->slots = slots;
+    struct session **dirty = realloc(sessions->dirty, capacity * sizeof(*dirty));
+    if (!dirty)
+        return STATUS_NO_MEMORY;
+    sessions->dirty = dirty;
+    sessions->dirty_capacity = capacity;
+    sessions->capacity = capacity;
+    return STATUS_OK;
+}
+
+enum status sessions_add(struct sessions *sessions, struct session *session)
+{
+    size_t index = sessions->free;
+    if (sessions->free == NONE) {
+        if (reserve(sessions) != STATUS_OK)
+            return STATUS_NO_MEMORY;
+        index = sessions->used++;
+        sessions->slots[index] = (struct slot){0};
+    } else {
+        sessions->free = sessions->slots[index].next_free;
+    }
+    struct slot *slot = &sessions->slots[index];
+    slot->session = session;
+    slot->generation++;
+    session->handle = make_handle(index, slot->generation);
+    sessions->count++;
+    return STATUS_OK;
+}
+
+void sessions_renew(struct sessions *sessions, struct session *session)
+{
+    size_t index = (size_t)(session->handle & UINT32_MAX);
+    session->handle = make_handle(index, ++sessions->slots[index].generation);
+}
+
+void sessions_remove(struct sessions *sessions, struct session *session)
+{
+    uint32_t index = (uint32_t)(session->handle & UINT32_MAX);
+    struct slot *slot = &sessions->slots[index];
+    if (session->dirty) {
+        sessions->dirty[session->dirty - 1] = NULL;
+        session->dirty = 0;
+    }
+    slot->session = NULL;
+    slot->generation++;
+    slot->next_free = sessions->free;
+    sessions->free = index;
+    sessions->count--;
+    session->next_dead = sessions->dead;
+    sessions->dead = session;
+}
+
+void session_mark_dirty(struct gateway *gateway, struct session *session)
+{
+    struct sessions *sessions = gateway->sessions;
+    if (session->dirty || session->state == SESSION_CLOSING)
+        return;
+    if (sessions->dirty_count == sessions->dirty_capacity) { /* holes of closed sessions: flush what there is */
+        sessions_flush(gateway);
+        if (session->state == SESSION_CLOSING)
+            return;
+    }
+    sessions->dirty[sessions->dirty_count++] = session;
+    session->dirty = (uint32_t)sessions->dirty_count;
+}
+
+bool sessions_dirty(const struct sessions *sessions)
+{
+    return sessions->dirty_count > 0;
+}
+
+void sessions_flush(struct gateway *gateway)
+{
+    struct sessions *sessions = gateway->sessions;
+    size_t count = sessions->dirty_count;
+    for (size_t i = 0; i < count; i++) {
+        struct session *session = sessions->dirty[i];
+        if (!session)
+            continue;
+        session->dirty = 0;
+        session->ops->flush(gateway, session);
+    }
+    sessions->dirty_count = 0;
+}
+
+void sessions_end_turn(struct gateway *gateway)
+{
+    struct sessions *sessions = gateway->sessions;
+    struct session *session;
+    while ((session = sessions->dead)) {
+        sessions->dead = session->next_dead;
+        session_destroy(gateway, session);
+    }
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Users with a session here, and what that means at the broker: their frames and controls are subscribed to
+ * with the first session and given up some time after the last. Loop thread.
+ *
+ * Memory: a user about 120 bytes, its room, and about 1 KB in the broker's library.
+ */
+#ifndef POLLEN8_GATEWAY_USERS_H
+#define POLLEN8_GATEWAY_USERS_H
+
+#include "../common/slice.h"
+#include "../common/status.h"
+
+struct gateway;
+struct identity;
+struct room;
+struct session;
+
+/* A session has joined its user's room: subscribes where it is the first. */
+enum status users_enter(struct gateway *gateway, struct room *room);
+
+/* A session has left the room: starts the end of the subscription where it was the last. */
+void users_exit(struct gateway *gateway, struct room *room);
+
+/* The identity the user's sessions share where `identity` says the same; takes the reference given and
+ * returns one. */
+struct identity *users_share(struct room *room, struct identity *identity);
+
+/* Gives every lingering subscription up at once (the end of the process). */
+void users_end(struct gateway *gateway);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Slots are doubly linked lists; a bitmap of the slots in use finds the next one to visit without walking
+ * thousands of empty ones. While a slot is visited its timers hang on a local list, so that firing ones may
+ * arm and cancel any timer, themselves included.
+ */
+#include "wheel.h"
+
+#include <stdlib.h>
+
+#define WORDS (WHEEL_SLOTS / 64)
+
+struct wheel {
+    void *context;
+    uint64_t tick; /* the next tick to visit: all before it have been */
+    uint64_t armed;
+    uint64_t used[WORDS]; /* a bit for each slot that may hold timers */
+    struct wheel_timer *slots[WHEEL_SLOTS];
+};
+
+struct wheel *wheel_create(uint64_t now_ms, void *context)
+{
+    struct wheel *wheel = calloc(1, sizeof(*wheel));
+    if (wheel) {
+        wheel->context = context;
+        wheel->tick = now_ms / WHEEL_TICK_MS;
+    }
+    return wheel;
+}
+
+void wheel_free(struct wheel *wheel)
+{
+    free(wheel);
+}
+
+static void link_into(struct wheel_timer **list, struct wheel_timer *timer)
+{
+    timer->next = *list;
+    if (timer->next)
+        timer->next->link = &timer->next;
+    timer->link = list;
+    *list = timer;
+}
+
+static void unlink_timer(struct wheel_timer *timer)
+{
+    *timer->link = timer->next;
+    if (timer->next)
+        timer->next->link = timer->link;
+    timer->next = NULL;
+    timer->link = NULL;
+}
+
+static void insert(struct wheel *wheel, struct wheel_timer *timer)
+{
+    uint64_t tick = timer->due_tick < wheel->tick ? wheel->tick : timer->due_tick;
+    uint64_t slot = tick % WHEEL_SLOTS;
+    link_into(&wheel->slots[slot], timer);
+    wheel->used[slot / 64] |= 1ULL << (slot % 64);
+}
+
+void wheel_arm(struct wheel *wheel, struct wheel_timer *timer, uint64_t due_ms)
+{
+    if (timer->link)
+        unlink_timer(timer);
+    else
+        wheel->armed++;
+    timer->due_tick = due_ms / WHEEL_TICK_MS + (due_ms % WHEEL_TICK_MS ? 1 : 0);
+    insert(wheel, timer);
+}
+
+void wheel_cancel(struct wheel *wheel, struct wheel_timer *timer)
+{
+    if (!timer->link)
+        return;
+    unlink_timer(timer);
+    wheel->armed--;
+}
+
+/* Takes the slot's list out, fires what is due and puts the rest back. */
+static void visit(struct wheel *wheel, uint64_t slot, uint64_t now_tick)
+{
+    struct wheel_timer *list = wheel->slots[slot];
+    struct wheel_timer *timer;
+    wheel->slots[slot] = NULL;
+    wheel->used[slot / 64] &= ~(1ULL << (slot % 64));
+    if (list)
+        list->link = &list;
+    while ((timer = list)) {
+        unlink_timer(timer);
+        if (timer->due_tick <= now_tick) {
+            wheel->armed--;
+            timer->fire(wheel->context, timer);
+        } else {
+            insert(wheel, timer);
+        }
+    }
+}
+
+/* The first slot in use at or after `tick`, as a tick; at most one revolution on. */
+static uint64_t next_used(const struct wheel *wheel, uint64_t tick)
+{
+    uint64_t slot = tick % WHEEL_SLOTS;
+    uint64_t word = wheel->used[slot / 64] & (~0ULL << (slot % 64));
+    for (uint64_t i = slot / 64, steps = 0; steps <= WORDS; steps++) {
+        if (word) {
+            uint64_t found = i * 64 + (uint64_t)__builtin_ctzll(word);
+            return tick + (found + WHEEL_SLOTS - slot) % WHEEL_SLOTS;
+        }
+        i = (i + 1) % WORDS;
+        word = wheel->used[i];
+    }
+    return WHEEL_NEVER;
+}
+
+void wheel_advance(struct wheel *wheel, uint64_t now_ms)
+{
+    uint64_t now_tick = now_ms / WHEEL_TICK_MS;
+    uint64_t first = wheel->tick;
+    if (now_tick < first)
+        return;
+    if (now_tick - first >= WHEEL_SLOTS)
+        first = now_tick - WHEEL_SLOTS + 1; /* after a long stop each slot is visited once */
+    wheel->tick = now_tick + 1;             /* what is armed meanwhile for the past comes next time */
+    while (first <= now_tick) {
+        uint64_t tick = next_used(wheel, first);
+        if (tick > now_tick)
+            break;
+        visit(wheel, tick % WHEEL_SLOTS, now_tick);
+        first = tick + 1;
+    }
+}
+
+uint64_t wheel_next(const struct wheel *wheel)
+{
+    uint64_t tick = wheel->armed ? next_used(wheel, wheel->tick) : WHEEL_NEVER;
+    return tick == WHEEL_NEVER ? WHEEL_NEVER : tick * WHEEL_TICK_MS;
+}
