@@ -94,8 +94,8 @@ int process_get(const struct process *process, const char *path, char *body, siz
     if (descriptor >= 0)
         close(descriptor);
     response[length] = '\0';
-    if (sscanf(response, "HTTP/1.1 %d", &code) != 1)
-        return 0;
+    if (strncmp(response, "HTTP/1.1 ", 9) == 0)
+        code = (int)strtol(response + 9, NULL, 10);
     start = strstr(response, "\r\n\r\n");
     (void)snprintf(body, size, "%s", start ? start + 4 : "");
     return code;

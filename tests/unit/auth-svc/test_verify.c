@@ -66,7 +66,7 @@ static void rig_respond(void *context, struct slice reply, const void *data, siz
 
     (void)snprintf(number, sizeof(number), "%.*s", (int)reply.length, reply.data);
     pthread_mutex_lock(&rig->lock);
-    read_answer(slice_make(data, length), &rig->last[atoi(number) % REPLIES_MOST]);
+    read_answer(slice_make(data, length), &rig->last[strtoul(number, NULL, 10) % REPLIES_MOST]);
     rig->replies++;
     pthread_cond_broadcast(&rig->changed);
     pthread_mutex_unlock(&rig->lock);
