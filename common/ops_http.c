@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * The ops port on libmicrohttpd, which runs one polling thread for all connections; the only file that
- * names it. A request is answered whole in its first callback: path -> body in a buf -> response.
+ * names it. A request goes: method -> path -> body in a buf -> response.
  *
  * The listening socket is made here and handed over, for three reasons: errno says exactly why a port
  * cannot be had, IPv4 and IPv6 take one path, and the library's address options differ between its versions
@@ -75,9 +75,14 @@ static unsigned append_metrics(const struct ops_http *ops, struct buf *buf)
     return MHD_HTTP_INTERNAL_SERVER_ERROR;
 }
 
+static bool method_served(const char *method)
+{
+    return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+}
+
 static unsigned answer(const struct ops_http *ops, const char *method, const char *path, struct buf *buf)
 {
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+    if (!method_served(method))
         return MHD_HTTP_METHOD_NOT_ALLOWED;
     if (strcmp(path, "/metrics") == 0)
         return append_metrics(ops, buf);
@@ -125,7 +130,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
     (void)version;
     (void)upload;
-    (void)request;
+    /* The library calls twice: before and after a body. An answer before it closes the connection: right for
+     * what is refused, but a scraper that asks regularly keeps its connection. */
+    if (method_served(method) && !*request) {
+        *request = context;
+        return MHD_YES;
+    }
     *upload_length = 0;
     buf_init(&buf, BODY_MAXIMUM_BYTES);
     code = answer(ops, method, path, &buf);
