@@ -58,7 +58,7 @@ static const struct {
     struct slice bytes;
     const char *id;
     const char *reason;
-} refused[] = {
+} bad_messages[] = {
     {{"", 0}, "", "event must be"},
     {{"\x0a\x01"
       "7",
@@ -130,16 +130,16 @@ static const struct {
 static void refuses_with_a_reason(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT(refused); i++) {
-        struct slice bytes = exact(refused[i].bytes.data, refused[i].bytes.length);
+    for (size_t i = 0; i < COUNT(bad_messages); i++) {
+        struct slice bytes = exact(bad_messages[i].bytes.data, bad_messages[i].bytes.length);
         struct wire_arena arena = {0};
         struct client_frame frame;
         struct client_reason reason = {""};
         enum status status = ws_proto_decode(&arena, bytes, &frame, &reason);
 
-        if (status != STATUS_INVALID_PAYLOAD || !strstr(reason.text, refused[i].reason))
+        if (status != STATUS_INVALID_PAYLOAD || !strstr(reason.text, bad_messages[i].reason))
             fail_msg("row %zu: %d, %s", i, (int)status, reason.text);
-        assert_slice(frame.id, refused[i].id);
+        assert_slice(frame.id, bad_messages[i].id);
         assert_string_equal(frame.event, "");
         wire_arena_done(&arena);
         exact_free(bytes);
