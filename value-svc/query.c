@@ -24,6 +24,10 @@
 #define ANSWER_MAXIMUM  2048 /* an id of 128 bytes, escaped sixfold */
 #define EVENT_VALUE_GET "value.get"
 
+/* Of another name than that of pollen8.session.open, which the wildcard covers too: to the broker, queue
+ * subscriptions of one name are one group whatever their subjects, and only one member gets a message. */
+#define QUEUE_PRESENCE "value-svc-presence"
+
 /* One question of a batch. */
 struct question {
     struct query_item *item;
@@ -304,7 +308,7 @@ static enum status subscribe(struct query *query)
     if (status == STATUS_OK)
         status = bus_subscribe(bus, value_get, QUEUE_VALUE, on_value_get, query, &query->subscriptions[1]);
     if (status == STATUS_OK)
-        status = bus_subscribe(bus, SUBJECT_SESSION_ANY, QUEUE_VALUE, on_session_news, query,
+        status = bus_subscribe(bus, SUBJECT_SESSION_ANY, QUEUE_PRESENCE, on_session_news, query,
                                &query->subscriptions[2]);
     return status;
 }

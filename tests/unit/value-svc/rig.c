@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Child processes by their ids, and a client on the bus.
+ */
+#include "rig.h"
+
+#include <arpa/inet.h>
+#include <ftw.h>
+#include <hiredis/hiredis.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/base64url.h"
+#include "common/clock.h"
+
+#define PAUSE_NS 5000000L
+
+static void pause_briefly(void)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+
+    nanosleep(&pause, NULL);
+}
+
+void rig_until(bool (*holds)(void *context), void *context, const char *what)
+{
+    uint64_t end = clock_monotonic_ms() + RIG_PATIENCE_MS;
+
+    while (!holds(context)) {
+        if (clock_monotonic_ms() > end)
+            fail_msg("waited in vain until %s", what);
+        pause_briefly();
+    }
+}
+
+static int connect_to(int port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, length), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+/* ---- Redis ------------------------------------------------------------------------------------------ */
+
+void redis_init(struct redis_server *redis, bool durable)
+{
+    *redis = (struct redis_server){.port = free_port(), .durable = durable};
+    snprintf(redis->folder, sizeof redis->folder, "/tmp/pollen8-redis-XXXXXX");
+    assert_non_null(mkdtemp(redis->folder));
+    snprintf(redis->url, sizeof redis->url, "redis://127.0.0.1:%d", redis->port);
+    redis_start(redis);
+}
+
+static void run_redis(const struct redis_server *redis)
+{
+    char port[16];
+
+    snprintf(port, sizeof port, "%d", redis->port);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    execlp("redis-server", "redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", redis->folder,
+           "--save", "", "--appendonly", redis->durable ? "yes" : "no", "--appendfsync", "always",
+           "--logfile", "redis.log", (char *)NULL);
+    _exit(127);
+}
+
+static bool redis_answers(void *context)
+{
+    const struct redis_server *redis = context;
+    redisContext *connection = redisConnect("127.0.0.1", redis->port);
+    redisReply *reply = NULL;
+    bool answers;
+
+    if (connection && !connection->err)
+        reply = redisCommand(connection, "PING");
+    answers = reply && reply->type == REDIS_REPLY_STATUS;
+    if (reply)
+        freeReplyObject(reply);
+    if (connection)
+        redisFree(connection);
+    return answers;
+}
+
+void redis_start(struct redis_server *redis)
+{
+    redis->pid = fork();
+    if (redis->pid == 0)
+        run_redis(redis);
+    assert_true(redis->pid > 0);
+    rig_until(redis_answers, redis, "Redis answers");
+}
+
+void redis_stop(struct redis_server *redis, int signal)
+{
+    if (redis->pid <= 0)
+        return;
+    kill(redis->pid, signal);
+    waitpid(redis->pid, NULL, 0);
+    redis->pid = 0;
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *place)
+{
+    (void)status;
+    (void)type;
+    (void)place;
+    return remove(path);
+}
+
+void redis_done(struct redis_server *redis)
+{
+    redis_stop(redis, SIGKILL);
+    nftw(redis->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+int64_t redis_integer(struct redis_server *redis, const char *format, ...)
+{
+    redisContext *connection = redisConnect("127.0.0.1", redis->port);
+    redisReply *reply = NULL;
+    int64_t integer = -1;
+    va_list arguments;
+
+    assert_true(connection && !connection->err);
+    va_start(arguments, format);
+    reply = redisvCommand(connection, format, arguments);
+    va_end(arguments);
+    assert_non_null(reply);
+    if (reply->type == REDIS_REPLY_ERROR)
+        fail_msg("%s", reply->str);
+    if (reply->type == REDIS_REPLY_INTEGER)
+        integer = reply->integer;
+    else if (reply->type == REDIS_REPLY_STRING)
+        integer = strtoll(reply->str, NULL, 10);
+    freeReplyObject(reply);
+    redisFree(connection);
+    return integer;
+}
+
+int64_t redis_sum(struct redis_server *redis, const char *user_id)
+{
+    char token[256];
+
+    base64url_encode(token, user_id, strlen(user_id));
+    return redis_integer(redis, "HGET p8:{u.%s}:net connections", token);
+}
+
+/* ---- value-svc -------------------------------------------------------------------------------------- */
+
+static void run_value(const struct value_process *process, const char *nats_url, const char *redis_url,
+                      const char *const *settings)
+{
+    char port[16];
+
+    snprintf(port, sizeof port, "%d", process->ops_port);
+    setenv("NATS_URL", nats_url, 1);
+    setenv("REDIS_URL", redis_url, 1);
+    setenv("OPS_PORT", port, 1);
+    setenv("OPS_ADDRESS", "127.0.0.1", 1);
+    setenv("LOG_LEVEL", "error", 0);
+    for (; settings && *settings; settings++)
+        putenv((char *)(uintptr_t)*settings);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    execl(VALUE_SVC_PATH, "value-svc", (char *)NULL);
+    _exit(127);
+}
+
+void value_start(struct value_process *process, const char *nats_url, const char *redis_url,
+                 const char *const *settings)
+{
+    process->ops_port = free_port();
+    process->pid = fork();
+    if (process->pid == 0)
+        run_value(process, nats_url, redis_url, settings);
+    assert_true(process->pid > 0);
+}
+
+int value_stop(struct value_process *process, int signal)
+{
+    int status = 0;
+
+    kill(process->pid, signal);
+    waitpid(process->pid, &status, 0);
+    process->pid = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The whole answer of the ops port, NUL-terminated; its length. */
+static size_t get(const struct value_process *process, const char *path, char *answer, size_t size)
+{
+    char request[128];
+    size_t length = 0;
+    ssize_t count = 1;
+    int fd = connect_to(process->ops_port);
+
+    answer[0] = '\0';
+    if (fd < 0)
+        return 0;
+    snprintf(request, sizeof request, "GET %s HTTP/1.0\r\n\r\n", path);
+    if (write(fd, request, strlen(request)) < 0)
+        count = 0;
+    while (count > 0 && length + 1 < size) {
+        count = read(fd, answer + length, size - 1 - length);
+        if (count > 0)
+            length += (size_t)count;
+    }
+    answer[length] = '\0';
+    close(fd);
+    return length;
+}
+
+struct readiness {
+    const struct value_process *process;
+    int code;
+};
+
+static bool ready(void *context)
+{
+    const struct readiness *readiness = context;
+    char answer[1024];
+    int code = 0;
+
+    if (get(readiness->process, "/readyz", answer, sizeof answer) > 12)
+        code = atoi(answer + 9); /* "HTTP/1.1 200" */
+    return code == readiness->code;
+}
+
+void value_wait_ready(const struct value_process *process, int code)
+{
+    struct readiness readiness = {.process = process, .code = code};
+
+    rig_until(ready, &readiness, code == 200 ? "value-svc is ready" : "value-svc is not ready");
+}
+
+int64_t value_metric(const struct value_process *process, const char *series)
+{
+    static char answer[262144];
+    char line[256];
+    const char *at;
+
+    get(process, "/metrics", answer, sizeof answer);
+    snprintf(line, sizeof line, "\n%s ", series);
+    at = strstr(answer, line);
+    return at ? strtoll(at + strlen(line), NULL, 10) : -1;
+}
+
+/* ---- The client ------------------------------------------------------------------------------------- */
+
+struct rig {
+    struct bus *bus;
+    struct bus_subscription *out;
+    struct bus_subscription *dead;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    size_t frame_count;       /* guarded by lock, as all below */
+    struct rig_frame *frames; /* room for RIG_FRAMES_MAXIMUM */
+    bool answered;
+    enum status answer_status;
+    char answer[65536];
+    size_t answer_length;
+};
+
+static void copy_slice(char *out, size_t size, struct slice text)
+{
+    size_t length = text.length < size ? text.length : size - 1;
+
+    if (length > 0)
+        memcpy(out, text.data, length);
+    out[length] = '\0';
+}
+
+static void add_frame(struct rig *rig, const struct rig_frame *frame)
+{
+    pthread_mutex_lock(&rig->lock);
+    if (rig->frame_count < RIG_FRAMES_MAXIMUM)
+        rig->frames[rig->frame_count++] = *frame;
+    pthread_cond_broadcast(&rig->changed);
+    pthread_mutex_unlock(&rig->lock);
+}
+
+static void on_out(void *context, const struct bus_message *message)
+{
+    struct wire_arena arena = {0};
+    const ProtobufCMessage *unpacked = NULL;
+    const Pollen8__OutboundFrame *outbound;
+    struct rig_frame frame = {0};
+
+    if (wire_unpack(&arena, &pollen8__outbound_frame__descriptor, message->data, &unpacked) == STATUS_OK) {
+        outbound = (const Pollen8__OutboundFrame *)unpacked;
+        copy_slice(frame.subject, sizeof frame.subject, message->subject);
+        copy_slice(frame.event, sizeof frame.event, slice_from_string(outbound->event));
+        copy_slice(frame.data, sizeof frame.data, slice_make(outbound->data.data, outbound->data.len));
+        frame.event_id = outbound->event_id;
+        frame.epoch = outbound->epoch;
+        frame.version = outbound->version;
+        frame.lane = outbound->lane;
+        frame.lane_sequence = outbound->lane_sequence;
+        frame.policy = (int)outbound->policy;
+        for (size_t i = 0; i < outbound->n_industries; i++)
+            snprintf(frame.industries + strlen(frame.industries),
+                     sizeof frame.industries - strlen(frame.industries), "%s%s", i > 0 ? "," : "",
+                     outbound->industries[i]);
+        add_frame(context, &frame);
+    }
+    wire_arena_done(&arena);
+}
+
+static void on_dead(void *context, const struct bus_message *message)
+{
+    struct rig_frame frame = {0};
+
+    copy_slice(frame.subject, sizeof frame.subject, message->subject);
+    copy_slice(frame.data, sizeof frame.data, message->data);
+    bus_header(message, "Pollen8-Reason", frame.reason, sizeof frame.reason);
+    add_frame(context, &frame);
+}
+
+struct rig *rig_create(const char *nats_url)
+{
+    const struct bus_options options = {.url = nats_url, .name = "test", .send_as_soon_as_possible = true};
+    struct rig *rig = calloc(1, sizeof *rig);
+    char error[256];
+
+    assert_non_null(rig);
+    rig->frames = calloc(RIG_FRAMES_MAXIMUM, sizeof *rig->frames);
+    assert_non_null(rig->frames);
+    pthread_mutex_init(&rig->lock, NULL);
+    pthread_cond_init(&rig->changed, NULL);
+    assert_int_equal(bus_create(&options, &rig->bus, error, sizeof error), STATUS_OK);
+    assert_int_equal(bus_subscribe(rig->bus, "pollen8.out.>", NULL, on_out, rig, &rig->out), STATUS_OK);
+    assert_int_equal(bus_subscribe(rig->bus, "pollen8.dead.>", NULL, on_dead, rig, &rig->dead), STATUS_OK);
+    rig_flush(rig);
+    return rig;
+}
+
+void rig_free(struct rig *rig)
+{
+    bus_free(rig->bus);
+    pthread_cond_destroy(&rig->changed);
+    pthread_mutex_destroy(&rig->lock);
+    free(rig->frames);
+    free(rig);
+}
+
+struct bus *rig_bus(struct rig *rig)
+{
+    return rig->bus;
+}
+
+static bool flushed(void *context)
+{
+    struct rig *rig = context;
+
+    return bus_flush(rig->bus, 1000) == STATUS_OK;
+}
+
+void rig_flush(struct rig *rig)
+{
+    rig_until(flushed, rig, "the broker has everything");
+}
+
+void rig_publish(struct rig *rig, const char *subject, const char *text)
+{
+    assert_int_equal(bus_publish(rig->bus, subject, text, strlen(text)), STATUS_OK);
+}
+
+void rig_clear(struct rig *rig)
+{
+    pthread_mutex_lock(&rig->lock);
+    rig->frame_count = 0;
+    pthread_mutex_unlock(&rig->lock);
+}
+
+static bool matches(const struct rig_frame *frame, const char *subject, const char *event)
+{
+    return (!subject || strcmp(frame->subject, subject) == 0) && (!event || strcmp(frame->event, event) == 0);
+}
+
+size_t rig_count(struct rig *rig, const char *subject, const char *event)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&rig->lock);
+    for (size_t i = 0; i < rig->frame_count; i++)
+        count += matches(&rig->frames[i], subject, event);
+    pthread_mutex_unlock(&rig->lock);
+    return count;
+}
+
+bool rig_get(struct rig *rig, const char *subject, const char *event, size_t index,
+             struct rig_frame *ret_frame)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&rig->lock);
+    for (size_t i = 0; i < rig->frame_count && !found; i++) {
+        if (!matches(&rig->frames[i], subject, event) || index-- > 0)
+            continue;
+        *ret_frame = rig->frames[i];
+        found = true;
+    }
+    pthread_mutex_unlock(&rig->lock);
+    return found;
+}
+
+struct wanted {
+    struct rig *rig;
+    const char *subject;
+    const char *event;
+    size_t count;
+};
+
+static bool arrived(void *context)
+{
+    const struct wanted *wanted = context;
+
+    return rig_count(wanted->rig, wanted->subject, wanted->event) >= wanted->count;
+}
+
+void rig_wait(struct rig *rig, const char *subject, const char *event, size_t count)
+{
+    struct wanted wanted = {.rig = rig, .subject = subject, .event = event, .count = count};
+
+    rig_until(arrived, &wanted, "the frames arrived");
+}
+
+static void on_answer(void *context, enum status status, const struct bus_message *message)
+{
+    struct rig *rig = context;
+
+    pthread_mutex_lock(&rig->lock);
+    rig->answered = true;
+    rig->answer_status = status;
+    rig->answer_length = 0;
+    if (status == STATUS_OK && message->data.length <= sizeof rig->answer) {
+        rig->answer_length = message->data.length;
+        if (message->data.length > 0)
+            memcpy(rig->answer, message->data.data, message->data.length);
+    }
+    pthread_cond_broadcast(&rig->changed);
+    pthread_mutex_unlock(&rig->lock);
+}
+
+enum status rig_ask(struct rig *rig, const char *subject, const void *data, size_t length,
+                    struct slice *ret_answer)
+{
+    enum status status;
+
+    rig->answered = false;
+    assert_int_equal(bus_request(rig->bus, subject, NULL, data, length, RIG_PATIENCE_MS, on_answer, rig),
+                     STATUS_OK);
+    pthread_mutex_lock(&rig->lock);
+    while (!rig->answered)
+        pthread_cond_wait(&rig->changed, &rig->lock);
+    status = rig->answer_status;
+    pthread_mutex_unlock(&rig->lock);
+    *ret_answer = slice_make(rig->answer, rig->answer_length);
+    return status;
+}

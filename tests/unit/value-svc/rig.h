@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * A ring's lower half for tests: nats-server, redis-server and value-svc as child processes on free ports of
+ * 127.0.0.1, and a client that publishes, asks and collects what is published. Everything ends with the test
+ * process. Failures end the running test. One thread, but for the collecting.
+ */
+#ifndef POLLEN8_TESTS_VALUE_RIG_H
+#define POLLEN8_TESTS_VALUE_RIG_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/bus.h"
+#include "common/wire.h"
+#include "frame.pb-c.h"
+#include "support/nats_server.h"
+
+#define RIG_FRAMES_MAXIMUM 65536
+#define RIG_PATIENCE_MS    30000
+
+struct redis_server {
+    pid_t pid;    /* 0: not running */
+    int port;     /* kept over restarts, as the folder */
+    bool durable; /* appendonly with fsync always; else only what SAVE wrote survives */
+    char folder[64];
+    char url[64];
+};
+
+void redis_start(struct redis_server *redis);            /* ready when it answers */
+void redis_stop(struct redis_server *redis, int signal); /* and waits for the end */
+void redis_init(struct redis_server *redis, bool durable);
+void redis_done(struct redis_server *redis);
+
+/* An integer that a command answers (a text is read as one); -1 for nil. */
+int64_t redis_integer(struct redis_server *redis, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+int64_t redis_sum(struct redis_server *redis, const char *user_id);
+
+struct value_process {
+    pid_t pid;
+    int ops_port;
+};
+
+/* Starts value-svc on these servers with further "NAME=value" settings (NULL-terminated, may be NULL). */
+void value_start(struct value_process *process, const char *nats_url, const char *redis_url,
+                 const char *const *settings);
+void value_wait_ready(const struct value_process *process, int code); /* until /readyz answers the code */
+int value_stop(struct value_process *process, int signal); /* exit status; -1: ended by the signal */
+int64_t value_metric(const struct value_process *process, const char *series); /* -1: not there */
+
+/* One frame of pollen8.out.> or message of pollen8.dead.>, copied. */
+struct rig_frame {
+    char subject[256];
+    char event[64];
+    char data[512];
+    char reason[256]; /* dead letters */
+    uint64_t event_id, epoch, version, lane_sequence;
+    uint32_t lane;
+    int policy;
+    char industries[256]; /* joined with commas */
+};
+
+struct rig; /* opaque: the client */
+
+struct rig *rig_create(const char *nats_url);
+void rig_free(struct rig *rig);
+struct bus *rig_bus(struct rig *rig);
+
+void rig_publish(struct rig *rig, const char *subject, const char *text);
+void rig_flush(struct rig *rig);
+
+/* Frames collected since rig_clear that match (either may be NULL), in order of arrival. */
+void rig_clear(struct rig *rig);
+size_t rig_count(struct rig *rig, const char *subject, const char *event);
+bool rig_get(struct rig *rig, const char *subject, const char *event, size_t index,
+             struct rig_frame *ret_frame);
+void rig_wait(struct rig *rig, const char *subject, const char *event, size_t count);
+
+/* Asks and waits; the answer's bytes are valid until the next rig_ask. */
+enum status rig_ask(struct rig *rig, const char *subject, const void *data, size_t length,
+                    struct slice *ret_answer);
+
+/* Waits until `holds` does. */
+void rig_until(bool (*holds)(void *context), void *context, const char *what);
+
+#endif

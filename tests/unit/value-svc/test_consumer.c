@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * value-svc as a process between a real broker and a real Redis: what is published is counted once and
+ * delivered, whatever dies in between.
+ */
+#include "consumer.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/subject.h"
+#include "event.h"
+#include "rig.h"
+#include "store.h"
+
+static struct nats_server nats;
+static struct redis_server redis;
+static struct rig *rig;
+static const char *const quick[] = {"ACK_WAIT=1s", NULL};
+
+static int set_up(void **state)
+{
+    (void)state;
+    assert_true(nats_server_init(&nats));
+    assert_true(nats_server_start(&nats));
+    redis_init(&redis, true);
+    rig = rig_create(nats.url);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    rig_free(rig);
+    redis_done(&redis);
+    nats_server_done(&nats);
+    return 0;
+}
+
+static void start(struct value_process *process)
+{
+    value_start(process, nats.url, redis.url, quick);
+    value_wait_ready(process, 200);
+}
+
+static void frame(const char *subject, const char *event, size_t index, struct rig_frame *out)
+{
+    assert_true(rig_get(rig, subject, event, index, out));
+}
+
+struct expected_sum {
+    const char *user_id;
+    int64_t sum;
+};
+
+static bool sum_is(void *context)
+{
+    const struct expected_sum *expected = context;
+
+    return redis_sum(&redis, expected->user_id) == expected->sum;
+}
+
+static void wait_sum(const char *user_id, int64_t sum)
+{
+    struct expected_sum expected = {.user_id = user_id, .sum = sum};
+
+    rig_until(sum_is, &expected, user_id);
+}
+
+static void json_counts_and_delivers(void **state)
+{
+    static const char *const values[] = {"3.14", "6.28", "9.42"};
+    struct value_process process;
+    struct rig_frame found;
+    uint64_t last_version = 0;
+
+    (void)state;
+    start(&process);
+    rig_clear(rig);
+    for (size_t i = 0; i < 3; i++) {
+        char data[128];
+
+        rig_publish(rig, "pollen8.events.connection.new",
+                    "{\"userId\":\"ada\",\"industries\":[\"Tech\",\" FINANCE \"]}");
+        rig_wait(rig, "pollen8.out.user.YWRh", "network.update", i + 1);
+        frame("pollen8.out.user.YWRh", "network.update", i, &found);
+        snprintf(data, sizeof data, "{\"userId\":\"ada\",\"newValue\":%s}", values[i]);
+        assert_string_equal(found.data, data);
+        assert_int_equal(found.policy, POLLEN8__DELIVERY_POLICY__DELIVERY_LATEST);
+        assert_true(found.epoch > 0 && found.version > last_version && found.event_id != 0);
+        last_version = found.version;
+        frame("pollen8.out.industry", "connection.new", i, &found);
+        assert_string_equal(found.data, "{\"userId\":\"ada\",\"industries\":[\"Tech\",\" FINANCE \"]}");
+        assert_string_equal(found.industries, "tech,finance");
+        assert_true(found.lane != 0 && found.lane_sequence > 0 && found.event_id != 0);
+    }
+    rig_publish(rig, "pollen8.events.connection.removed", "{\"userId\":\"ada\",\"industries\":[\"Tech\"]}");
+    rig_wait(rig, "pollen8.out.industry", "connection.removed", 1);
+    rig_publish(rig, "pollen8.events.connection.import", "{\"userId\":\"ada\",\"connections\":98}");
+    rig_wait(rig, "pollen8.out.user.YWRh", "network.update", 5);
+    frame("pollen8.out.user.YWRh", "network.update", 4, &found);
+    assert_string_equal(found.data, "{\"userId\":\"ada\",\"newValue\":314}");
+    rig_publish(rig, "pollen8.events.invite.created", "{\"inviteId\":\"i1\",\"creatorId\":\"ada\"}");
+    rig_wait(rig, "pollen8.out.user.YWRh", "invite.created", 1);
+    frame("pollen8.out.user.YWRh", "invite.created", 0, &found);
+    assert_int_equal(found.policy, POLLEN8__DELIVERY_POLICY__DELIVERY_KEEP);
+    assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.new"), 3);
+    assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.import"), 0);
+    assert_int_equal(rig_count(rig, "pollen8.out.industry", "invite.created"), 0);
+    assert_int_equal(redis_sum(&redis, "ada"), 100);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+}
+
+static bool two_duplicates(void *context)
+{
+    return value_metric(context, "pollen8_value_events_duplicate_total") == 2;
+}
+
+static void the_same_event_id_counts_once(void **state)
+{
+    struct value_process process;
+
+    (void)state;
+    start(&process);
+    rig_clear(rig);
+    for (int i = 0; i < 3; i++)
+        rig_publish(rig, "pollen8.events.connection.new",
+                    "{\"userId\":\"dup\",\"industries\":[\"x\"],\"eventId\":\"e1\"}");
+    rig_until(two_duplicates, &process, "two duplicates were seen");
+    rig_wait(rig, "pollen8.out.user.ZHVw", "network.update", 1);
+    rig_flush(rig);
+    assert_int_equal(redis_sum(&redis, "dup"), 1);
+    assert_int_equal(rig_count(rig, "pollen8.out.industry", NULL), 1);
+    assert_int_equal(rig_count(rig, "pollen8.out.user.ZHVw", NULL), 1);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+}
+
+static void wrong_content_goes_to_the_dead(void **state)
+{
+    struct value_process process;
+    struct rig_frame found;
+
+    (void)state;
+    start(&process);
+    rig_clear(rig);
+    rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"x\"}");
+    rig_wait(rig, "pollen8.dead.connection.new", NULL, 1);
+    frame("pollen8.dead.connection.new", NULL, 0, &found);
+    assert_string_equal(found.data, "{\"userId\":\"x\"}");
+    assert_string_equal(found.reason, "`industries` is missing");
+    rig_publish(rig, "pollen8.events.no.such", "{}");
+    rig_wait(rig, "pollen8.dead.no.such", NULL, 1);
+    frame("pollen8.dead.no.such", NULL, 0, &found);
+    assert_string_equal(found.reason, "unknown event");
+    rig_publish(rig, "pollen8.events.we$rd", "\xff");
+    rig_wait(rig, "pollen8.dead.unknown", NULL, 1);
+    /* The stream goes on behind them. */
+    rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"after\",\"industries\":[]}");
+    wait_sum("after", 1);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+}
+
+/* A worker that died after the script and before everything else: fetched and applied here, not acknowledged.
+ */
+static void die_after_the_script(const char *text, struct store_event *applied)
+{
+    const struct bus_consumer_options options = {.stream = STREAM_EVENTS,
+                                                 .durable = "value-svc",
+                                                 .filter = SUBJECT_EVENTS_ANY,
+                                                 .ack_wait_ms = 1000,
+                                                 .maximum_ack_pending = 8192};
+    const struct store_rules rules = {.window_ms = 600000, .retention_ms = 1800000};
+    static struct event event;
+    static struct store_url url;
+    const struct store_options store_options = {.url = &url, .timeout_ms = 2000};
+    static char key[EVENT_KEY_SIZE];
+    struct wire_arena arena = {0};
+    struct bus_consumer *consumer = NULL;
+    struct bus_batch *batch = NULL;
+    struct bus_message message;
+    struct bus_delivery delivery;
+    struct store *store = NULL;
+    char text_out[256];
+
+    rig_publish(rig, "pollen8.events.connection.new", text);
+    rig_flush(rig);
+    assert_int_equal(bus_consumer_create(rig_bus(rig), &options, &consumer, text_out, sizeof text_out),
+                     STATUS_OK);
+    while (bus_fetch(consumer, 1, 1000, &batch) != STATUS_OK)
+        ;
+    bus_batch_message(batch, 0, &message);
+    assert_int_equal(bus_batch_delivery(batch, 0, &delivery), STATUS_OK);
+    assert_int_equal(
+        event_from_stream(SLICE_LITERAL("connection.new"), message.data, &arena, &event, text_out),
+        STATUS_OK);
+    event_key(&event, delivery.stream_sequence, delivery.timestamp_ms, key);
+    *applied = (struct store_event){.user_id = event.user_id,
+                                    .key = key,
+                                    .counts = true,
+                                    .change = 1,
+                                    .sequence = delivery.stream_sequence,
+                                    .time_ms = delivery.timestamp_ms};
+    assert_int_equal(store_url_parse(redis.url, &url, text_out, sizeof text_out), STATUS_OK);
+    assert_int_equal(store_create(&store_options, &store), STATUS_OK);
+    assert_int_equal(store_connect(store), STATUS_OK);
+    assert_int_equal(store_apply(store, &rules, applied, 1), STATUS_OK);
+    assert_int_equal(applied->outcome, STORE_APPLIED);
+    store_free(store);
+    bus_batch_free(batch);
+    bus_consumer_free(consumer);
+    wire_arena_done(&arena);
+}
+
+static void a_death_between_script_and_ack(void **state)
+{
+    struct value_process process;
+    struct store_event applied;
+    struct rig_frame found;
+
+    (void)state;
+    rig_clear(rig);
+    die_after_the_script("{\"userId\":\"half\",\"industries\":[\"x\"]}", &applied);
+    assert_int_equal(rig_count(rig, NULL, NULL), 0);
+    start(&process);
+    /* Redis did not change: value-svc did, so nothing is replayed; the stream hands the event out again. */
+    rig_wait(rig, "pollen8.out.user.aGFsZg", "network.update", 1);
+    frame("pollen8.out.user.aGFsZg", "network.update", 0, &found);
+    assert_string_equal(found.data, "{\"userId\":\"half\",\"newValue\":3.14}");
+    assert_true(found.version == applied.version);
+    assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.new"), 1);
+    assert_int_equal(redis_sum(&redis, "half"), 1);
+    assert_int_equal(value_metric(&process, "pollen8_value_events_repeated_total"), 1);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+}
+
+#define STORM_USERS  40
+#define STORM_EVENTS 6000
+
+static void storm_publish(int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        char text[128];
+
+        snprintf(text, sizeof text, "{\"userId\":\"storm%d\",\"industries\":[\"i%d\"]}", i % STORM_USERS,
+                 i % 7);
+        rig_publish(rig, "pollen8.events.connection.new", text);
+    }
+    rig_flush(rig);
+}
+
+/* Two instances, one of which dies by kill -9 again and again in the middle of its batches. */
+static void deaths_in_a_storm(void **state)
+{
+    struct value_process processes[2];
+
+    (void)state;
+    start(&processes[0]);
+    start(&processes[1]);
+    for (int i = 0; i < 6; i++) {
+        storm_publish(i * STORM_EVENTS / 6, (i + 1) * STORM_EVENTS / 6);
+        assert_int_equal(value_stop(&processes[i % 2], SIGKILL), -1);
+        value_start(&processes[i % 2], nats.url, redis.url, quick);
+    }
+    for (int i = 0; i < STORM_USERS; i++) {
+        char user[32];
+
+        snprintf(user, sizeof user, "storm%d", i);
+        wait_sum(user, STORM_EVENTS / STORM_USERS);
+    }
+    value_wait_ready(&processes[0], 200);
+    value_wait_ready(&processes[1], 200);
+    assert_int_equal(value_stop(&processes[0], SIGTERM), 0);
+    assert_int_equal(value_stop(&processes[1], SIGTERM), 0);
+    for (int i = 0; i < STORM_USERS; i++) {
+        char user[32];
+
+        snprintf(user, sizeof user, "storm%d", i);
+        assert_int_equal(redis_sum(&redis, user), STORM_EVENTS / STORM_USERS);
+    }
+}
+
+/* A Redis without its tail: what SAVE wrote is back, the rest is forgotten, and comes back by itself. */
+static void a_forgotten_tail(void **state)
+{
+    struct value_process process;
+    struct redis_server forgetful;
+    struct rig_frame before;
+    struct rig_frame after;
+    char text[128];
+
+    (void)state;
+    redis_init(&forgetful, false);
+    value_start(&process, nats.url, forgetful.url, quick);
+    value_wait_ready(&process, 200);
+    rig_clear(rig);
+    for (int i = 0; i < 100; i++) {
+        snprintf(text, sizeof text, "{\"userId\":\"tail\",\"industries\":[\"t\"],\"eventId\":\"t%d\"}", i);
+        rig_publish(rig, "pollen8.events.connection.new", text);
+        if (i == 39) {
+            rig_wait(rig, "pollen8.out.user.dGFpbA", "network.update", 40);
+            redis_integer(&forgetful, "SAVE");
+        }
+    }
+    rig_wait(rig, "pollen8.out.user.dGFpbA", "network.update", 100);
+    frame("pollen8.out.user.dGFpbA", "network.update", 99, &before);
+    assert_int_equal(redis_sum(&forgetful, "tail"), 100);
+    redis_stop(&forgetful, SIGKILL);
+    value_wait_ready(&process, 503);
+    rig_clear(rig);
+    redis_start(&forgetful);
+    assert_true(redis_sum(&forgetful, "tail") < 100);
+    rig_wait(rig, "pollen8.out.user.dGFpbA", "network.update", 60);
+    value_wait_ready(&process, 200);
+    assert_int_equal(redis_sum(&forgetful, "tail"), 100);
+    frame("pollen8.out.user.dGFpbA", "network.update",
+          rig_count(rig, "pollen8.out.user.dGFpbA", "network.update") - 1, &after);
+    assert_true(after.epoch > before.epoch);
+    assert_string_equal(after.data, "{\"userId\":\"tail\",\"newValue\":314}");
+    assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.new"), 0); /* nobody is told twice */
+    /* The same ids again: still duplicates. */
+    for (int i = 0; i < 100; i += 33) {
+        snprintf(text, sizeof text, "{\"userId\":\"tail\",\"industries\":[\"t\"],\"eventId\":\"t%d\"}", i);
+        rig_publish(rig, "pollen8.events.connection.new", text);
+    }
+    rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"tail\",\"industries\":[\"t\"]}");
+    rig_wait(rig, "pollen8.out.industry", "connection.new", 1);
+    assert_int_equal(redis_sum(&forgetful, "tail"), 101);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+    redis_done(&forgetful);
+}
+
+/* Redis away: nothing is lost, nothing is dead, the process stays. */
+static void redis_away(void **state)
+{
+    struct value_process process;
+
+    (void)state;
+    start(&process);
+    rig_clear(rig);
+    redis_stop(&redis, SIGKILL);
+    for (int i = 0; i < 300; i++)
+        rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"away\",\"industries\":[]}");
+    value_wait_ready(&process, 503);
+    redis_start(&redis);
+    wait_sum("away", 300);
+    assert_int_equal(
+        value_metric(&process, "pollen8_value_events_applied_total{event=\"connection.new\"}") >= 300, 1);
+    assert_int_equal(rig_count(rig, "pollen8.dead.connection.new", NULL), 0);
+    value_wait_ready(&process, 200);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+}
+
+static bool consumer_there(void *context)
+{
+    struct slice answer;
+
+    (void)context;
+    return rig_ask(rig, "$JS.API.CONSUMER.INFO.POLLEN8_EVENTS.value-svc", "", 0, &answer) == STATUS_OK &&
+           memmem(answer.data, answer.length, "\"error\"", 7) == NULL;
+}
+
+static bool position_known(void *context)
+{
+    (void)context;
+    return redis_integer(&redis, "HGET p8:position sequence") > 0;
+}
+
+/* Somebody deletes the durable: it is made again, and what was counted is not counted again. */
+static void a_deleted_consumer(void **state)
+{
+    struct value_process process;
+    struct slice answer;
+
+    (void)state;
+    start(&process);
+    for (int i = 0; i < 50; i++)
+        rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"del\",\"industries\":[]}");
+    wait_sum("del", 50);
+    rig_until(position_known, NULL, "the position is noted");
+    assert_int_equal(rig_ask(rig, "$JS.API.CONSUMER.DELETE.POLLEN8_EVENTS.value-svc", "", 0, &answer),
+                     STATUS_OK);
+    rig_until(consumer_there, NULL, "the consumer is there again");
+    for (int i = 0; i < 50; i++)
+        rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"del\",\"industries\":[]}");
+    wait_sum("del", 100);
+    assert_int_equal(redis_sum(&redis, "ada"), 100); /* from the first test: long acknowledged */
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+}
+
+/* Started before broker and Redis; told what it waits for. */
+static void any_order(void **state)
+{
+    struct value_process process;
+    struct nats_server late;
+    struct redis_server later;
+
+    (void)state;
+    assert_true(nats_server_init(&late));
+    redis_init(&later, true);
+    redis_stop(&later, SIGTERM);
+    value_start(&process, late.url, later.url, quick);
+    value_wait_ready(&process, 503);
+    assert_true(nats_server_start(&late));
+    redis_start(&later);
+    value_wait_ready(&process, 200);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+    /* And ends in order while neither is there. */
+    value_start(&process, late.url, later.url, quick);
+    value_wait_ready(&process, 200);
+    redis_stop(&later, SIGKILL);
+    nats_server_stop(&late);
+    value_wait_ready(&process, 503);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+    redis_done(&later);
+    nats_server_done(&late);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(json_counts_and_delivers),
+        cmocka_unit_test(the_same_event_id_counts_once),
+        cmocka_unit_test(wrong_content_goes_to_the_dead),
+        cmocka_unit_test(a_death_between_script_and_ack),
+        cmocka_unit_test(deaths_in_a_storm),
+        cmocka_unit_test(redis_away),
+        cmocka_unit_test(a_deleted_consumer),
+        cmocka_unit_test(a_forgotten_tail),
+        cmocka_unit_test(any_order),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

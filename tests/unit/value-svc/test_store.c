@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The scripts and the connection against a real Redis: counting once, windows, pruning, epochs, locks, what
+ * is forgotten and what is not.
+ */
+#include "store.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+#include "value.h"
+
+static struct redis_server redis;
+static struct store_url url;
+static struct store *store;
+static const struct store_rules rules = {.window_ms = 1000, .retention_ms = 5000, .ack_floor = UINT32_MAX};
+
+static int set_up(void **state)
+{
+    struct store_options options = {.url = &url, .timeout_ms = 2000};
+    char error[128];
+
+    (void)state;
+    redis_init(&redis, true);
+    assert_int_equal(store_url_parse(redis.url, &url, error, sizeof error), STATUS_OK);
+    assert_int_equal(store_create(&options, &store), STATUS_OK);
+    assert_int_equal(store_connect(store), STATUS_OK);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    store_free(store);
+    redis_done(&redis);
+    return 0;
+}
+
+static struct store_event apply_one(const struct store_rules *with, const char *user, const char *key,
+                                    int64_t change, uint64_t sequence, int64_t time_ms)
+{
+    struct store_event event = {.user_id = user,
+                                .key = key,
+                                .counts = true,
+                                .change = change,
+                                .sequence = sequence,
+                                .time_ms = time_ms};
+
+    if (store_apply(store, with, &event, 1) != STATUS_OK)
+        fail_msg("%s", store_error(store));
+    return event;
+}
+
+static void expect(struct store_event event, enum store_outcome outcome, int64_t sum, uint64_t version)
+{
+    assert_int_equal(event.outcome, outcome);
+    assert_true(event.sum == sum);
+    assert_true(event.version == version);
+}
+
+static void counts_and_versions(void **state)
+{
+    (void)state;
+    expect(apply_one(&rules, "a.b*c>}{ é", "k1", 1, 1, 1000), STORE_APPLIED, 1, 1);
+    expect(apply_one(&rules, "a.b*c>}{ é", "k2", 1, 2, 1000), STORE_APPLIED, 2, 2);
+    expect(apply_one(&rules, "a.b*c>}{ é", "k3", -5, 3, 1000), STORE_APPLIED, -3, 3);
+    expect(apply_one(&rules, "a.b*c>}{ é", "k4", 1000000000, 4, 1000), STORE_APPLIED, 999999997, 4);
+    assert_true(redis_sum(&redis, "a.b*c>}{ é") == 999999997);
+    expect(apply_one(&rules, "other", "k1", 1, 5, 1000), STORE_APPLIED, 1, 1);
+}
+
+/* The same event again gives what it gave then; another one under its key is a duplicate in the window. */
+static void once_within_the_window(void **state)
+{
+    (void)state;
+    expect(apply_one(&rules, "once", "k", 1, 10, 5000), STORE_APPLIED, 1, 1);
+    expect(apply_one(&rules, "once", "l", 1, 11, 5000), STORE_APPLIED, 2, 2);
+    expect(apply_one(&rules, "once", "k", 1, 10, 5000), STORE_REPEATED, 1, 1);
+    expect(apply_one(&rules, "once", "k", 1, 12, 5500), STORE_DUPLICATE, 1, 1);
+    expect(apply_one(&rules, "once", "k", 1, 12, 6000), STORE_DUPLICATE, 1, 1);
+    expect(apply_one(&rules, "once", "k", 1, 13, 6001), STORE_APPLIED, 3, 3);
+    /* The one before it, handed out again late, is not counted again. */
+    expect(apply_one(&rules, "once", "k", 1, 10, 5000), STORE_DUPLICATE, 3, 3);
+}
+
+static void remembered_only(void **state)
+{
+    struct store_event event = {
+        .user_id = "inv", .key = "k", .counts = false, .sequence = 1, .time_ms = 1000};
+
+    (void)state;
+    assert_int_equal(store_apply(store, &rules, &event, 1), STATUS_OK);
+    expect(event, STORE_APPLIED, 0, 0);
+    assert_int_equal(store_apply(store, &rules, &event, 1), STATUS_OK);
+    expect(event, STORE_REPEATED, 0, 0);
+    event.sequence = 2;
+    assert_int_equal(store_apply(store, &rules, &event, 1), STATUS_OK);
+    expect(event, STORE_DUPLICATE, 0, 0);
+    assert_true(redis_sum(&redis, "inv") == -1);
+}
+
+static void exact_to_the_end(void **state)
+{
+    (void)state;
+    expect(apply_one(&rules, "big", "k1", VALUE_CONNECTIONS_MAXIMUM - 1, 1, 1000), STORE_APPLIED,
+           VALUE_CONNECTIONS_MAXIMUM - 1, 1);
+    expect(apply_one(&rules, "big", "k2", 1, 2, 1000), STORE_APPLIED, VALUE_CONNECTIONS_MAXIMUM, 2);
+    assert_int_equal(apply_one(&rules, "big", "k3", 1, 3, 1000).outcome, STORE_OUT_OF_RANGE);
+    expect(apply_one(&rules, "big", "k4", -1, 4, 1000), STORE_APPLIED, VALUE_CONNECTIONS_MAXIMUM - 1, 3);
+    assert_true(redis_sum(&redis, "big") == VALUE_CONNECTIONS_MAXIMUM - 1);
+}
+
+static int64_t seen(const char *token)
+{
+    return redis_integer(&redis, "HLEN p8:{u.%s}:seen", token);
+}
+
+/* Keys leave only when old and acknowledged, a few with each new event. "prune" is cHJ1bmU in base64url. */
+static void pruning(void **state)
+{
+    struct store_rules floor = rules;
+    char key[16];
+
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        apply_one(&rules, "prune", key, 1, (uint64_t)(100 + i), 10000);
+    }
+    assert_int_equal(seen("cHJ1bmU"), 20);
+    floor.ack_floor = 99;
+    apply_one(&floor, "prune", "late1", 1, 200, 20000);
+    assert_int_equal(seen("cHJ1bmU"), 21); /* none is acknowledged */
+    floor.ack_floor = 102;
+    apply_one(&floor, "prune", "late2", 1, 201, 20000);
+    assert_int_equal(seen("cHJ1bmU"), 19); /* 100, 101 and 102 are */
+    floor.ack_floor = 300;
+    apply_one(&floor, "prune", "late3", 1, 202, 15000);
+    assert_int_equal(seen("cHJ1bmU"), 20); /* none is old enough: exactly the retention */
+    apply_one(&floor, "prune", "late4", 1, 203, 15001);
+    assert_int_equal(seen("cHJ1bmU"), 17); /* four left, one came */
+    assert_int_equal(redis_integer(&redis, "LLEN p8:{u.cHJ1bmU}:seen.order"), 17);
+    assert_true(redis_sum(&redis, "prune") == 24);
+}
+
+/* A key that came again after the window stays as long as its later record. */
+static void pruning_spares_the_later_record(void **state)
+{
+    (void)state;
+    apply_one(&rules, "again", "k", 1, 1, 1000);
+    expect(apply_one(&rules, "again", "k", 1, 2, 5000), STORE_APPLIED, 2, 2);
+    apply_one(&rules, "again", "x", 1, 3, 7000); /* prunes the entry of sequence 1 */
+    expect(apply_one(&rules, "again", "k", 1, 2, 5000), STORE_REPEATED, 2, 2);
+}
+
+static void sweeping(void **state)
+{
+    uint64_t cursor = 0;
+    uint64_t forgotten = 0;
+    uint64_t total = 0;
+    char user[32];
+
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        snprintf(user, sizeof user, "sweep%d", i);
+        apply_one(&rules, user, "k", 1, (uint64_t)(1000000 + i), 900000);
+    }
+    do {
+        assert_int_equal(store_sweep(store, &cursor, 900001, 1000149, &forgotten), STATUS_OK);
+        total += forgotten;
+    } while (cursor != 0);
+    assert_true(total >= 150); /* with what other tests left */
+    assert_int_equal(redis_integer(&redis, "EXISTS p8:{u.c3dlZXAw}:seen"), 0); /* sweep0 */
+    assert_int_equal(redis_integer(&redis, "EXISTS p8:{u.c3dlZXAyOTk}:seen"),
+                     1); /* sweep299: not acknowledged */
+    assert_true(redis_sum(&redis, "sweep0") == 1);
+}
+
+static void a_pipeline_and_values(void **state)
+{
+    static struct store_event events[1000];
+    static char keys[1000][16];
+    struct store_value values[3] = {{.user_id = "pipe"}, {.user_id = "nobody"}, {.user_id = "pipe"}};
+
+    (void)state;
+    for (size_t i = 0; i < 1000; i++) {
+        snprintf(keys[i], sizeof keys[i], "k%zu", i % 900); /* a hundred come twice */
+        events[i] = (struct store_event){.user_id = "pipe",
+                                         .key = keys[i],
+                                         .counts = true,
+                                         .change = 1,
+                                         .sequence = i % 900 + 1,
+                                         .time_ms = 1000};
+    }
+    assert_int_equal(store_apply(store, &rules, events, 1000), STATUS_OK);
+    expect(events[899], STORE_APPLIED, 900, 900);
+    expect(events[900], STORE_REPEATED, 1, 1);
+    assert_int_equal(store_values(store, values, 3), STATUS_OK);
+    assert_true(values[0].sum == 900 && values[0].version == 900);
+    assert_true(values[1].sum == 0 && values[1].version == 0);
+    assert_true(values[2].sum == 900);
+}
+
+static void forgotten_scripts(void **state)
+{
+    (void)state;
+    redis_integer(&redis, "SCRIPT FLUSH");
+    expect(apply_one(&rules, "noscript", "k", 1, 1, 1000), STORE_APPLIED, 1, 1);
+}
+
+static void broken_keys_stop_only_their_user(void **state)
+{
+    struct store_event events[2] = {
+        {.user_id = "broken", .key = "k", .counts = true, .change = 1, .sequence = 1, .time_ms = 1},
+        {.user_id = "whole", .key = "k", .counts = true, .change = 1, .sequence = 2, .time_ms = 1}};
+
+    (void)state;
+    redis_integer(&redis, "SET p8:{u.YnJva2Vu}:net text");
+    assert_int_equal(store_apply(store, &rules, events, 2), STATUS_OK);
+    assert_int_equal(events[0].outcome, STORE_FAILED);
+    assert_non_null(strstr(store_error(store), "WRONGTYPE"));
+    expect(events[1], STORE_APPLIED, 1, 1);
+}
+
+static void replicas_that_are_not_there(void **state)
+{
+    struct store_options options = {.url = &url, .timeout_ms = 200, .wait_replicas = 1};
+    struct store_event event = {
+        .user_id = "wait", .key = "k", .counts = true, .change = 1, .sequence = 1, .time_ms = 1};
+    struct store *careful;
+
+    (void)state;
+    assert_int_equal(store_create(&options, &careful), STATUS_OK);
+    assert_int_equal(store_connect(careful), STATUS_OK);
+    assert_int_equal(store_apply(careful, &rules, &event, 1), STATUS_DISCONNECTED);
+    assert_non_null(strstr(store_error(careful), "REDIS_WAIT_REPLICAS"));
+    store_free(careful);
+    expect(apply_one(&rules, "wait", "k", 1, 1, 1), STORE_REPEATED, 1, 1);
+}
+
+static void epochs_rise(void **state)
+{
+    uint64_t first = store_epoch(store);
+    uint64_t second;
+
+    (void)state;
+    assert_true(first > 0);
+    assert_false(store_replayed(store));
+    assert_int_equal(store_replay_done(store, first), STATUS_OK);
+    assert_true(store_replayed(store));
+    assert_int_equal(store_epoch_refresh(store), STATUS_OK);
+    assert_true(store_epoch(store) == first && store_replayed(store));
+
+    /* A new server process, same data: the connection is gone, the new one has a higher epoch. */
+    redis_stop(&redis, SIGKILL);
+    assert_int_equal(store_epoch_refresh(store), STATUS_DISCONNECTED);
+    assert_false(store_connected(store));
+    assert_true(strlen(store_error(store)) > 0);
+    assert_int_equal(store_connect(store), STATUS_DISCONNECTED);
+    redis_start(&redis);
+    assert_int_equal(store_connect(store), STATUS_OK);
+    second = store_epoch(store);
+    assert_true(second > first);
+    assert_false(store_replayed(store));
+
+    /* Emptied under a living connection. */
+    assert_int_equal(store_replay_done(store, second), STATUS_OK);
+    redis_integer(&redis, "FLUSHALL");
+    assert_int_equal(store_epoch_refresh(store), STATUS_OK);
+    assert_true(store_epoch(store) > second);
+    assert_false(store_replayed(store));
+    /* What was replayed under an older epoch says nothing about this one. */
+    assert_int_equal(store_replay_done(store, second), STATUS_OK);
+    assert_int_equal(store_epoch_refresh(store), STATUS_OK);
+    assert_false(store_replayed(store));
+}
+
+static void locks(void **state)
+{
+    bool held = false;
+
+    (void)state;
+    assert_int_equal(store_replay_lock(store, "me", 60000, &held), STATUS_OK);
+    assert_true(held);
+    assert_int_equal(store_replay_lock(store, "me", 60000, &held), STATUS_OK);
+    assert_true(held);
+    assert_int_equal(store_replay_lock(store, "you", 60000, &held), STATUS_OK);
+    assert_false(held);
+    assert_int_equal(store_replay_lock(store, "you", 0, &held), STATUS_OK);
+    assert_int_equal(redis_integer(&redis, "EXISTS p8:replay"), 1);
+    assert_int_equal(store_replay_lock(store, "me", 0, &held), STATUS_OK);
+    assert_int_equal(store_replay_lock(store, "you", 60000, &held), STATUS_OK);
+    assert_true(held);
+    assert_true(redis_integer(&redis, "PTTL p8:replay") > 0);
+}
+
+static void positions(void **state)
+{
+    struct store_position position = {.sequence = 12, .time_ms = 1790000000123};
+    struct store_position found;
+
+    (void)state;
+    assert_int_equal(store_position_get(store, &found), STATUS_OK);
+    assert_true(found.sequence == 0 && found.time_ms == 0);
+    assert_int_equal(store_position_put(store, &position), STATUS_OK);
+    assert_int_equal(store_position_get(store, &found), STATUS_OK);
+    assert_true(found.sequence == 12 && found.time_ms == 1790000000123);
+}
+
+static void sum_sessions(void *context, struct slice industry, uint64_t sessions)
+{
+    uint64_t *sums = context;
+
+    sums[slice_equal_string(industry, "technology") ? 0 : 1] += sessions;
+}
+
+static void presence(void **state)
+{
+    const struct store_count industries[] = {{SLICE_LITERAL("technology"), 7}, {SLICE_LITERAL("a b:c"), 2}};
+    const struct store_count users[] = {{SLICE_LITERAL("ada"), 3}};
+    struct store_heartbeat beat = {.gateway = SLICE_LITERAL("gw-1"),
+                                   .sessions = 8,
+                                   .industries = industries,
+                                   .industry_count = 2,
+                                   .users = users,
+                                   .user_count = 1,
+                                   .expires_ms = 60000};
+    struct store_totals totals;
+    uint64_t sums[2] = {0};
+
+    (void)state;
+    assert_int_equal(store_heartbeat(store, &beat), STATUS_OK);
+    beat.sessions = 9; /* replaces, never adds */
+    assert_int_equal(store_heartbeat(store, &beat), STATUS_OK);
+    beat.gateway = SLICE_LITERAL("gw-2");
+    beat.industry_count = 1;
+    assert_int_equal(store_heartbeat(store, &beat), STATUS_OK);
+    beat.part = 1;
+    beat.sessions = 1;
+    assert_int_equal(store_heartbeat(store, &beat), STATUS_OK);
+    assert_int_equal(redis_integer(&redis, "HGET p8:gw:gw-1:users ada"), 3);
+    assert_true(redis_integer(&redis, "PTTL p8:gw:gw-1") > 0);
+    assert_true(redis_integer(&redis, "PTTL p8:gw:gw-1:users") > 0);
+    assert_int_equal(store_presence_totals(store, &totals, sum_sessions, sums), STATUS_OK);
+    assert_int_equal(totals.gateways, 2);
+    assert_int_equal(totals.sessions, 9 + 9 + 1);
+    assert_int_equal(sums[0], 7 * 3);
+    assert_int_equal(sums[1], 2);
+}
+
+static void passwords_and_databases(void **state)
+{
+    struct store_url secured = url;
+    struct store_options options = {.url = &secured, .timeout_ms = 2000};
+    struct store *other;
+
+    (void)state;
+    redis_integer(&redis, "ACL SETUSER value on >p%%ss ~* &* +@all");
+    strcpy(secured.user, "value");
+    strcpy(secured.password, "wrong secret");
+    secured.database = 3;
+    assert_int_equal(store_create(&options, &other), STATUS_OK);
+    assert_int_equal(store_connect(other), STATUS_DISCONNECTED);
+    assert_null(strstr(store_error(other), "wrong secret"));
+    strcpy(secured.password, "p%ss");
+    if (store_connect(other) != STATUS_OK)
+        fail_msg("%s", store_error(other));
+    assert_true(store_epoch(other) > 0);
+    assert_true(store_retry_ms(other) > 0);
+    store_free(other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_and_versions),
+        cmocka_unit_test(once_within_the_window),
+        cmocka_unit_test(remembered_only),
+        cmocka_unit_test(exact_to_the_end),
+        cmocka_unit_test(pruning),
+        cmocka_unit_test(pruning_spares_the_later_record),
+        cmocka_unit_test(sweeping),
+        cmocka_unit_test(a_pipeline_and_values),
+        cmocka_unit_test(forgotten_scripts),
+        cmocka_unit_test(broken_keys_stop_only_their_user),
+        cmocka_unit_test(replicas_that_are_not_there),
+        cmocka_unit_test(epochs_rise),
+        cmocka_unit_test(locks),
+        cmocka_unit_test(positions),
+        cmocka_unit_test(presence),
+        cmocka_unit_test(passwords_and_databases),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
