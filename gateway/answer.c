@@ -26,8 +26,8 @@ static enum status append_ack(struct buf *buf, enum frame_format format, struct 
 
 static enum status append_error_data(struct buf *buf, struct slice event, const struct client_result *result)
 {
-    struct slice message = result->message.length ? result->message
-                                                  : slice_from_string(status_message(result->status));
+    struct slice message =
+        result->message.length ? result->message : slice_from_string(status_message(result->status));
     enum status status = buf_append_format(buf, "{\"code\":\"%s\",\"message\":", status_code(result->status));
     if (status == STATUS_OK)
         status = buf_append_json_string(buf, message);

@@ -106,7 +106,8 @@ static const struct {
     {"unsubscribe", unsubscribe},
 };
 
-static void run(struct gateway *gateway, struct session *session, const struct client_frame *frame, size_t index)
+static void run(struct gateway *gateway, struct session *session, const struct client_frame *frame,
+                size_t index)
 {
     struct industries industries;
     struct client_reason reason = {{0}};

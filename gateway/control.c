@@ -26,7 +26,8 @@ static void act_on(struct gateway *gateway, struct session *session, const struc
 
 void control_act(struct gateway *gateway, struct control *control)
 {
-    struct room *room = rooms_find(gateway->rooms, ROOM_USER, slice_make(control->user, control->user_length));
+    struct room *room =
+        rooms_find(gateway->rooms, ROOM_USER, slice_make(control->user, control->user_length));
     for (uint32_t i = room ? room->count : 0; i > 0; i--)
         if (i <= room->count) /* closing one may close others, never add any */
             act_on(gateway, room->members[i - 1], control);

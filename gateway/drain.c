@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Every STEP_MS the share of sessions that is due is closed, walking the table of sessions round and round; one
- * with an answer in flight is passed over until the grace after the drain time is up.
+ * Every STEP_MS the share of sessions that is due is closed, walking the table of sessions round and round;
+ * one with an answer in flight is passed over until the grace after the drain time is up.
  */
 #include "drain.h"
 

@@ -23,9 +23,9 @@
 struct egress {
     uint32_t train; /* number of the current or last train; never 0 */
     uint32_t frame_count;
-    uint32_t room_count; /* rooms not yet walked to their end */
-    bool single;         /* all its frames are for the same one room */
-    uint32_t cursor;     /* members of the last room not yet visited */
+    uint32_t room_count;                /* rooms not yet walked to their end */
+    bool single;                        /* all its frames are for the same one room */
+    uint32_t cursor;                    /* members of the last room not yet visited */
     struct frame *frames[EGRESS_TRAIN]; /* owned references */
     struct room *rooms[TRAIN_ROOMS];    /* borrowed; emptied rooms live until the train has ended */
 };
@@ -135,7 +135,8 @@ static void arrive(struct gateway *gateway)
     for (uint32_t i = 0; i < egress->frame_count; i++) {
         int64_t published_us = egress->frames[i]->published_at_us;
         if (published_us > 0 && now_us > published_us)
-            metrics_observe_ns(gateway->metrics, METRIC_FANOUT_SECONDS, (uint64_t)(now_us - published_us) * 1000);
+            metrics_observe_ns(gateway->metrics, METRIC_FANOUT_SECONDS,
+                               (uint64_t)(now_us - published_us) * 1000);
         frame_unref(egress->frames[i]);
     }
     egress->frame_count = 0;

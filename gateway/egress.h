@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * Frames from the broker to their members, once each. Up to EGRESS_TRAIN frames are delivered together as a
- * train: each room they are for gets a mask with a bit a frame; every member of these rooms is visited once and
- * given the frames of all its rooms, in order. So a session in several matching industries gets a frame once
- * without any set, and k frames for n members cost n visits.
+ * train: each room they are for gets a mask with a bit a frame; every member of these rooms is visited once
+ * and given the frames of all its rooms, in order. So a session in several matching industries gets a frame
+ * once without any set, and k frames for n members cost n visits.
  *
  * A visit queues references; the loop flushes all queues at the end of a turn. A turn visits at most
  * EGRESS_VISITS members, so that reads, pongs and accepts wait no longer than that takes; the train goes on

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Event and data bytes -> (first session of a format) -> the codec of that format -> WebSocket header in front
+ * Event and data bytes -> (first session of a format) -> the codec of that format -> WebSocket header in
+ * front
  * -> one allocation that lives as long as the frame.
  */
 #include "frame.h"

@@ -3,9 +3,9 @@
  * The map of the process: what there is one of. Made and freed in main.c; everything else borrows it. All of
  * it belongs to the loop thread but what says otherwise.
  *
- *   in   listener -> http -> websocket -> transport_* -> (codec) -> ingress -> builtins | relay -> sender ~> bus
- *   out  bus ~> intake -> mailbox -> egress -> rooms -> session's outq -> websocket (one write a turn)
- *   ack  bus ~> relay -> mailbox -> relay -> session's outq -> websocket
+ *   in   listener -> http -> websocket -> transport_* -> (codec) -> ingress -> builtins | relay -> sender ~>
+ * bus out  bus ~> intake -> mailbox -> egress -> rooms -> session's outq -> websocket (one write a turn) ack
+ * bus ~> relay -> mailbox -> relay -> session's outq -> websocket
  *
  * `~>` is another thread. Nothing calls back up these arrows.
  */
@@ -48,14 +48,14 @@ struct gateway {
     struct networks *proxies;
     struct frame *pings[FRAME_FORMATS]; /* heartbeats, shared by all sessions */
     struct token_rule event_rule;
-    uint64_t now_ms;    /* monotonic, as of this turn of the loop */
-    uint32_t in_flight; /* requests whose answer has not come back to the loop */
+    uint64_t now_ms;     /* monotonic, as of this turn of the loop */
+    uint32_t in_flight;  /* requests whose answer has not come back to the loop */
     struct drain *drain; /* NULL until SIGTERM */
     bool draining;
-    char drain_text[64];         /* close reason while draining */
-    atomic_bool reconnected;     /* set on the bus's thread, taken by the loop */
-    atomic_bool listening;       /* for /readyz */
-    _Atomic uint64_t turned_ms;  /* when the loop last turned, for /healthz */
+    char drain_text[64];        /* close reason while draining */
+    atomic_bool reconnected;    /* set on the bus's thread, taken by the loop */
+    atomic_bool listening;      /* for /readyz */
+    _Atomic uint64_t turned_ms; /* when the loop last turned, for /healthz */
 };
 
 /* A labelled counter by one; for what is not on the path of every frame. */

@@ -39,27 +39,27 @@ struct answer {
 #define JSON "application/json"
 
 /* Engine.IO's own errors. */
-static const struct answer eio_unknown_transport = {400, JSON, "{\"code\":0,\"message\":\"Transport unknown\"}", NULL,
-                                                    NULL, "transport_unknown"};
-static const struct answer eio_unknown_session = {400, JSON, "{\"code\":1,\"message\":\"Session ID unknown\"}", NULL,
-                                                  NULL, "session_unknown"};
-static const struct answer eio_version = {400, JSON, "{\"code\":5,\"message\":\"Unsupported protocol version\"}", NULL,
-                                          NULL, "version"};
+static const struct answer eio_unknown_transport = {
+    400, JSON, "{\"code\":0,\"message\":\"Transport unknown\"}", NULL, NULL, "transport_unknown"};
+static const struct answer eio_unknown_session = {
+    400, JSON, "{\"code\":1,\"message\":\"Session ID unknown\"}", NULL, NULL, "session_unknown"};
+static const struct answer eio_version = {
+    400, JSON, "{\"code\":5,\"message\":\"Unsupported protocol version\"}", NULL, NULL, "version"};
 static const struct answer not_found = {404, TEXT, "not found\n", NULL, NULL, "not_found"};
 static const struct answer forbidden = {403, TEXT, "origin not allowed\n", NULL, NULL, "origin"};
 static const struct answer draining = {503, TEXT, "draining\n", "retry-after:", "1", "draining"};
-static const struct answer ws_version = {426, TEXT, "WebSocket version 13 is needed\n", "sec-websocket-version:",
-                                         "13", "version"};
-static const struct answer subprotocol = {400, TEXT,
-                                          "unknown subprotocol: " WS_JSON_SUBPROTOCOL " or " WS_PROTO_SUBPROTOCOL
-                                          "\n",
-                                          NULL, NULL, "subprotocol"};
-static const struct answer need_upgrade = {426, TEXT, "this is a WebSocket\n", "upgrade:", "websocket", "not_upgrade"};
+static const struct answer ws_version = {
+    426, TEXT, "WebSocket version 13 is needed\n", "sec-websocket-version:", "13", "version"};
+static const struct answer subprotocol = {
+    400,  TEXT, "unknown subprotocol: " WS_JSON_SUBPROTOCOL " or " WS_PROTO_SUBPROTOCOL "\n",
+    NULL, NULL, "subprotocol"};
+static const struct answer need_upgrade = {426,        TEXT,        "this is a WebSocket\n",
+                                           "upgrade:", "websocket", "not_upgrade"};
 static const struct answer method = {405, TEXT, "method not allowed\n", "allow:", "GET, OPTIONS", "method"};
 static const struct answer options = {204, TEXT, "", "allow:", "GET, OPTIONS", "options"};
-static const struct answer root = {200, TEXT,
-                                   "Pollen8 gateway\n\nSocket.IO clients: this origin. Plain WebSocket: /ws\n", NULL,
-                                   NULL, "root"};
+static const struct answer root = {
+    200,  TEXT, "Pollen8 gateway\n\nSocket.IO clients: this origin. Plain WebSocket: /ws\n",
+    NULL, NULL, "root"};
 
 /* Headers and body in one write. False: hang up. */
 static bool write_answer(struct lws *wsi, const struct answer *answer)
@@ -71,10 +71,9 @@ static bool write_answer(struct lws *wsi, const struct answer *answer)
     size_t length = strlen(answer->body);
     if (lws_add_http_common_headers(wsi, answer->status, answer->type, length, &at, end))
         return false;
-    if (answer->extra_name &&
-        lws_add_http_header_by_name(wsi, (const unsigned char *)answer->extra_name,
-                                    (const unsigned char *)answer->extra_value, (int)strlen(answer->extra_value),
-                                    &at, end))
+    if (answer->extra_name && lws_add_http_header_by_name(wsi, (const unsigned char *)answer->extra_name,
+                                                          (const unsigned char *)answer->extra_value,
+                                                          (int)strlen(answer->extra_value), &at, end))
         return false;
     if (lws_finalize_http_header(wsi, &at, end) || length > (size_t)(end - at))
         return false;
@@ -164,7 +163,8 @@ static const struct answer *answer_for(struct gateway *gateway, struct lws *wsi)
 {
     char value[32];
     enum request_route route = request_route(wsi);
-    bool get = lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0 || lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
+    bool get =
+        lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0 || lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
     if (route == ROUTE_NONE)
         return &not_found;
     if (lws_hdr_total_length(wsi, WSI_TOKEN_OPTIONS_URI) > 0)

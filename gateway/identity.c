@@ -28,7 +28,8 @@ static bool message_valid(const Pollen8__Identity *message)
     return id_valid(slice_from_string(message->user_id)) && strlen(message->role) <= TEXT_MAXIMUM &&
            list_valid(message->industries, message->n_industries, INDUSTRIES_MAXIMUM,
                       INDUSTRY_NORMALISED_SIZE - 1) &&
-           list_valid(message->permissions, message->n_permissions, IDENTITY_PERMISSIONS_MAXIMUM, TEXT_MAXIMUM);
+           list_valid(message->permissions, message->n_permissions, IDENTITY_PERMISSIONS_MAXIMUM,
+                      TEXT_MAXIMUM);
 }
 
 static size_t list_length(char *const *list, size_t count)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * frame -> token bucket -> built-in? answered here : permission -> request to the event's subject, answered by
- * relay when its reply is back.
+ * frame -> token bucket -> built-in? answered here : permission -> request to the event's subject, answered
+ * by relay when its reply is back.
  */
 #include "ingress.h"
 
@@ -14,7 +14,8 @@
 #include "session.h"
 
 /* Whether the frame may go on; else the client has been told, or thrown out for flooding. */
-static bool within_limits(struct gateway *gateway, struct session *session, struct slice id, struct slice event)
+static bool within_limits(struct gateway *gateway, struct session *session, struct slice id,
+                          struct slice event)
 {
     struct client_result result = {.status = STATUS_RATE_LIMITED};
     if (session->identity->unlimited)
@@ -61,8 +62,7 @@ static void relay(struct gateway *gateway, struct session *session, const struct
 
 void ingress_frame(struct gateway *gateway, struct session *session, const struct client_frame *frame)
 {
-    if (!session_may_emit(session) ||
-        !within_limits(gateway, session, frame->id, client_frame_event(frame)))
+    if (!session_may_emit(session) || !within_limits(gateway, session, frame->id, client_frame_event(frame)))
         return;
     if (!builtins_handle(gateway, session, frame))
         relay(gateway, session, frame);

@@ -78,8 +78,8 @@ void control_free(struct control *control)
     free(control);
 }
 
-static enum status make_delivery(const Pollen8__OutboundFrame *message, enum room_kind kind, char *const *keys,
-                                 size_t count, struct delivery **ret_delivery)
+static enum status make_delivery(const Pollen8__OutboundFrame *message, enum room_kind kind,
+                                 char *const *keys, size_t count, struct delivery **ret_delivery)
 {
     if (count > INDUSTRIES_MAXIMUM)
         return STATUS_MALFORMED;
@@ -163,7 +163,8 @@ void intake_user_frame(void *context, const struct bus_message *message)
     take_frame(context, message, ROOM_USER);
 }
 
-static enum status make_control(const Pollen8__Control *message, const char *user, struct control **ret_control)
+static enum status make_control(const Pollen8__Control *message, const char *user,
+                                struct control **ret_control)
 {
     size_t length = strlen(user);
     struct control *control = calloc(1, sizeof(*control) + length);

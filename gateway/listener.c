@@ -59,7 +59,8 @@ static void adopt(struct listener *listener, int descriptor)
     size_t before = listener->connections;
     if (before >= listener->maximum) {
         gateway_count(gateway, METRIC_ACCEPTS, "full");
-        log_event_limited(LOG_WARN, "a connection was refused: MAX_SESSIONS or the limit of open files is reached",
+        log_event_limited(LOG_WARN,
+                          "a connection was refused: MAX_SESSIONS or the limit of open files is reached",
                           LOG_U("connections", before));
         close(descriptor);
         return;
@@ -99,7 +100,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
             gateway_count(listener->gateway, METRIC_ACCEPTS, "error");
             log_event_limited(LOG_ERROR, "connections cannot be accepted", LOG_S("reason", strerror(errno)));
             uv_poll_stop(poll); /* the socket stays readable: asking again at once would spin */
-            wheel_arm(listener->gateway->wheel, &listener->resume, listener->gateway->now_ms + EXHAUSTED_WAIT_MS);
+            wheel_arm(listener->gateway->wheel, &listener->resume,
+                      listener->gateway->now_ms + EXHAUSTED_WAIT_MS);
         }
         if (errno != ECONNABORTED && errno != EINTR)
             return;
@@ -108,7 +110,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 /* ---- starting ----------------------------------------------------------------------------------------- */
 
-static bool parse_address(const char *text, uint16_t port, struct sockaddr_storage *address, socklen_t *ret_length)
+static bool parse_address(const char *text, uint16_t port, struct sockaddr_storage *address,
+                          socklen_t *ret_length)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
@@ -158,7 +161,8 @@ static struct lws_vhost *create_vhost(const struct gateway *gateway, struct lws_
     if (settings->tls_cert_file && settings->tls_cert_file[0]) {
         info.ssl_cert_filepath = settings->tls_cert_file;
         info.ssl_private_key_filepath = settings->tls_key_file;
-        info.ssl_options_set = (long)(SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION);
+        info.ssl_options_set =
+            (long)(SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION);
     }
     return lws_create_vhost(context, &info);
 }
@@ -195,7 +199,8 @@ static enum status start(struct listener *listener, struct uv_loop_s *loop, char
 }
 
 enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop, struct lws_context *context,
-                            uint64_t open_files, struct listener **ret_listener, char *error, size_t error_size)
+                            uint64_t open_files, struct listener **ret_listener, char *error,
+                            size_t error_size)
 {
     struct listener *listener = calloc(1, sizeof(*listener));
     if (!listener)
@@ -257,7 +262,8 @@ void listener_reload(struct listener *listener)
     const struct settings *settings = listener->gateway->settings;
     if (!settings->tls_cert_file || !settings->tls_cert_file[0])
         return;
-    if (lws_tls_cert_updated(listener->context, settings->tls_cert_file, settings->tls_key_file, NULL, 0, NULL, 0))
+    if (lws_tls_cert_updated(listener->context, settings->tls_cert_file, settings->tls_key_file, NULL, 0,
+                             NULL, 0))
         log_event(LOG_ERROR, "the TLS certificate could not be read again; the old one stays");
     else
         log_event(LOG_INFO, "the TLS certificate was read again");

@@ -19,7 +19,8 @@ struct uv_loop_s;
 
 /* Binds and listens. `open_files` is the process's limit. On failure `error` gets one line. */
 enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop, struct lws_context *context,
-                            uint64_t open_files, struct listener **ret_listener, char *error, size_t error_size);
+                            uint64_t open_files, struct listener **ret_listener, char *error,
+                            size_t error_size);
 
 uint16_t listener_port(const struct listener *listener);
 

@@ -32,7 +32,8 @@
 #include "wheel.h"
 
 #define ANSWERS_A_TURN     4096
-#define OPEN_FILES_MAXIMUM 4000000u /* far below where the library gives up and falls back to a small table */
+#define OPEN_FILES_MAXIMUM 4000000u /* far below where the library gives up and falls back to a small table  \
+                                     */
 
 struct loop {
     struct gateway *gateway;
@@ -163,16 +164,18 @@ static void on_library_log(int level, const char *line)
                       LOG_SLICE("text", slice_make(line, length)));
 }
 
-static struct lws_context *create_context(struct loop *loop)
+static bool create_context(struct loop *loop)
 {
-    static const lws_retry_bo_t no_validity_checks = {0}; /* a sorted list of timers, slow with many sessions */
+    static const lws_retry_bo_t no_validity_checks = {
+        0}; /* a sorted list of timers, slow with many sessions */
     struct lws_context_creation_info info;
     void *loops[1] = {&loop->uv};
     const struct settings *settings = loop->gateway->settings;
     memset(&info, 0, sizeof(info));
     lws_set_log_level(LLL_ERR | LLL_WARN, on_library_log);
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
-    info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8;
+    info.options =
+        LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8;
     if (settings->tls_cert_file && settings->tls_cert_file[0])
         info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     info.foreign_loops = loops;
@@ -185,7 +188,8 @@ static struct lws_context *create_context(struct loop *loop)
     info.max_http_header_pool = 4096;
     info.timeout_secs = 10;
     info.retry_and_idle_policy = &no_validity_checks;
-    return lws_create_context(&info);
+    loop->context = lws_create_context(&info);
+    return loop->context != NULL;
 }
 
 static enum status watch_signals(struct loop *loop)
@@ -215,7 +219,8 @@ static enum status init_handles(struct loop *loop)
 }
 
 /* The caller ends the process where this fails: what has been made goes with it. */
-enum status loop_create(struct gateway *gateway, const struct loop_handlers *handlers, char *error, size_t error_size)
+enum status loop_create(struct gateway *gateway, const struct loop_handlers *handlers, char *error,
+                        size_t error_size)
 {
     struct loop *loop = calloc(1, sizeof(*loop));
     if (!loop)
@@ -231,7 +236,8 @@ enum status loop_create(struct gateway *gateway, const struct loop_handlers *han
         snprintf(error, error_size, "libwebsockets cannot start (is libwebsockets-evlib-uv installed?)");
         return STATUS_NOT_FOUND;
     }
-    return listener_create(gateway, &loop->uv, loop->context, open_files, &gateway->listener, error, error_size);
+    return listener_create(gateway, &loop->uv, loop->context, open_files, &gateway->listener, error,
+                           error_size);
 }
 
 /* ---- running and ending ------------------------------------------------------------------------------- */

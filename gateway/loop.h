@@ -21,7 +21,8 @@ struct loop_handlers {
 };
 
 /* Makes loop, context and listener (gateway->listener). On failure `error` gets one line. */
-enum status loop_create(struct gateway *gateway, const struct loop_handlers *handlers, char *error, size_t error_size);
+enum status loop_create(struct gateway *gateway, const struct loop_handlers *handlers, char *error,
+                        size_t error_size);
 
 /* Runs until loop_end; then closes what is left of the connections. */
 void loop_run(struct loop *loop);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 struct lane {
-    struct mail *head; /* lock */
+    struct mail *head;  /* lock */
     struct mail **tail; /* lock */
     struct mail *taken; /* loop thread */
     atomic_size_t depth;

@@ -4,8 +4,8 @@
  * takes. A post wakes the loop only where the lane was empty.
  *
  * Two lanes. MAIL_FRAMES is bounded: past the bound a post is refused, its owner counts it, and a gap is
- * marked. MAIL_REPLIES holds answers to requests: each was counted when it was sent, so that its bound is that
- * of the requests, and an answer is never lost.
+ * marked. MAIL_REPLIES holds answers to requests: each was counted when it was sent, so that its bound is
+ * that of the requests, and an answer is never lost.
  */
 #ifndef POLLEN8_GATEWAY_MAILBOX_H
 #define POLLEN8_GATEWAY_MAILBOX_H

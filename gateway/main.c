@@ -33,11 +33,11 @@
 #include "users.h"
 #include "wheel.h"
 
-#define DEDUPE_WINDOW_MS  10000 /* twice the time after which value-svc's stream delivers again */
-#define DEDUPE_MAXIMUM    131072
-#define ADDRESSES         16384
-#define LOOP_STALLED_MS   10000
-#define DRAIN_GRACE_MS    15000 /* on top of DRAIN_SECONDS before the process ends all the same */
+#define DEDUPE_WINDOW_MS 10000 /* twice the time after which value-svc's stream delivers again */
+#define DEDUPE_MAXIMUM   131072
+#define ADDRESSES        16384
+#define LOOP_STALLED_MS  10000
+#define DRAIN_GRACE_MS   15000 /* on top of DRAIN_SECONDS before the process ends all the same */
 
 static struct ops_http *ops; /* main's: stop() must reach it */
 
@@ -71,7 +71,8 @@ static bool loop_turns(void *context)
 static void refresh_metrics(void *context)
 {
     struct gateway *gateway = context;
-    metrics_set(gateway->metrics, METRIC_MAILBOX_DEPTH, (int64_t)mailbox_depth(gateway->mailbox, MAIL_FRAMES));
+    metrics_set(gateway->metrics, METRIC_MAILBOX_DEPTH,
+                (int64_t)mailbox_depth(gateway->mailbox, MAIL_FRAMES));
     metrics_set(gateway->metrics, METRIC_OUTBOUND_DEPTH, (int64_t)sender_depth(gateway->sender));
     metrics_set(gateway->metrics, METRIC_NATS_CONNECTED, bus_connected(gateway->bus));
     metrics_set(gateway->metrics, METRIC_NATS_DROPPED, (int64_t)bus_dropped(gateway->bus));
@@ -79,7 +80,8 @@ static void refresh_metrics(void *context)
 
 static enum status start_ops(struct gateway *gateway)
 {
-    const struct ops_check ready[] = {{"nats", bus_is_connected, gateway}, {"listening", is_listening, gateway}};
+    const struct ops_check ready[] = {{"nats", bus_is_connected, gateway},
+                                      {"listening", is_listening, gateway}};
     const struct ops_check alive[] = {{"loop", loop_turns, gateway}};
     const struct ops_options options = {
         .address = gateway->settings->ops_address,

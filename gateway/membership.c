@@ -12,7 +12,8 @@
 #include "session.h"
 #include "users.h"
 
-static enum status add(struct gateway *gateway, struct session *session, enum room_kind kind, struct slice key)
+static enum status add(struct gateway *gateway, struct session *session, enum room_kind kind,
+                       struct slice key)
 {
     if (session->membership_count >= MEMBERSHIP_MAXIMUM)
         return STATUS_FULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Which rooms a session is in: everyone, its user, then its industries; the list is allocated for exactly what
- * it holds. Loop thread.
+ * Which rooms a session is in: everyone, its user, then its industries; the list is allocated for exactly
+ * what it holds. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_MEMBERSHIP_H
 #define POLLEN8_GATEWAY_MEMBERSHIP_H

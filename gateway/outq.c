@@ -54,7 +54,8 @@ static void replace(struct outq *outq, struct frame **slot, struct frame *frame,
     *slot = frame_ref(frame);
 }
 
-enum status outq_push(struct outq *outq, struct frame *frame, enum frame_format format, uint32_t maximum_bytes)
+enum status outq_push(struct outq *outq, struct frame *frame, enum frame_format format,
+                      uint32_t maximum_bytes)
 {
     const struct wire *wire = frame_wire(frame, format);
     if (!wire)

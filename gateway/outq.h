@@ -10,8 +10,8 @@
 
 #include "frame.h"
 
-#define OUTQ_INLINE  2
-#define OUTQ_FRAMES  4096 /* count a queue never passes */
+#define OUTQ_INLINE 2
+#define OUTQ_FRAMES 4096 /* count a queue never passes */
 
 /* Zeroed: empty. */
 struct outq {

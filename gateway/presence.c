@@ -108,7 +108,8 @@ static void send_part(const struct presence *presence, const struct part *part)
     struct buf packed;
     buf_init(&packed, PART_BYTES);
     if (wire_pack(&packed, &part->message.base) != STATUS_OK ||
-        sender_publish(presence->gateway->sender, presence->subject, headers, buf_slice(&packed)) != STATUS_OK)
+        sender_publish(presence->gateway->sender, presence->subject, headers, buf_slice(&packed)) !=
+            STATUS_OK)
         log_event_limited(LOG_WARN, "a report of presence was not sent");
     buf_done(&packed);
 }

@@ -114,7 +114,8 @@ static enum status take_snapshot(struct request *request, const ProtobufCMessage
     }
     if (reply->result_case != POLLEN8__SESSION_OPEN_REPLY__RESULT_OPENED)
         return STATUS_MALFORMED;
-    return reply->opened->snapshot ? intake_make_frame(reply->opened->snapshot, &request->snapshot) : STATUS_OK;
+    return reply->opened->snapshot ? intake_make_frame(reply->opened->snapshot, &request->snapshot)
+                                   : STATUS_OK;
 }
 
 static const struct {
@@ -179,12 +180,12 @@ static enum status send_request(struct gateway *gateway, struct session *session
         return status;
     }
     session->in_flight++;
-    gateway->in_flight++;
+    metrics_set(gateway->metrics, METRIC_REQUESTS_IN_FLIGHT, ++gateway->in_flight);
     return STATUS_OK;
 }
 
-enum status relay_verify(struct gateway *gateway, struct session *session, const struct handshake_token *token,
-                         struct slice id)
+enum status relay_verify(struct gateway *gateway, struct session *session,
+                         const struct handshake_token *token, struct slice id)
 {
     Pollen8__VerifyRequest message = POLLEN8__VERIFY_REQUEST__INIT;
     uint32_t timeout_ms = (uint32_t)gateway->settings->auth_timeout;
@@ -316,7 +317,7 @@ void relay_answer(struct gateway *gateway, struct mail *mail)
 {
     struct request *request = (struct request *)mail;
     struct session *session = sessions_find(gateway->sessions, request->handle);
-    gateway->in_flight--;
+    metrics_set(gateway->metrics, METRIC_REQUESTS_IN_FLIGHT, --gateway->in_flight);
     if (session) {
         session->in_flight--;
         if (request->kind == REQUEST_VERIFY && session->state == SESSION_AUTHENTICATING)

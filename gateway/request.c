@@ -16,9 +16,9 @@
 
 #define HEADER_MAXIMUM 512
 
-static const enum lws_token_indexes uri_tokens[] = {WSI_TOKEN_GET_URI,     WSI_TOKEN_POST_URI,  WSI_TOKEN_OPTIONS_URI,
-                                                    WSI_TOKEN_HEAD_URI,    WSI_TOKEN_PUT_URI,   WSI_TOKEN_PATCH_URI,
-                                                    WSI_TOKEN_DELETE_URI};
+static const enum lws_token_indexes uri_tokens[] = {
+    WSI_TOKEN_GET_URI, WSI_TOKEN_POST_URI,  WSI_TOKEN_OPTIONS_URI, WSI_TOKEN_HEAD_URI,
+    WSI_TOKEN_PUT_URI, WSI_TOKEN_PATCH_URI, WSI_TOKEN_DELETE_URI};
 
 enum request_route request_route(struct lws *wsi)
 {

@@ -16,7 +16,7 @@
 #include "wheel.h"
 
 #define LOOK_MS            100
-#define SETTLE_MS          200  /* the server knows the subscriptions again */
+#define SETTLE_MS          200 /* the server knows the subscriptions again */
 #define SNAPSHOTS_A_SECOND 5000
 
 struct resync {

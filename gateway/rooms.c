@@ -178,7 +178,8 @@ void rooms_leave(struct rooms *rooms, struct membership *membership)
         mark_garbage(rooms, room);
 }
 
-void rooms_on_move(struct rooms *rooms, void (*moved)(struct session *session, struct room *room, uint32_t index))
+void rooms_on_move(struct rooms *rooms,
+                   void (*moved)(struct session *session, struct room *room, uint32_t index))
 {
     rooms->moved = moved;
 }

@@ -33,7 +33,7 @@ struct room {
     uint64_t frames; /* delivery in progress: which frames of the train are for this room; see egress.h */
     uint32_t train;  /* the train that `frames` belongs to */
     uint8_t kind;
-    bool garbage;              /* on the list of emptied rooms */
+    bool garbage; /* on the list of emptied rooms */
     struct room *next_garbage;
     struct user *user; /* ROOM_USER: borrowed; keeps the room alive while set */
     uint16_t key_length;
@@ -64,7 +64,8 @@ enum status rooms_join(struct rooms *rooms, enum room_kind kind, struct slice ke
 void rooms_leave(struct rooms *rooms, struct membership *membership);
 
 /* Called when a member moved inside a room, so that its membership can be brought up to date. */
-void rooms_on_move(struct rooms *rooms, void (*moved)(struct session *session, struct room *room, uint32_t index));
+void rooms_on_move(struct rooms *rooms,
+                   void (*moved)(struct session *session, struct room *room, uint32_t index));
 
 /* The room is kept for its user, also while empty; with NULL it may go. */
 void rooms_pin(struct rooms *rooms, struct room *room, struct user *user);
@@ -73,8 +74,8 @@ void rooms_pin(struct rooms *rooms, struct room *room, struct user *user);
 void rooms_collect(struct rooms *rooms);
 
 /* Calls back for every room of a kind that has members. */
-void rooms_each(const struct rooms *rooms, enum room_kind kind, void (*callback)(void *context, const struct room *room),
-                void *context);
+void rooms_each(const struct rooms *rooms, enum room_kind kind,
+                void (*callback)(void *context, const struct room *room), void *context);
 
 /* The same for every room that is kept for a user, members or not. The callback may unpin. */
 void rooms_each_pinned(const struct rooms *rooms, void (*callback)(void *context, const struct room *room),

@@ -185,7 +185,8 @@ enum status sender_publish(struct sender *sender, const char *subject, const cha
     return STATUS_OK;
 }
 
-enum status sender_call(struct sender *sender, void (*function)(void *context, struct bus *bus), void *context)
+enum status sender_call(struct sender *sender, void (*function)(void *context, struct bus *bus),
+                        void *context)
 {
     struct job *job = job_create(JOB_CALL, "", (struct slice){0});
     if (!job)

@@ -28,7 +28,8 @@ enum status sender_publish(struct sender *sender, const char *subject, const cha
 
 /* Runs a function on the sender's thread, in order with the rest. Beyond the bound (there is at most one for
  * each user and change). STATUS_NO_MEMORY. */
-enum status sender_call(struct sender *sender, void (*function)(void *context, struct bus *bus), void *context);
+enum status sender_call(struct sender *sender, void (*function)(void *context, struct bus *bus),
+                        void *context);
 
 size_t sender_depth(const struct sender *sender); /* any thread */
 

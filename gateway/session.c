@@ -45,8 +45,8 @@ static const struct {
 
 bool session_may_move(enum session_state from, enum session_state to)
 {
-#define TRANSITION(a, b)                                                                                       \
-    if (from == SESSION_##a && to == SESSION_##b)                                                              \
+#define TRANSITION(a, b)                                                                                     \
+    if (from == SESSION_##a && to == SESSION_##b)                                                            \
         return true;
 #include "session_states.def"
 #undef TRANSITION
@@ -182,7 +182,8 @@ void session_refuse(struct gateway *gateway, struct session *session)
 }
 
 /* The moment of expiry on the loop's clock; 0: never. STATUS_AUTH_EXPIRED where it has passed. */
-static enum status expiry(const struct gateway *gateway, const struct identity *identity, uint64_t *ret_deadline_ms)
+static enum status expiry(const struct gateway *gateway, const struct identity *identity,
+                          uint64_t *ret_deadline_ms)
 {
     int64_t expires_at_ms = identity->message.expires_at_ms;
     int64_t left = expires_at_ms - clock_wall_ms();
@@ -239,7 +240,8 @@ void session_leave(struct gateway *gateway, struct session *session, uint64_t de
     session_rearm(gateway, session);
 }
 
-enum status session_replace_identity(struct gateway *gateway, struct session *session, struct identity *identity)
+enum status session_replace_identity(struct gateway *gateway, struct session *session,
+                                     struct identity *identity)
 {
     uint64_t deadline_ms = 0;
     enum status status = expiry(gateway, identity, &deadline_ms);
@@ -282,8 +284,8 @@ void session_close(struct gateway *gateway, struct session *session, enum sessio
     const char *text = cause == CAUSE_DRAIN ? gateway->drain_text : causes[cause].text;
     if (cause == CAUSE_SLOW || cause == CAUSE_STUCK) {
         if (session->state != SESSION_CLOSING)
-            log_event_limited(LOG_INFO, "a client that does not read was closed", LOG_S("session", session->id),
-                              LOG_U("waiting", session->outq.bytes));
+            log_event_limited(LOG_INFO, "a client that does not read was closed",
+                              LOG_S("session", session->id), LOG_U("waiting", session->outq.bytes));
         outq_clear(&session->outq);
     }
     end(gateway, session, causes[cause].label, causes[cause].code, text);

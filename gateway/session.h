@@ -49,8 +49,8 @@ struct identity;
 
 struct session {
     const struct transport_ops *ops;
-    void *transport; /* NULL once detached */
-    uint64_t handle; /* changes whenever the session opens anew */
+    void *transport;                /* NULL once detached */
+    uint64_t handle;                /* changes whenever the session opens anew */
     struct membership *memberships; /* owned; [0] everyone, [1] the user, then industries */
     uint32_t train;                 /* the last delivery that visited this session; see egress.h */
     uint32_t dirty;                 /* 1 + place in the list of sessions to flush; 0: not in it */
@@ -59,7 +59,8 @@ struct session {
     uint8_t membership_count;
     uint8_t snapshots_left;
     bool awaiting_pong;
-    uint8_t token_status; /* why the token of the upgrade cannot be used; STATUS_OK: it can, or there is none */
+    uint8_t
+        token_status; /* why the token of the upgrade cannot be used; STATUS_OK: it can, or there is none */
     uint16_t in_flight;
     uint16_t refused_in_a_row;
     uint8_t version_count;
@@ -69,10 +70,10 @@ struct session {
     struct session_version *versions; /* owned; further keys */
     struct token_bucket events;
     struct handshake_token token; /* of the upgrade, until it is used */
-    uint64_t deadline_ms;         /* CONNECTED, AUTHENTICATING: by then it must be open; OPEN: expiry; 0: none */
-    uint64_t snapshot_ms;         /* the next request for a snapshot; 0: none */
-    uint64_t write_ms;            /* by then a stuck socket must have taken something; 0: nothing is stuck */
-    struct wheel_timer timer;     /* the earliest of the three above */
+    uint64_t deadline_ms;     /* CONNECTED, AUTHENTICATING: by then it must be open; OPEN: expiry; 0: none */
+    uint64_t snapshot_ms;     /* the next request for a snapshot; 0: none */
+    uint64_t write_ms;        /* by then a stuck socket must have taken something; 0: nothing is stuck */
+    struct wheel_timer timer; /* the earliest of the three above */
     struct wheel_timer heartbeat;
     struct session *next_dead;
     char id[SESSION_ID_SIZE];
@@ -119,7 +120,8 @@ void session_refuse(struct gateway *gateway, struct session *session);
 void session_leave(struct gateway *gateway, struct session *session, uint64_t deadline_ms);
 
 /* Replaces the identity of an open session; its rooms follow. */
-enum status session_replace_identity(struct gateway *gateway, struct session *session, struct identity *identity);
+enum status session_replace_identity(struct gateway *gateway, struct session *session,
+                                     struct identity *identity);
 
 /* Queues the frame (a reference is taken) unless the session has had this version or a newer one. Closes the
  * session where the queue is full. */

@@ -142,7 +142,8 @@ void session_mark_dirty(struct gateway *gateway, struct session *session)
     struct sessions *sessions = gateway->sessions;
     if (session->dirty || session->state == SESSION_CLOSING)
         return;
-    if (sessions->dirty_count == sessions->dirty_capacity) { /* holes of closed sessions: flush what there is */
+    if (sessions->dirty_count ==
+        sessions->dirty_capacity) { /* holes of closed sessions: flush what there is */
         sessions_flush(gateway);
         if (session->state == SESSION_CLOSING)
             return;

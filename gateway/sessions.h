@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What session.c and the table of sessions (sessions.c) owe each other; nobody else includes this. Loop thread.
+ * What session.c and the table of sessions (sessions.c) owe each other; nobody else includes this. Loop
+ * thread.
  */
 #ifndef POLLEN8_GATEWAY_SESSIONS_H
 #define POLLEN8_GATEWAY_SESSIONS_H

@@ -16,7 +16,7 @@
 #define NETWORKS_MAXIMUM 64
 
 static const struct config_setting table[] = {
-#define SETTING(field, type, name, default_text, minimum, maximum, help)                                       \
+#define SETTING(field, type, name, default_text, minimum, maximum, help)                                     \
     {name, default_text, help, CONFIG_##type, offsetof(struct settings, field), minimum, maximum},
 #include "../common/config_common.def"
 #include "config.def"

@@ -18,7 +18,8 @@
 typedef enum status append_fn(struct buf *buf, const void *context);
 
 /* An Engine.IO message around what `append` writes. */
-static void send_packet(struct gateway *gateway, struct session *session, append_fn *append, const void *context)
+static void send_packet(struct gateway *gateway, struct session *session, append_fn *append,
+                        const void *context)
 {
     struct buf buf;
     buf_init(&buf, PACKET_MAXIMUM);
@@ -131,7 +132,8 @@ static void on_binary_event(struct gateway *gateway, struct session *session, co
                       STATUS_INVALID_PAYLOAD, &reason);
 }
 
-static void on_member_packet(struct gateway *gateway, struct session *session, const struct sio_packet *packet)
+static void on_member_packet(struct gateway *gateway, struct session *session,
+                             const struct sio_packet *packet)
 {
     switch (packet->type) {
     case SIO_EVENT: on_event(gateway, session, packet); break;

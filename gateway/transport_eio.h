@@ -3,8 +3,8 @@
  * Engine.IO v4 and Socket.IO v5 over a WebSocket, namespace `/`. Loop thread.
  *
  * What can pass (UNAVAILABLE, rate limits, drain, expiry) closes the transport, so that a stock client comes
- * back by itself; only final refusals are told by CONNECT_ERROR. A refused event without an ack is answered by
- * an event `error` (see answer.h).
+ * back by itself; only final refusals are told by CONNECT_ERROR. A refused event without an ack is answered
+ * by an event `error` (see answer.h).
  */
 #ifndef POLLEN8_GATEWAY_TRANSPORT_EIO_H
 #define POLLEN8_GATEWAY_TRANSPORT_EIO_H

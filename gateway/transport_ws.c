@@ -109,8 +109,8 @@ static void on_first_frame(struct gateway *gateway, struct session *session, con
         refuse(gateway, session, frame->id, status == STATUS_NOT_FOUND ? STATUS_AUTH_REQUIRED : status, NULL);
 }
 
-static void on_malformed(struct gateway *gateway, struct session *session, struct slice id, enum status status,
-                         const struct client_reason *reason)
+static void on_malformed(struct gateway *gateway, struct session *session, struct slice id,
+                         enum status status, const struct client_reason *reason)
 {
     if (session->state == SESSION_OPEN)
         ingress_malformed(gateway, session, id, status, reason);
@@ -127,8 +127,8 @@ static void on_message(struct gateway *gateway, struct session *session, bool bi
         session_close(gateway, session, CAUSE_UNSUPPORTED);
         return;
     }
-    enum status status = binary ? ws_proto_decode(&arena, message, &frame, &reason)
-                                : ws_json_decode(message, &frame, &reason);
+    enum status status =
+        binary ? ws_proto_decode(&arena, message, &frame, &reason) : ws_json_decode(message, &frame, &reason);
     if (status != STATUS_OK)
         on_malformed(gateway, session, frame.id, status, &reason);
     else if (session->state == SESSION_OPEN)

@@ -3,8 +3,9 @@
  * Plain WebSocket (/ws) with the subprotocols pollen8.v1.json (text; also where none was asked for) and
  * pollen8.v1.protobuf (binary). Loop thread.
  *
- * A token in the upgrade is verified at once; else the first message must be {"event":"auth","data":{"token"}}.
- * Once it is in, the client gets the ack of that message (where it had an id) and, as its first event,
+ * A token in the upgrade is verified at once; else the first message must be
+ * {"event":"auth","data":{"token"}}. Once it is in, the client gets the ack of that message (where it had an
+ * id) and, as its first event,
  * {"event":"ready","data":{"session":"...","user":"...","industries":[...]}}. Nothing is read between token
  * and verdict, so that a client may send at once. A refusal is {"event":"error","data":{"code","message"}},
  * then a close with the error's code.

@@ -26,8 +26,8 @@ struct feed {
 };
 
 struct user {
-    struct room *room; /* pinned while the user lives */
-    struct feed *feed; /* handed to the sender thread at the end */
+    struct room *room;         /* pinned while the user lives */
+    struct feed *feed;         /* handed to the sender thread at the end */
     struct identity *identity; /* the latest, to share; may be NULL */
     struct wheel_timer linger;
 };

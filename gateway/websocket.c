@@ -260,6 +260,7 @@ void websocket_close(struct gateway *gateway, struct session *session, uint16_t 
     websocket->closing = true;
     websocket->close_code = code;
     websocket->close_text = text;
+    lws_rx_flow_control(websocket->wsi, 1); /* the client's part of the closing handshake must be read */
     websocket->next_closing = closing_list;
     closing_list = websocket;
 }

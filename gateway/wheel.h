@@ -2,8 +2,8 @@
  *
  * A timing wheel: arming and cancelling are O(1) for any number of timers, where a sorted list or a heap
  * would cost with every heartbeat of every session. WHEEL_SLOTS slots of WHEEL_TICK_MS; a timer further away
- * than one revolution stays in its slot and is looked at once a revolution. A timer fires at its time or up to
- * one tick later, never before. Pure; the caller says what time it is. Loop thread.
+ * than one revolution stays in its slot and is looked at once a revolution. A timer fires at its time or up
+ * to one tick later, never before. Pure; the caller says what time it is. Loop thread.
  *
  * A timer is embedded in its owner (32 bytes) and zeroed to start; it may be armed again at any time, also
  * while it fires. The owner cancels it before it dies.
