@@ -123,8 +123,10 @@ static enum status check_signature(struct slice token, const struct key *key, co
 
     memcpy(text, token.data, token.length);
     text[token.length] = '\0';
+    json_watch_allocations();
     error = jwt_decode(&jwt, text, key->bytes, (int)key->length);
-    if (error == ENOMEM) {
+    if (error == ENOMEM || json_allocation_failed()) { /* it calls the latter a bad token */
+        jwt_free(jwt);
         *ret_message = "tokens cannot be checked at the moment";
         return STATUS_NO_MEMORY;
     }

@@ -105,8 +105,11 @@ static void accept_user(struct verifier *verifier, const struct request *request
     status = reply_pack_identity(&reply, claims, user, verifier->policy, session_end_ms(verifier, claims),
                                  &known_role);
     pthread_rwlock_unlock(&verifier->settings_lock);
-    if (!known_role)
+    if (!known_role) {
         metrics_add(verifier->options.metrics, METRIC_UNKNOWN_ROLES, 1);
+        log_event_limited(LOG_WARN, "a role that no table names has no permissions",
+                          LOG_S("user", claims->subject));
+    }
     if (status == STATUS_OK)
         respond(verifier, request, STATUS_OK, &reply);
     else

@@ -31,6 +31,16 @@ void json_init(void)
     json_object_seed(0);
 }
 
+void json_watch_allocations(void)
+{
+    allocation_failed = false;
+}
+
+bool json_allocation_failed(void)
+{
+    return allocation_failed;
+}
+
 /* The first byte past which nesting is too deep, or the length. Quotes are followed so that brackets in
  * strings do not count; everything else is jansson's to judge. */
 static size_t too_deep_at(struct slice text)

@@ -18,6 +18,11 @@
 /* Seeds jansson's hash once; call before threads start. */
 void json_init(void);
 
+/* For callers of a library that itself uses jansson and cannot tell bad text from lack of memory: whether an
+ * allocation of jansson's failed on this thread since json_watch_allocations. */
+void json_watch_allocations(void);
+bool json_allocation_failed(void);
+
 /* Parses one JSON text of any kind. On STATUS_MALFORMED `reason` (may be NULL) gets one line, NUL-terminated,
  * that never repeats the input's values. STATUS_NO_MEMORY is possible. The caller owns *ret_value. */
 enum status json_parse(struct slice text, json_t **ret_value, char *reason, size_t reason_size);

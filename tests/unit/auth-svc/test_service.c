@@ -282,6 +282,49 @@ static void test_keys_and_roles_change(void **state)
     EVP_PKEY_free(key);
 }
 
+/* No store: not ready, nobody who needs a record gets in, and nobody is told that he does not exist. */
+static void test_store_down(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const settings[] = {fixture->secret, "MONGODB_URI=mongodb://127.0.0.1:1/pollen8",
+                                    "MONGODB_TIMEOUT=200ms", NULL};
+    struct answer answer;
+    char body[512];
+
+    assert_true(process_start(&fixture->service, fixture->server.url, settings));
+    assert_true(process_wait_ready(&fixture->service, 503));
+    ask_until(fixture, "{\"sub\":\"ada\"}", "AUTH_UNAVAILABLE", &answer);
+    assert_true(answer.retry_after_ms > 0);
+    ask_claims(fixture, "{\"sub\":\"backend\",\"role\":\"service\"}", &answer);
+    assert_string_equal(answer.code, "ok");
+    assert_int_equal(process_get(&fixture->service, "/healthz", body, sizeof(body)), 200);
+    assert_int_equal(process_get(&fixture->service, "/readyz", body, sizeof(body)), 503);
+    assert_non_null(strstr(body, "users"));
+    assert_int_equal(process_stop(&fixture->service, SIGTERM), 0);
+}
+
+/* The program with a real store, where the environment names one. */
+static void test_mongodb(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *uri = getenv("MONGODB_URI");
+    char setting[1024];
+    const char *const settings[] = {fixture->secret, setting, "USERS_COLLECTION=users_nobody_made", NULL};
+    struct answer answer;
+
+    if (!uri || !*uri) {
+        print_message("MONGODB_URI is not set: nothing to ask\n");
+        skip();
+    }
+    (void)snprintf(setting, sizeof(setting), "MONGODB_URI=%s%s", uri,
+                   uri[strlen(uri) - 1] == '/' ? "pollen8" : "");
+    assert_true(process_start(&fixture->service, fixture->server.url, settings));
+    assert_true(process_wait_ready(&fixture->service, 200));
+    ask_claims(fixture, "{\"sub\":\"ada\"}", &answer);
+    assert_string_equal(answer.code, "AUTH_USER_UNKNOWN");
+    assert_int_equal(process_stop(&fixture->service, SIGTERM), 0);
+}
+
 static void test_bad_settings(void **state)
 {
     struct fixture *fixture = *state;
@@ -313,6 +356,8 @@ int main(void)
         cmocka_unit_test(test_broker_returns),
         cmocka_unit_test(test_term),
         cmocka_unit_test(test_keys_and_roles_change),
+        cmocka_unit_test(test_store_down),
+        cmocka_unit_test(test_mongodb),
         cmocka_unit_test(test_bad_settings),
     };
 
