@@ -123,3 +123,9 @@ void fault_sweep_strict(fault_body *body, unsigned least)
 {
     sweep(body, least, true);
 }
+
+void fault_expect_none(fault_body *body)
+{
+    assert_int_equal(run(body, 0), STATUS_OK);
+    assert_int_equal(allocations, 0);
+}

@@ -20,4 +20,7 @@ void fault_sweep(fault_body *body, unsigned least);
 /* As fault_sweep, and every failed allocation must come back as STATUS_NO_MEMORY: no fallback. */
 void fault_sweep_strict(fault_body *body, unsigned least);
 
+/* Fails the running test where the body allocates at all, or does not return STATUS_OK. */
+void fault_expect_none(fault_body *body);
+
 #endif
