@@ -6,6 +6,7 @@
 #include "service.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +31,15 @@ struct service {
     struct bus_subscription *subscription;
     struct store_watch *watch;
     struct ops_http *ops;
+    _Atomic bool stopping;
 };
 
 static void on_bus_state(void *context, enum bus_state state)
 {
-    (void)context;
+    const struct service *service = context;
+
+    if (atomic_load(&service->stopping))
+        return; /* the end of the connection is ours */
     switch (state) {
     case BUS_CONNECTED: log_event(LOG_INFO, "connected to NATS"); break;
     case BUS_RECONNECTED: log_event(LOG_INFO, "connected to NATS again"); break;
@@ -251,6 +256,7 @@ void service_stop(struct service *service)
 {
     uint32_t drain_ms = (uint32_t)service->config->drain_timeout_ms / 2;
 
+    atomic_store(&service->stopping, true);
     ops_http_drain(service->ops);
     if (bus_drain(service->bus, drain_ms) != STATUS_OK)
         log_event(LOG_WARN, "not every request taken from NATS was looked at before the end");
