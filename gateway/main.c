@@ -110,7 +110,8 @@ static void on_bus_state(void *context, enum bus_state state)
         [BUS_SLOW_CONSUMER] = "the NATS library drops messages",
         [BUS_CLOSED] = "the connection to NATS is closed",
     };
-    bool bad = state == BUS_DISCONNECTED || state == BUS_SLOW_CONSUMER;
+    bool ending = !atomic_load(&gateway->listening);
+    bool bad = !ending && (state == BUS_DISCONNECTED || state == BUS_SLOW_CONSUMER);
     log_event(bad ? LOG_WARN : LOG_INFO, lines[state]);
     if (state != BUS_RECONNECTED && state != BUS_SLOW_CONSUMER)
         return;
