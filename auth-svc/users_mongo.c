@@ -6,6 +6,7 @@
  * trouble is "not known now".
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -17,12 +18,15 @@
 
 #define APPLICATION_NAME       "pollen8-auth-svc"
 #define HEARTBEAT_FREQUENCY_MS 5000 /* how soon a server that came back is noticed */
-#define SERVER_CODE_MAX_TIME   50   /* MaxTimeMSExpired */
+#define LOOKUP_SCHEME          "mongodb+srv://"
+#define SERVER_CODE_MAX_TIME   50 /* MaxTimeMSExpired */
 
 struct users_mongo {
     struct users users; /* first: what callers hold */
     mongoc_uri_t *uri;
-    mongoc_client_pool_t *pool;
+    /* NULL while the servers' names (mongodb+srv) could not be looked up; made by poll's thread, then kept.
+     */
+    mongoc_client_pool_t *_Atomic pool;
     char *users_collection;
     char *industries_collection;
     int64_t timeout_ms;
@@ -272,18 +276,19 @@ static enum status users_mongo_find(struct users *users, struct slice id, struct
 {
     struct users_mongo *store = (struct users_mongo *)users;
     struct references references = {.ids = BSON_INITIALIZER};
-    mongoc_client_t *client = mongoc_client_pool_pop(store->pool);
+    mongoc_client_pool_t *pool = atomic_load(&store->pool);
+    mongoc_client_t *client = pool ? mongoc_client_pool_pop(pool) : NULL;
     struct user *user = user_create();
     enum status status = STATUS_NO_MEMORY;
 
     if (!client)
-        status = STATUS_TIMEOUT;
+        status = pool ? STATUS_TIMEOUT : STATUS_DISCONNECTED;
     else if (user)
         status = find_record(store, client, id, user, &references);
     if (status == STATUS_OK && references.count > 0)
         status = find_industries(store, client, user, &references);
     if (client)
-        mongoc_client_pool_push(store->pool, client);
+        mongoc_client_pool_push(pool, client);
     bson_destroy(&references.ids);
     if (status != STATUS_OK) {
         user_unref(user);
@@ -293,24 +298,41 @@ static enum status users_mongo_find(struct users *users, struct slice id, struct
     return STATUS_OK;
 }
 
+/* Makes the pool; looks names up where the scheme asks for it, which can block for the resolver's time. */
+static mongoc_client_pool_t *open_pool(struct users_mongo *store, bson_error_t *error)
+{
+    mongoc_client_pool_t *pool = mongoc_client_pool_new_with_error(store->uri, error);
+
+    if (pool) {
+        (void)mongoc_client_pool_set_error_api(pool, MONGOC_ERROR_API_VERSION_2);
+        atomic_store(&store->pool, pool);
+    }
+    return pool;
+}
+
 static enum users_state users_mongo_poll(struct users *users, bool now, char *error, size_t error_size)
 {
     struct users_mongo *store = (struct users_mongo *)users;
-    mongoc_client_t *client = mongoc_client_pool_pop(store->pool);
+    bson_error_t trouble = {.message = "every connection is in use"};
+    mongoc_client_pool_t *pool = atomic_load(&store->pool);
+    mongoc_client_t *client = NULL;
     bson_t *ping = BCON_NEW("ping", BCON_INT32(1));
-    bson_error_t trouble = {0};
     bool answered = false;
 
     (void)now; /* records are read at every question */
     *error = '\0';
-    if (client)
+    if (!pool)
+        pool = open_pool(store, &trouble);
+    if (pool)
+        client = mongoc_client_pool_pop(pool);
+    if (client) {
         answered = mongoc_client_command_simple(client, mongoc_uri_get_database(store->uri), ping,
                                                 mongoc_client_get_read_prefs(client), NULL, &trouble);
+        mongoc_client_pool_push(pool, client);
+    }
     if (!answered)
-        snprintf(error, error_size, "%s", client ? trouble.message : "every connection is in use");
+        snprintf(error, error_size, "%s", trouble.message);
     bson_destroy(ping);
-    if (client)
-        mongoc_client_pool_push(store->pool, client);
     return answered ? USERS_UP : USERS_DOWN;
 }
 
@@ -320,8 +342,8 @@ static void users_mongo_free(struct users *users)
 {
     struct users_mongo *store = (struct users_mongo *)users;
 
-    if (store->pool)
-        mongoc_client_pool_destroy(store->pool);
+    if (atomic_load(&store->pool))
+        mongoc_client_pool_destroy(atomic_load(&store->pool));
     mongoc_uri_destroy(store->uri);
     free(store->users_collection);
     free(store->industries_collection);
@@ -382,13 +404,32 @@ static const char *judge_uri(mongoc_uri_t *uri, const struct users_mongo_options
     return NULL;
 }
 
+static struct users_mongo *store_create(const struct users_mongo_options *options)
+{
+    struct users_mongo *store = calloc(1, sizeof(*store));
+
+    if (!store)
+        return NULL;
+    store->timeout_ms = options->timeout_ms;
+    store->users_collection = strdup(options->users_collection);
+    store->industries_collection = strdup(options->industries_collection);
+    if (!store->users_collection || !store->industries_collection) {
+        free(store->users_collection);
+        free(store->industries_collection);
+        free(store);
+        return NULL;
+    }
+    return store;
+}
+
 enum status users_mongo_create(const struct users_mongo_options *options, struct users **ret_users,
                                char *error, size_t error_size)
 {
     static const struct users_ops ops = {
         .name = "mongodb", .find = users_mongo_find, .poll = users_mongo_poll, .free = users_mongo_free};
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct users_mongo *store = calloc(1, sizeof(*store));
+    struct users_mongo *store = store_create(options);
+    bson_error_t trouble = {0};
     const char *reason;
 
     snprintf(error, error_size, "%s", "out of memory");
@@ -396,20 +437,16 @@ enum status users_mongo_create(const struct users_mongo_options *options, struct
         return STATUS_NO_MEMORY;
     (void)pthread_once(&once, library_start);
     store->users.ops = &ops;
-    store->timeout_ms = options->timeout_ms;
-    store->users_collection = strdup(options->users_collection);
-    store->industries_collection = strdup(options->industries_collection);
     store->uri = mongoc_uri_new_with_error(options->uri, NULL);
     reason = judge_uri(store->uri, options);
-    if (!reason && store->users_collection && store->industries_collection)
-        store->pool = mongoc_client_pool_new(store->uri);
-    if (reason)
+    if (!reason && strncmp(options->uri, LOOKUP_SCHEME, strlen(LOOKUP_SCHEME)) != 0 &&
+        !open_pool(store, &trouble))
+        reason = "has options that do not go together";
+    if (reason) {
         snprintf(error, error_size, "MONGODB_URI %s", reason);
-    if (!store->pool) {
         users_mongo_free(&store->users);
-        return reason ? STATUS_MALFORMED : STATUS_NO_MEMORY;
+        return STATUS_MALFORMED;
     }
-    (void)mongoc_client_pool_set_error_api(store->pool, MONGOC_ERROR_API_VERSION_2);
     *ret_users = &store->users;
     return STATUS_OK;
 }

@@ -270,6 +270,21 @@ static void test_unreachable(void **state)
     store->ops->free(store);
 }
 
+/* Names that cannot be looked up now may be another time: the store is made, and is down. */
+static void test_lookup_fails(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct users *store = open_store("mongodb+srv://cluster.of.nobody.invalid/pollen8", fixture, 300);
+    struct user *user = NULL;
+    char error[512];
+
+    assert_int_equal(store->ops->find(store, SLICE_LITERAL("ada"), &user), STATUS_DISCONNECTED);
+    assert_int_equal(store->ops->poll(store, false, error, sizeof(error)), USERS_DOWN);
+    assert_true(strlen(error) > 0);
+    assert_null(user);
+    store->ops->free(store);
+}
+
 static void test_bad_uris(void **state)
 {
     static const char *const uris[] = {"",
@@ -301,10 +316,15 @@ static void test_bad_uris(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_string_id),           cmocka_unit_test(test_object_id_and_references),
-        cmocka_unit_test(test_database_references), cmocka_unit_test(test_wrong_types),
-        cmocka_unit_test(test_not_found),           cmocka_unit_test(test_poll),
-        cmocka_unit_test(test_unreachable),         cmocka_unit_test(test_bad_uris),
+        cmocka_unit_test(test_string_id),
+        cmocka_unit_test(test_object_id_and_references),
+        cmocka_unit_test(test_database_references),
+        cmocka_unit_test(test_wrong_types),
+        cmocka_unit_test(test_not_found),
+        cmocka_unit_test(test_poll),
+        cmocka_unit_test(test_unreachable),
+        cmocka_unit_test(test_lookup_fails),
+        cmocka_unit_test(test_bad_uris),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
