@@ -105,7 +105,7 @@ static int exchange(int descriptor, const char *request, size_t length)
         got += (size_t)more;
     response[got] = '\0';
     close(descriptor);
-    return strncmp(response, "HTTP/1.1 ", 9) == 0 ? atoi(response + 9) : 0;
+    return strncmp(response, "HTTP/1.1 ", 9) == 0 ? (int)strtol(response + 9, NULL, 10) : 0;
 }
 
 static int ask(const char *method, const char *path)

@@ -239,7 +239,7 @@ static void a_large_heartbeat_fits(void **state)
     enum { USERS = 100000 };
     Pollen8__GatewayHeartbeat heartbeat = POLLEN8__GATEWAY_HEARTBEAT__INIT;
     Pollen8__UserCount *counts = calloc(USERS, sizeof(*counts));
-    Pollen8__UserCount **list = calloc(USERS, sizeof(*list));
+    Pollen8__UserCount **list = calloc(USERS, sizeof(Pollen8__UserCount *));
     char(*names)[8] = calloc(USERS, sizeof(*names));
     struct wire_arena arena = {0};
     const ProtobufCMessage *message = NULL;
