@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * From a message of the broker to the queues of sessions, with the real intake, rooms, sessions and trains;
+ * only the socket is the test's own: its flush notes which events arrive. What is asked: each member once, in
+ * order, whoever comes and goes meanwhile.
+ */
+#include "gateway_test.h"
+
+#include <stdio.h>
+
+#include "../../../common/subject.h"
+#include "../../../common/wire.h"
+#include "../../../gateway/dedupe.h"
+#include "../../../gateway/egress.h"
+#include "../../../gateway/gateway.h"
+#include "../../../gateway/intake.h"
+#include "../../../gateway/membership.h"
+#include "../../../gateway/session.h"
+
+enum { FRAMES_KEPT = 400 };
+
+static const struct metric_definition definitions[] = {
+#define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
+#include "../../../gateway/metrics.def"
+#undef METRIC
+};
+
+/* What stands for a socket. */
+struct probe {
+    struct session *session; /* NULL once closed */
+    unsigned numbers[FRAMES_KEPT];
+    unsigned count;
+    bool stuck; /* takes nothing */
+    uint16_t close_code;
+};
+
+struct fixture {
+    struct gateway gateway;
+    struct settings settings;
+};
+
+static unsigned number_of(const struct frame *frame)
+{
+    return (unsigned)strtoul(frame->text + frame->event_length, NULL, 10);
+}
+
+static void flush(struct gateway *gateway, struct session *session)
+{
+    struct probe *probe = session->transport;
+
+    (void)gateway;
+    while (session->outq.count > 0 && !probe->stuck) {
+        struct frame *frame = outq_frames(&session->outq)[0];
+
+        assert_true(probe->count < FRAMES_KEPT);
+        probe->numbers[probe->count++] = number_of(frame);
+        outq_pop(&session->outq, 1, frame_wire(frame, (enum frame_format)session->format)->length);
+    }
+}
+
+static void opened(struct gateway *gateway, struct session *session, struct slice id)
+{
+    (void)gateway;
+    (void)session;
+    (void)id;
+}
+
+static void refused(struct gateway *gateway, struct session *session, struct slice id,
+                    const struct client_result *result)
+{
+    (void)result;
+    opened(gateway, session, id);
+}
+
+static void ping(struct gateway *gateway, struct session *session)
+{
+    opened(gateway, session, (struct slice){0});
+}
+
+static void note_close(struct gateway *gateway, struct session *session, uint16_t code, const char *text)
+{
+    struct probe *probe = session->transport;
+
+    (void)gateway;
+    (void)text;
+    probe->close_code = code;
+    probe->session = NULL;
+}
+
+static const struct transport_ops ops = {
+    .name = "test", .flush = flush, .opened = opened, .refused = refused, .ping = ping, .close = note_close};
+
+static void wake(void *context)
+{
+    (void)context;
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct gateway *gateway = &fixture->gateway;
+
+    assert_non_null(fixture);
+    fixture->settings.session_queue_bytes = 262144;
+    fixture->settings.ping_interval = 25000;
+    fixture->settings.ping_timeout = 20000;
+    gateway->settings = &fixture->settings;
+    gateway->now_ms = 1000;
+    assert_int_equal(metrics_create(definitions, METRIC_COUNT, &gateway->metrics), STATUS_OK);
+    gateway->mailbox = mailbox_create(10000, wake, NULL);
+    gateway->wheel = wheel_create(gateway->now_ms, gateway);
+    gateway->rooms = rooms_create(42);
+    gateway->sessions = sessions_create();
+    gateway->egress = egress_create();
+    gateway->dedupe = dedupe_create(10000, 1000);
+    rooms_on_move(gateway->rooms, membership_moved);
+    *state = fixture;
+    return 0;
+}
+
+static void dispose(struct mail *mail)
+{
+    delivery_free((struct delivery *)(void *)mail);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gateway *gateway = &fixture->gateway;
+
+    for (size_t i = 0; i < sessions_slots(gateway->sessions); i++)
+        if (sessions_at(gateway->sessions, i))
+            session_close(gateway, sessions_at(gateway->sessions, i), CAUSE_NORMAL);
+    sessions_end_turn(gateway);
+    mailbox_free(gateway->mailbox, dispose);
+    egress_free(gateway->egress);
+    rooms_free(gateway->rooms);
+    sessions_free(gateway->sessions);
+    dedupe_free(gateway->dedupe);
+    wheel_free(gateway->wheel);
+    metrics_free(gateway->metrics);
+    free(fixture);
+    return 0;
+}
+
+static void join(struct gateway *gateway, struct session *session, enum room_kind kind, const char *key)
+{
+    size_t count = session->membership_count;
+    struct membership *list = realloc(session->memberships, (count + 1) * sizeof(*list));
+
+    assert_non_null(list);
+    session->memberships = list;
+    list[count] = (struct membership){0};
+    assert_int_equal(rooms_join(gateway->rooms, kind, slice_from_string(key), session, &list[count]),
+                     STATUS_OK);
+    session->membership_count++;
+}
+
+/* An open session of `user` in the industries named, separated by commas. It has no identity: nothing here
+ * asks for one. */
+static void open_session(struct gateway *gateway, struct probe *probe, const char *user,
+                         const char *industries)
+{
+    struct session *session = session_create(gateway, &ops, probe, FRAME_JSON, 0);
+    char list[200];
+    char *rest = NULL;
+
+    assert_non_null(session);
+    *probe = (struct probe){.session = session};
+    join(gateway, session, ROOM_EVERYONE, "");
+    join(gateway, session, ROOM_USER, user);
+    snprintf(list, sizeof(list), "%s", industries);
+    for (char *name = strtok_r(list, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
+        join(gateway, session, ROOM_INDUSTRY, name);
+    session->state = SESSION_OPEN;
+}
+
+struct message {
+    unsigned number;
+    const char *user;       /* out.user */
+    const char *industries; /* out.industry, separated by commas; both NULL: out.all */
+    uint64_t event_id;
+    uint64_t version; /* of the coalesce key "k", epoch 1; 0: none */
+};
+
+/* Publishes as value-svc does: packed, with its subject, into the callback of that subject. */
+static void publish(struct gateway *gateway, const struct message *message)
+{
+    Pollen8__OutboundFrame frame = POLLEN8__OUTBOUND_FRAME__INIT;
+    struct bus_message bus_message = {0};
+    char subject[SUBJECT_SIZE] = SUBJECT_OUT_ALL;
+    char event[] = "test.event";
+    char key[] = "k";
+    char data[16];
+    char list[400];
+    char *names[64];
+    char *rest = NULL;
+    struct buf bytes;
+
+    buf_init(&bytes, 10000);
+    snprintf(data, sizeof(data), "%u", message->number);
+    frame.event = event;
+    frame.data.data = (uint8_t *)data;
+    frame.data.len = strlen(data);
+    frame.event_id = message->event_id;
+    if (message->version > 0) {
+        frame.policy = POLLEN8__DELIVERY_POLICY__DELIVERY_LATEST;
+        frame.coalesce_key = key;
+        frame.epoch = 1;
+        frame.version = message->version;
+    }
+    snprintf(list, sizeof(list), "%s", message->industries ? message->industries : "");
+    frame.industries = names;
+    for (char *name = strtok_r(list, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
+        names[frame.n_industries++] = name;
+    if (message->user)
+        assert_int_equal(subject_make(subject, SUBJECT_OUT_USER, slice_from_string(message->user)),
+                         STATUS_OK);
+    assert_int_equal(wire_pack(&bytes, &frame.base), STATUS_OK);
+    bus_message.subject = slice_from_string(message->industries ? SUBJECT_OUT_INDUSTRY : subject);
+    bus_message.data = buf_slice(&bytes);
+    if (message->industries)
+        intake_industry_frame(gateway, &bus_message);
+    else if (message->user)
+        intake_user_frame(gateway, &bus_message);
+    else
+        intake_all_frame(gateway, &bus_message);
+    buf_done(&bytes);
+}
+
+/* Turns of the loop until nothing is left to do; returns how many. */
+static unsigned run(struct gateway *gateway)
+{
+    unsigned turns = 0;
+    bool more = true;
+
+    while (more) {
+        more = egress_run(gateway);
+        sessions_flush(gateway);
+        sessions_end_turn(gateway);
+        assert_true(++turns < 1000);
+    }
+    return turns;
+}
+
+static void assert_numbers(const struct probe *probe, const unsigned *expected, size_t count)
+{
+    assert_int_equal(probe->count, count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(probe->numbers[i], expected[i]);
+}
+
+static void each_member_once_however_many_industries_match(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    struct probe ada;
+    struct probe bo;
+    struct probe cy;
+
+    open_session(gateway, &ada, "ada", "technology,finance,health");
+    open_session(gateway, &bo, "bo", "technology");
+    open_session(gateway, &cy, "cy", "media");
+    publish(gateway,
+            &(struct message){.number = 1, .industries = "technology,finance,health,technology,other"});
+    run(gateway);
+    assert_numbers(&ada, (const unsigned[]){1}, 1);
+    assert_numbers(&bo, (const unsigned[]){1}, 1);
+    assert_numbers(&cy, NULL, 0);
+}
+
+static void users_get_their_own_on_every_session(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    struct probe phone;
+    struct probe browser;
+    struct probe other;
+
+    open_session(gateway, &phone, "a.*>} \xd0\xb6", "technology");
+    open_session(gateway, &browser, "a.*>} \xd0\xb6", "");
+    open_session(gateway, &other, "a", "technology");
+    publish(gateway, &(struct message){.number = 5, .user = "a.*>} \xd0\xb6"});
+    publish(gateway, &(struct message){.number = 6});
+    run(gateway);
+    assert_numbers(&phone, (const unsigned[]){5, 6}, 2);
+    assert_numbers(&browser, (const unsigned[]){5, 6}, 2);
+    assert_numbers(&other, (const unsigned[]){6}, 1);
+}
+
+/* Far more frames than one train holds, for rooms in every combination. */
+static void order_is_kept_across_trains(void **state)
+{
+    static const char *const targets[] = {"technology", "finance", "technology,finance", "health",
+                                          "finance,health"};
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    struct probe both;
+    struct probe finance;
+    unsigned expected_both = 0;
+
+    open_session(gateway, &both, "ada", "technology,finance");
+    open_session(gateway, &finance, "bo", "finance");
+    for (unsigned i = 0; i < 300; i++) {
+        publish(gateway, &(struct message){.number = i, .industries = targets[i % COUNT(targets)]});
+        expected_both += i % COUNT(targets) != 3;
+    }
+    run(gateway);
+    assert_int_equal(both.count, expected_both);
+    assert_int_equal(finance.count, 180);
+    for (unsigned i = 1; i < both.count; i++)
+        assert_true(both.numbers[i - 1] < both.numbers[i]);
+    for (unsigned i = 1; i < finance.count; i++)
+        assert_true(finance.numbers[i - 1] < finance.numbers[i]);
+}
+
+static void a_repeat_is_dropped(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    struct probe ada;
+
+    open_session(gateway, &ada, "ada", "technology");
+    publish(gateway, &(struct message){.number = 1, .industries = "technology", .event_id = 77});
+    publish(gateway, &(struct message){.number = 2, .industries = "technology", .event_id = 78});
+    publish(gateway, &(struct message){.number = 1, .industries = "technology", .event_id = 77});
+    publish(gateway, &(struct message){.number = 3, .industries = "technology"});
+    publish(gateway, &(struct message){.number = 3, .industries = "technology"});
+    run(gateway);
+    assert_numbers(&ada, (const unsigned[]){1, 2, 3, 3}, 4);
+}
+
+static void an_older_version_never_follows_a_newer_one(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    struct probe ada;
+
+    open_session(gateway, &ada, "ada", "");
+    publish(gateway, &(struct message){.number = 2, .user = "ada", .version = 2});
+    run(gateway);
+    publish(gateway, &(struct message){.number = 1, .user = "ada", .version = 1});
+    publish(gateway, &(struct message){.number = 2, .user = "ada", .version = 2});
+    publish(gateway, &(struct message){.number = 3, .user = "ada", .version = 3});
+    publish(gateway, &(struct message){.number = 4, .user = "ada", .version = 4});
+    run(gateway);
+    /* 3 and 4 met in the queue: only the newer was sent */
+    assert_numbers(&ada, (const unsigned[]){2, 4}, 2);
+}
+
+enum { CROWD = 1300 };
+static struct probe crowd[CROWD];
+
+static void a_crowd_is_served_in_slices(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    unsigned turns;
+
+    for (size_t i = 0; i < CROWD; i++)
+        open_session(gateway, &crowd[i], "ada", i % 2 ? "technology,finance" : "finance");
+    publish(gateway, &(struct message){.number = 1, .industries = "technology,finance"});
+    publish(gateway, &(struct message){.number = 2, .industries = "finance"});
+    turns = run(gateway);
+    assert_true(turns > CROWD / EGRESS_VISITS);
+    for (size_t i = 0; i < CROWD; i++)
+        assert_numbers(&crowd[i], (const unsigned[]){1, 2}, 2);
+}
+
+/* Between two slices of one delivery every third session closes and new ones come: who stays gets each frame
+ * once, who is new gets no frame from before twice. */
+static void members_may_come_and_go_between_slices(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe late[50];
+
+    for (size_t i = 0; i < CROWD; i++)
+        open_session(gateway, &crowd[i], "ada", "technology,finance");
+    publish(gateway, &(struct message){.number = 1, .industries = "technology"});
+    publish(gateway, &(struct message){.number = 2, .industries = "finance"});
+    assert_true(egress_run(gateway));
+    for (size_t i = 0; i < CROWD; i += 3)
+        session_close(gateway, crowd[i].session, CAUSE_CLIENT);
+    sessions_end_turn(gateway);
+    for (size_t i = 0; i < COUNT(late); i++)
+        open_session(gateway, &late[i], "bo", "technology");
+    run(gateway);
+    for (size_t i = 0; i < CROWD; i++) {
+        if (i % 3)
+            assert_numbers(&crowd[i], (const unsigned[]){1, 2}, 2);
+        else
+            assert_null(crowd[i].session);
+    }
+    for (size_t i = 0; i < COUNT(late); i++)
+        assert_true(late[i].count <= 1);
+}
+
+static void who_does_not_read_is_closed_and_harms_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gateway *gateway = &fixture->gateway;
+    struct probe slow;
+    struct probe ada;
+
+    fixture->settings.session_queue_bytes = 1000;
+    open_session(gateway, &slow, "slow", "technology");
+    open_session(gateway, &ada, "ada", "technology");
+    slow.stuck = true;
+    for (unsigned i = 0; i < 100; i++) {
+        publish(gateway, &(struct message){.number = i, .industries = "technology"});
+        run(gateway);
+    }
+    assert_null(slow.session);
+    assert_int_equal(slow.close_code, 4008);
+    assert_int_equal(ada.count, 100);
+    assert_non_null(ada.session);
+}
+
+static void what_is_malformed_is_dropped(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    struct bus_message message = {.subject = SLICE_LITERAL(SUBJECT_OUT_INDUSTRY),
+                                  .data = SLICE_LITERAL("\xff\xff")};
+    struct probe ada;
+
+    open_session(gateway, &ada, "ada", "technology");
+    intake_industry_frame(gateway, &message);
+    intake_all_frame(gateway, &message);
+    intake_control(gateway, &message);
+    message.subject = SLICE_LITERAL("pollen8.out.user.!!!");
+    intake_user_frame(gateway, &message);
+    message.subject = SLICE_LITERAL("pollen8.out.user.YWRh"); /* ada, but no event */
+    message.data = (struct slice){0};
+    intake_user_frame(gateway, &message);
+    assert_int_equal(mailbox_depth(gateway->mailbox, MAIL_FRAMES), 0);
+    run(gateway);
+    assert_int_equal(ada.count, 0);
+}
+
+int main(void)
+{
+#define EGRESS_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        EGRESS_TEST(each_member_once_however_many_industries_match),
+        EGRESS_TEST(users_get_their_own_on_every_session),
+        EGRESS_TEST(order_is_kept_across_trains),
+        EGRESS_TEST(a_repeat_is_dropped),
+        EGRESS_TEST(an_older_version_never_follows_a_newer_one),
+        EGRESS_TEST(a_crowd_is_served_in_slices),
+        EGRESS_TEST(members_may_come_and_go_between_slices),
+        EGRESS_TEST(who_does_not_read_is_closed_and_harms_nobody),
+        EGRESS_TEST(what_is_malformed_is_dropped),
+    };
+#undef EGRESS_TEST
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
