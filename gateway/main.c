@@ -167,13 +167,13 @@ static void reload(struct gateway *gateway)
 
 static enum status make_pings(struct gateway *gateway)
 {
-    const struct slice none = {0};
+    const struct slice payload = SLICE_LITERAL("p"); /* the library swallows pongs without one */
     enum status status =
         frame_create_message(FRAME_SOCKETIO, WS_TEXT, SLICE_LITERAL("2"), &gateway->pings[FRAME_SOCKETIO]);
     if (status == STATUS_OK)
-        status = frame_create_message(FRAME_JSON, WS_PING, none, &gateway->pings[FRAME_JSON]);
+        status = frame_create_message(FRAME_JSON, WS_PING, payload, &gateway->pings[FRAME_JSON]);
     if (status == STATUS_OK)
-        status = frame_create_message(FRAME_PROTOBUF, WS_PING, none, &gateway->pings[FRAME_PROTOBUF]);
+        status = frame_create_message(FRAME_PROTOBUF, WS_PING, payload, &gateway->pings[FRAME_PROTOBUF]);
     return status;
 }
 

@@ -123,6 +123,7 @@ static void on_message(struct gateway *gateway, struct session *session, bool bi
     struct client_frame frame;
     struct client_reason reason = {{0}};
     struct wire_arena arena = {0};
+    session_pong(gateway, session); /* whatever it sends, it is alive */
     if (binary != (session->format == FRAME_PROTOBUF)) {
         session_close(gateway, session, CAUSE_UNSUPPORTED);
         return;
