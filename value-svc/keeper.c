@@ -11,7 +11,7 @@
 #include "stream.h"
 
 #define TURN_MS         500
-#define TOTALS_MS       5000
+#define TOTALS_MS       2000
 #define SAMPLES_MAXIMUM 256
 
 /* "The stream had been handed out up to here at that time": once the ack floor passes the sequence, no event

@@ -287,6 +287,25 @@ static void deaths_in_a_storm(void **state)
     }
 }
 
+/* Everything in the stream is handed out and acknowledged. */
+static bool settled(void *context)
+{
+    struct slice answer;
+
+    (void)context;
+    return rig_ask(rig, "$JS.API.CONSUMER.INFO.POLLEN8_EVENTS.value-svc", "", 0, &answer) == STATUS_OK &&
+           memmem(answer.data, answer.length, "\"num_ack_pending\":0,", 20) &&
+           memmem(answer.data, answer.length, "\"num_pending\":0", 15);
+}
+
+static bool replayed(void *context)
+{
+    struct redis_server *server = context;
+    int64_t epoch = redis_integer(server, "HGET p8:epoch epoch");
+
+    return epoch > 0 && redis_integer(server, "HGET p8:epoch replayed") == epoch;
+}
+
 /* A Redis without its tail: what SAVE wrote is back, the rest is forgotten, and comes back by itself. */
 static void a_forgotten_tail(void **state)
 {
@@ -300,6 +319,7 @@ static void a_forgotten_tail(void **state)
     redis_init(&forgetful, false);
     value_start(&process, nats.url, forgetful.url, quick);
     value_wait_ready(&process, 200);
+    rig_until(replayed, &forgetful, "what the other tests left in the stream is replayed");
     rig_clear(rig);
     for (int i = 0; i < 100; i++) {
         snprintf(text, sizeof text, "{\"userId\":\"tail\",\"industries\":[\"t\"],\"eventId\":\"t%d\"}", i);
@@ -312,6 +332,7 @@ static void a_forgotten_tail(void **state)
     rig_wait(rig, "pollen8.out.user.dGFpbA", "network.update", 100);
     frame("pollen8.out.user.dGFpbA", "network.update", 99, &before);
     assert_int_equal(redis_sum(&forgetful, "tail"), 100);
+    rig_until(settled, NULL, "all is acknowledged");
     redis_stop(&forgetful, SIGKILL);
     value_wait_ready(&process, 503);
     rig_clear(rig);
@@ -351,8 +372,6 @@ static void redis_away(void **state)
     value_wait_ready(&process, 503);
     redis_start(&redis);
     wait_sum("away", 300);
-    assert_int_equal(
-        value_metric(&process, "pollen8_value_events_applied_total{event=\"connection.new\"}") >= 300, 1);
     assert_int_equal(rig_count(rig, "pollen8.dead.connection.new", NULL), 0);
     value_wait_ready(&process, 200);
     assert_int_equal(value_stop(&process, SIGTERM), 0);

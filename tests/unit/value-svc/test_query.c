@@ -238,8 +238,8 @@ static bool no_sessions(void *context)
 static void heartbeats(void **state)
 {
     (void)state;
-    beat("gw-1", 3, 3000);
-    beat("gw-2", 4, 3000);
+    beat("gw-1", 3, 1300);
+    beat("gw-2", 4, 1300);
     rig_until(seven_sessions, NULL, "both gateways' sessions are summed");
     rig_until(no_sessions, NULL, "silent gateways' sessions are gone");
 }
