@@ -41,8 +41,9 @@ static const struct config_program program = {.name = "gateway",
                                               .count = sizeof(table) / sizeof(table[0]),
                                               .options = options};
 
-#define SECRET     "0123456789abcdef0123456789abcdef"
-#define SET_SECRET "JWT_SECRET=" SECRET
+#define SECRET "0123456789abcdef0123456789abcdef"
+
+static const char set_secret[] = "JWT_SECRET=" SECRET;
 
 static struct captured captured;
 
@@ -266,10 +267,10 @@ static void run(struct run *what)
 static void loads_defaults_and_the_environment(void **state)
 {
     (void)state;
-    run(&(struct run){.environment = ENVIRONMENT(SET_SECRET)});
+    run(&(struct run){.environment = ENVIRONMENT(set_secret)});
     assert_int_equal(captured.exit_status, 0);
     assert_string_equal(captured.out, "option -1\n3001 nats://localhost:4222 1 600000 " SECRET " 0\n");
-    run(&(struct run){.environment = ENVIRONMENT(SET_SECRET, "PORT=80", "NATS_URL=", "CLIENT_SUBMIT=on",
+    run(&(struct run){.environment = ENVIRONMENT(set_secret, "PORT=80", "NATS_URL=", "CLIENT_SUBMIT=on",
                                                  "ALLOWED_ORIGINS=https://a", "DEDUPE_WINDOW=1s", "OTHER=1"),
                       .arguments = {(char[]){"--once"}}});
     assert_int_equal(captured.exit_status, 0);
@@ -287,7 +288,7 @@ static void ends_with(int status, const char *line)
 static void a_bad_value_is_one_line_and_exit_2(void **state)
 {
     (void)state;
-    run(&(struct run){.environment = ENVIRONMENT(SET_SECRET, "PORT=abc")});
+    run(&(struct run){.environment = ENVIRONMENT(set_secret, "PORT=abc")});
     ends_with(2, "gateway: PORT is 'abc', expected a whole number between 1 and 65535\n");
     run(&(struct run){.environment = ENVIRONMENT("JWT_SECRET=hunter2hunte")});
     ends_with(2, "gateway: JWT_SECRET is too short (12 bytes), expected at least 32 bytes\n");
@@ -354,7 +355,7 @@ static void a_secret_file_that_is_wrong(void **state)
     (void)state;
     run_with_secret("hunter2hunte\n", 13, NULL);
     ends_with(2, "gateway: JWT_SECRET is too short (12 bytes), expected at least 32 bytes\n");
-    run_with_secret(SECRET, 32, SET_SECRET);
+    run_with_secret(SECRET, 32, set_secret);
     ends_with(2, "gateway: JWT_SECRET and JWT_SECRET_FILE are both set, expected one\n");
     snprintf(expected, sizeof(expected), "gateway: JWT_SECRET_FILE %s is empty, expected one line\n",
              secret_path);
