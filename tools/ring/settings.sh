@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
 #
-# Where a ring lives: ports, folder, secret. A running ring's own numbers (RUN_DIR/ring.env) win over
-# defaults, so that status, emit and the others need only the RUN_DIR it was started with.
+# Where a ring lives: ports, folder, secret. `up` takes the environment and the defaults, and keeps its
+# numbers in RUN_DIR/ring.env, so that emit, watch and the others need only the RUN_DIR.
 
 settings_port() { # NAME VALUE
   [[ $2 =~ ^[0-9]{1,5}$ ]] && [ "$((10#$2))" -ge 1 ] && [ "$((10#$2))" -le 65535 ] ||
@@ -13,7 +13,7 @@ settings_count() { # OPTION VALUE
   [[ $2 =~ ^[0-9]{1,2}$ ]] && [ "$((10#$2))" -ge 1 ] || fail 2 "$1 is '$2', expected a number from 1 to 99"
 }
 
-settings_load() {
+settings_load() { # COMMAND
   RUN_DIR=${RUN_DIR:-.run}
   [[ $RUN_DIR == /* ]] || RUN_DIR=$POLLEN8_ROOT/$RUN_DIR # like the default: from the repository's root
   LOG_DIR=$RUN_DIR/log
@@ -21,7 +21,7 @@ settings_load() {
   SECRET_FILE=$RUN_DIR/jwt-secret
 
   local kept_port='' kept_ops='' kept_nats='' kept_redis='' name value
-  if [ -r "$RUN_DIR/ring.env" ]; then
+  if [ "$1" != up ] && [ -r "$RUN_DIR/ring.env" ]; then
     while IFS='=' read -r name value; do
       case $name in
         PORT) kept_port=$value ;;

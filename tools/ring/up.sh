@@ -62,7 +62,7 @@ ring_up() {
 
 up_folders() {
   local running
-  mkdir -p "$LOG_DIR" "$PID_DIR" "$RUN_DIR/nats" "$RUN_DIR/redis" || fail 1 "cannot write to $RUN_DIR"
+  mkdir -p "$LOG_DIR" "$PID_DIR" "$RUN_DIR/nats" "$RUN_DIR/redis" 2>/dev/null || fail 1 "cannot write to $RUN_DIR"
   # Held while starting, and by a ring in the foreground; what we start does not inherit it.
   exec 9>"$RUN_DIR/lock"
   flock -n 9 || fail 1 "a ring is already running (or starting) in $RUN_DIR; ./pollen8 status shows it"
@@ -189,7 +189,7 @@ up_supervise() {
   local died='' status
   echo $$ "$(process_start_time $$)" 0 0 >"$PID_DIR/supervisor"
   # A signal ends the wait and runs up_interrupted.
-  wait -n -p died
+  { wait -n -p died; } 2>/dev/null # without the shell's own line about it
   status=$?
   trap '' INT TERM HUP
   up_failed "${RING_NAMES[$died]:-a process} has ended unexpectedly (status $status)" "${RING_NAMES[$died]:-gateway-1}"
