@@ -25,7 +25,7 @@ static const struct metric_definition definitions[] = {
 #undef METRIC
 };
 
-/* What stands for a socket. */
+/* What stands for a socket. Static in each test: it is closed by the teardown. */
 struct probe {
     struct session *session; /* NULL once closed */
     unsigned numbers[FRAMES_KEPT];
@@ -253,9 +253,9 @@ static void assert_numbers(const struct probe *probe, const unsigned *expected, 
 static void each_member_once_however_many_industries_match(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
-    struct probe ada;
-    struct probe bo;
-    struct probe cy;
+    static struct probe ada;
+    static struct probe bo;
+    static struct probe cy;
 
     open_session(gateway, &ada, "ada", "technology,finance,health");
     open_session(gateway, &bo, "bo", "technology");
@@ -271,9 +271,9 @@ static void each_member_once_however_many_industries_match(void **state)
 static void users_get_their_own_on_every_session(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
-    struct probe phone;
-    struct probe browser;
-    struct probe other;
+    static struct probe phone;
+    static struct probe browser;
+    static struct probe other;
 
     open_session(gateway, &phone, "a.*>} \xd0\xb6", "technology");
     open_session(gateway, &browser, "a.*>} \xd0\xb6", "");
@@ -292,8 +292,8 @@ static void order_is_kept_across_trains(void **state)
     static const char *const targets[] = {"technology", "finance", "technology,finance", "health",
                                           "finance,health"};
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
-    struct probe both;
-    struct probe finance;
+    static struct probe both;
+    static struct probe finance;
     unsigned expected_both = 0;
 
     open_session(gateway, &both, "ada", "technology,finance");
@@ -314,7 +314,7 @@ static void order_is_kept_across_trains(void **state)
 static void a_repeat_is_dropped(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
-    struct probe ada;
+    static struct probe ada;
 
     open_session(gateway, &ada, "ada", "technology");
     publish(gateway, &(struct message){.number = 1, .industries = "technology", .event_id = 77});
@@ -329,7 +329,7 @@ static void a_repeat_is_dropped(void **state)
 static void an_older_version_never_follows_a_newer_one(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
-    struct probe ada;
+    static struct probe ada;
 
     open_session(gateway, &ada, "ada", "");
     publish(gateway, &(struct message){.number = 2, .user = "ada", .version = 2});
@@ -393,8 +393,8 @@ static void who_does_not_read_is_closed_and_harms_nobody(void **state)
 {
     struct fixture *fixture = *state;
     struct gateway *gateway = &fixture->gateway;
-    struct probe slow;
-    struct probe ada;
+    static struct probe slow;
+    static struct probe ada;
 
     fixture->settings.session_queue_bytes = 1000;
     open_session(gateway, &slow, "slow", "technology");
@@ -415,7 +415,7 @@ static void what_is_malformed_is_dropped(void **state)
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
     struct bus_message message = {.subject = SLICE_LITERAL(SUBJECT_OUT_INDUSTRY),
                                   .data = SLICE_LITERAL("\xff\xff")};
-    struct probe ada;
+    static struct probe ada;
 
     open_session(gateway, &ada, "ada", "technology");
     intake_industry_frame(gateway, &message);
