@@ -339,7 +339,9 @@ static void an_older_version_never_follows_a_newer_one(void **state)
     publish(gateway, &(struct message){.number = 3, .user = "ada", .version = 3});
     publish(gateway, &(struct message){.number = 4, .user = "ada", .version = 4});
     run(gateway);
-    /* 3 and 4 met in the queue: only the newer was sent */
+    /* 3 and 4 met in the queue: only the newer was sent; the same again is not */
+    publish(gateway, &(struct message){.number = 4, .user = "ada", .version = 4});
+    run(gateway);
     assert_numbers(&ada, (const unsigned[]){2, 4}, 2);
 }
 

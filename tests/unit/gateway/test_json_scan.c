@@ -136,12 +136,17 @@ static void refuses_every_truncation(void **state)
     assert_int_equal(json_scan_check(SLICE_LITERAL(whole), 100), STATUS_OK);
 }
 
-static void refuses_nul_bytes(void **state)
+static void refuses_control_characters(void **state)
 {
     (void)state;
     assert_int_equal(json_scan_check(slice_make("\"a\0b\"", 5), 100), STATUS_MALFORMED);
     assert_int_equal(json_scan_check(slice_make("1\0", 2), 100), STATUS_MALFORMED);
     assert_int_equal(json_scan_check(slice_make("\0", 1), 100), STATUS_MALFORMED);
+    for (char c = 0; c < 0x20; c++) {
+        const char text[] = {'"', c, '"'};
+
+        assert_int_equal(json_scan_check(slice_make(text, sizeof(text)), 100), STATUS_MALFORMED);
+    }
     assert_false(json_valid(slice_make("true\0\n", 6)));
     assert_false(json_valid(slice_make("{}\0x", 4)));
 }
@@ -257,7 +262,7 @@ int main(void)
         cmocka_unit_test(accepts_the_grammar),
         cmocka_unit_test(refuses_all_else),
         cmocka_unit_test(refuses_every_truncation),
-        cmocka_unit_test(refuses_nul_bytes),
+        cmocka_unit_test(refuses_control_characters),
         cmocka_unit_test(bounds_depth_and_values),
         cmocka_unit_test(walks_members_as_written),
         cmocka_unit_test(walks_stay_inside_unchecked_text),

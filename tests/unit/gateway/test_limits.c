@@ -104,6 +104,12 @@ static void a_clock_that_goes_back_gives_nothing(void **state)
     assert_int_equal(token_bucket_take(&bucket, &rule, 2000, NULL), STATUS_RATE_LIMITED);
     assert_int_equal(token_bucket_take(&bucket, &rule, 10999, NULL), STATUS_RATE_LIMITED);
     assert_int_equal(token_bucket_take(&bucket, &rule, 11000, NULL), STATUS_OK);
+
+    const struct token_rule two = {.per_minute = 60, .burst = 2};
+    bucket = (struct token_bucket){0};
+    assert_int_equal(token_bucket_take(&bucket, &two, 10000, NULL), STATUS_OK);
+    assert_int_equal(token_bucket_take(&bucket, &two, 2000, NULL), STATUS_OK);
+    assert_int_equal(token_bucket_take(&bucket, &two, 10999, NULL), STATUS_RATE_LIMITED);
 }
 
 static void a_bucket_is_small(void **state)

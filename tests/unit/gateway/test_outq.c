@@ -159,6 +159,23 @@ static void a_full_queue_still_coalesces(void **state)
     outq_clear(&outq);
 }
 
+/* The bytes follow when the newer frame is longer or shorter than the one it replaces. */
+static void a_replaced_frame_counts_with_its_own_length(void **state)
+{
+    static const unsigned numbers[] = {1, 1000000, 2};
+    struct outq outq = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        assert_int_equal(push(&outq, numbers[i], 77, LARGE), STATUS_OK);
+        assert_int_equal(outq.count, 1);
+        assert_int_equal(outq.bytes, frame_wire(outq_frames(&outq)[0], FRAME_JSON)->length);
+    }
+    pop(&outq, 2);
+    assert_int_equal(outq.bytes, 0);
+    outq_clear(&outq);
+}
+
 static void every_reference_is_given_back(void **state)
 {
     struct outq first = {0};
@@ -207,6 +224,7 @@ int main(void)
         cmocka_unit_test(is_bounded_in_count),
         cmocka_unit_test(a_newer_frame_takes_the_older_ones_place),
         cmocka_unit_test(a_full_queue_still_coalesces),
+        cmocka_unit_test(a_replaced_frame_counts_with_its_own_length),
         cmocka_unit_test(every_reference_is_given_back),
         cmocka_unit_test(a_trimmed_queue_is_empty_and_small),
     };
