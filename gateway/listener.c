@@ -149,6 +149,8 @@ static int open_socket(const struct sockaddr_storage *address, socklen_t length)
 
 static struct lws_vhost *create_vhost(const struct gateway *gateway, struct lws_context *context)
 {
+    static const lws_retry_bo_t no_validity_checks = {
+        0}; /* a sorted list of timers, slow with many sessions */
     struct lws_context_creation_info info;
     const struct settings *settings = gateway->settings;
     memset(&info, 0, sizeof(info));
@@ -158,6 +160,7 @@ static struct lws_vhost *create_vhost(const struct gateway *gateway, struct lws_
     info.alpn = "http/1.1"; /* HTTP/2 of the packaged library is not safe */
     info.timeout_secs = 10;
     info.keepalive_timeout = 60;
+    info.retry_and_idle_policy = &no_validity_checks;
     if (settings->tls_cert_file && settings->tls_cert_file[0]) {
         info.ssl_cert_filepath = settings->tls_cert_file;
         info.ssl_private_key_filepath = settings->tls_key_file;
@@ -225,12 +228,17 @@ enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop, str
 uint16_t listener_port(const struct listener *listener)
 {
     struct sockaddr_storage address = {0};
+    struct sockaddr_in6 ipv6;
+    struct sockaddr_in ipv4;
     socklen_t length = sizeof(address);
     if (getsockname(listener->descriptor, (struct sockaddr *)&address, &length) != 0)
         return 0;
-    if (address.ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)(const void *)&address)->sin6_port);
-    return ntohs(((const struct sockaddr_in *)(const void *)&address)->sin_port);
+    if (address.ss_family == AF_INET6) {
+        memcpy(&ipv6, &address, sizeof(ipv6));
+        return ntohs(ipv6.sin6_port);
+    }
+    memcpy(&ipv4, &address, sizeof(ipv4));
+    return ntohs(ipv4.sin_port);
 }
 
 void listener_stop(struct listener *listener)

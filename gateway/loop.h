@@ -31,7 +31,7 @@ void loop_run(struct loop *loop);
 void loop_end(struct loop *loop);
 
 /* Wakes the loop. Any thread. */
-void loop_wake(void *loop);
+void loop_wake(void *context);
 
 void loop_free(struct loop *loop);
 

@@ -34,11 +34,11 @@ struct mailbox *mailbox_create(size_t frames_maximum, void (*wake)(void *context
 void mailbox_free(struct mailbox *mailbox, void (*dispose)(struct mail *mail));
 
 /* STATUS_FULL at the bound of the lane: the mail stays the caller's. */
-enum status mailbox_post(struct mailbox *mailbox, enum mail_lane lane, struct mail *mail);
+enum status mailbox_post(struct mailbox *mailbox, enum mail_lane number, struct mail *mail);
 
 /* The oldest, or NULL; mailbox_peek leaves it there. Loop thread. */
-struct mail *mailbox_take(struct mailbox *mailbox, enum mail_lane lane);
-const struct mail *mailbox_peek(struct mailbox *mailbox, enum mail_lane lane);
+struct mail *mailbox_take(struct mailbox *mailbox, enum mail_lane number);
+const struct mail *mailbox_peek(struct mailbox *mailbox, enum mail_lane number);
 
 /* How many wait. Any thread; a moment's view. */
 size_t mailbox_depth(const struct mailbox *mailbox, enum mail_lane lane);

@@ -17,17 +17,17 @@ static struct frame **slots(struct outq *outq)
 static void move_to_front(struct outq *outq)
 {
     struct frame **all = slots(outq);
-    memmove(all, all + outq->head, outq->count * sizeof(*all));
+    memmove(all, all + outq->head, outq->count * sizeof(struct frame *));
     outq->head = 0;
 }
 
 static enum status grow(struct outq *outq)
 {
     uint16_t capacity = outq->capacity ? (uint16_t)(outq->capacity * 2) : 8;
-    struct frame **all = malloc(capacity * sizeof(*all));
+    struct frame **all = malloc(capacity * sizeof(struct frame *));
     if (!all)
         return STATUS_NO_MEMORY;
-    memcpy(all, slots(outq) + outq->head, outq->count * sizeof(*all));
+    memcpy(all, slots(outq) + outq->head, outq->count * sizeof(struct frame *));
     if (outq->capacity)
         free(outq->in.frames);
     outq->in.frames = all;

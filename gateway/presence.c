@@ -42,7 +42,7 @@ static void gather_one(void *context, const struct room *room)
     struct counts *counts = context;
     if (counts->count == counts->capacity) {
         size_t capacity = counts->capacity ? counts->capacity * 2 : 64;
-        const struct room **rooms = realloc(counts->rooms, capacity * sizeof(*rooms));
+        const struct room **rooms = realloc(counts->rooms, capacity * sizeof(const struct room *));
         if (!rooms) {
             counts->failed = true;
             return;

@@ -240,7 +240,7 @@ static enum status refusal_of(const struct session *session, const struct reques
     const Pollen8__Identity *identity = session->identity ? &session->identity->message : NULL;
     switch (request->status) {
     case STATUS_NO_RESPONDERS:
-        if (request->kind == REQUEST_VERIFY)
+        if (request->kind == REQUEST_VERIFY || !identity)
             return STATUS_AUTH_UNAVAILABLE;
         return permission_literal(identity->permissions, identity->n_permissions, "emit",
                                   slice_from_string(request->event))

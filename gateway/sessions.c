@@ -86,7 +86,7 @@ static enum status reserve(struct sessions *sessions)
     if (!slots)
         return STATUS_NO_MEMORY;
     sessions->slots = slots;
-    struct session **dirty = realloc(sessions->dirty, capacity * sizeof(*dirty));
+    struct session **dirty = realloc(sessions->dirty, capacity * sizeof(struct session *));
     if (!dirty)
         return STATUS_NO_MEMORY;
     sessions->dirty = dirty;

@@ -9,6 +9,6 @@
 
 /* A thread's function; the argument is the struct service. Returns NULL after service_stop, its batch done.
  */
-void *consumer_run(void *service);
+void *consumer_run(void *context);
 
 #endif

@@ -8,6 +8,6 @@
 #define POLLEN8_VALUE_KEEPER_H
 
 /* A thread's function; the argument is the struct service. Returns NULL after service_stop. */
-void *keeper_run(void *service);
+void *keeper_run(void *context);
 
 #endif

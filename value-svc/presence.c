@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "check.h"
 #include "common/industry.h"
 #include "common/log.h"
 #include "presence.pb-c.h"
@@ -89,13 +90,14 @@ static void add_industry(void *context, struct slice name, uint64_t sessions)
 {
     struct totals *totals = context;
 
+    CHECK(totals->industries);
     for (size_t i = 0; i < totals->count; i++) {
         if (slice_equal_string(name, totals->industries[i].name)) {
             totals->industries[i].sessions += sessions;
             return;
         }
     }
-    if (totals->count == INDUSTRIES_BOUND || name.length >= INDUSTRY_NORMALISED_SIZE) {
+    if (totals->count == INDUSTRIES_BOUND || name.length == 0 || name.length >= INDUSTRY_NORMALISED_SIZE) {
         totals->rest += sessions;
         return;
     }

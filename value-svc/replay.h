@@ -11,6 +11,6 @@
 #define POLLEN8_VALUE_REPLAY_H
 
 /* A thread's function; the argument is the struct service. Returns NULL after service_stop. */
-void *replay_run(void *service);
+void *replay_run(void *context);
 
 #endif

@@ -185,6 +185,7 @@ static enum status parse_scheme(const struct parse *parse, struct slice *text, s
     return STATUS_OK;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): `error` is written to through struct parse */
 enum status store_url_parse(const char *text, struct store_url *url, char *error, size_t error_size)
 {
     const struct parse parse = {.error = error, .error_size = error_size};
