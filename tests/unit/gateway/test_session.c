@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The table of session states: which moves there are, and what each state may do. The rows are written out
- * here once more on purpose: a change of the table must be meant twice.
+ * The table of session states, written out here once more on purpose: a change of it must be meant twice.
+ * Then what time does to a session, and how it is found again by what was in flight.
  */
-#include "gateway_test.h"
-
-#include "../../../gateway/session.h"
+#include "gateway_fixture.h"
 
 static void moves_are_these_and_no_others(void **state)
 {
@@ -63,14 +61,208 @@ static void a_session_is_small(void **state)
     assert_true(sizeof(struct membership) <= 16);
 }
 
+static void a_heartbeat_wants_its_answer(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe probe;
+
+    connect_session(gateway, &probe, FRAME_JSON, 0);
+    pass_time(gateway, 24900);
+    assert_int_equal(probe.pings, 0);
+    pass_time(gateway, 200);
+    assert_int_equal(probe.pings, 1);
+    pass_time(gateway, 19800);
+    assert_non_null(probe.session);
+    session_pong(gateway, probe.session);
+    session_pong(gateway, probe.session); /* one too many changes nothing */
+    pass_time(gateway, 24900);
+    assert_int_equal(probe.pings, 1);
+    pass_time(gateway, 200);
+    assert_int_equal(probe.pings, 2);
+    pass_time(gateway, 20100);
+    assert_null(probe.session);
+    assert_int_equal(probe.close_code, 1001);
+}
+
+static void who_does_not_join_in_time_is_closed(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe socketio;
+    static struct probe plain;
+
+    connect_session(gateway, &socketio, FRAME_SOCKETIO, gateway->now_ms + 1000);
+    connect_session(gateway, &plain, FRAME_JSON, gateway->now_ms + 2000);
+    pass_time(gateway, 900);
+    assert_non_null(socketio.session);
+    pass_time(gateway, 200);
+    assert_null(socketio.session);
+    assert_int_equal(socketio.close_code, 1000);
+    assert_non_null(plain.session);
+    pass_time(gateway, 1000);
+    assert_null(plain.session);
+    assert_int_equal(plain.close_code, 4001);
+}
+
+static void an_expired_token_ends_an_open_session(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe probe;
+
+    open_session(gateway, &probe, "ada", "technology");
+    probe.session->deadline_ms = gateway->now_ms + 5000;
+    session_rearm(gateway, probe.session);
+    pass_time(gateway, 4900);
+    assert_non_null(probe.session);
+    pass_time(gateway, 200);
+    assert_null(probe.session);
+    assert_int_equal(probe.close_code, 4001);
+    assert_int_equal(rooms_find(gateway->rooms, ROOM_INDUSTRY, SLICE_LITERAL("technology"))->count, 0);
+}
+
+static void a_stuck_socket_is_closed(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe stuck;
+    static struct probe slow;
+
+    open_session(gateway, &stuck, "ada", "");
+    open_session(gateway, &slow, "bo", "");
+    session_wrote(gateway, stuck.session, false);
+    session_wrote(gateway, slow.session, false);
+    pass_time(gateway, 19000);
+    session_wrote(gateway, slow.session, true);
+    pass_time(gateway, 2000);
+    assert_null(stuck.session);
+    assert_int_equal(stuck.close_code, 4008);
+    assert_non_null(slow.session);
+}
+
+/* What was in flight for a session must never find another one, nor the same after it has left. */
+static void handles_find_only_their_session(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe probes[300];
+    uint64_t handles[COUNT(probes)];
+    uint64_t before;
+
+    for (size_t i = 0; i < COUNT(probes); i++) {
+        connect_session(gateway, &probes[i], FRAME_JSON, 0);
+        handles[i] = probes[i].session->handle;
+    }
+    assert_int_equal(sessions_count(gateway->sessions), COUNT(probes));
+    for (size_t i = 0; i < COUNT(probes); i++)
+        assert_ptr_equal(sessions_find(gateway->sessions, handles[i]), probes[i].session);
+    for (size_t i = 0; i < COUNT(probes); i += 2)
+        session_close(gateway, probes[i].session, CAUSE_CLIENT);
+    sessions_end_turn(gateway);
+    for (size_t i = 0; i < COUNT(probes); i += 2)
+        connect_session(gateway, &probes[i], FRAME_JSON, 0); /* into the same slots */
+    for (size_t i = 0; i < COUNT(probes); i++)
+        assert_ptr_equal(sessions_find(gateway->sessions, handles[i]), i % 2 ? probes[i].session : NULL);
+    assert_null(sessions_find(gateway->sessions, UINT64_MAX));
+    assert_null(sessions_find(gateway->sessions, 0));
+
+    open_session(gateway, &probes[0], "ada", "");
+    before = probes[0].session->handle;
+    session_leave(gateway, probes[0].session, 0);
+    assert_null(sessions_find(gateway->sessions, before));
+    assert_ptr_equal(sessions_find(gateway->sessions, probes[0].session->handle), probes[0].session);
+    assert_int_equal(probes[0].session->state, SESSION_CONNECTED);
+    assert_int_equal(probes[0].session->membership_count, 0);
+}
+
+static void send_number(struct gateway *gateway, struct session *session, unsigned number, uint64_t coalesce,
+                        uint64_t epoch, uint64_t version)
+{
+    struct frame_rule rule = {.coalesce = coalesce, .epoch = epoch, .version = version};
+    struct frame *frame = NULL;
+    char data[16];
+
+    snprintf(data, sizeof(data), "%u", number);
+    assert_int_equal(frame_create_event(SLICE_LITERAL("a"), slice_from_string(data), &rule, &frame),
+                     STATUS_OK);
+    session_send(gateway, session, frame);
+    sessions_flush(gateway);
+    frame_unref(frame);
+}
+
+static void versions_are_by_key_and_epoch(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static const unsigned expected[] = {1, 2, 5, 7, 8, 9};
+    static struct probe probe;
+
+    open_session(gateway, &probe, "ada", "");
+    send_number(gateway, probe.session, 1, 10, 1, 5);
+    send_number(gateway, probe.session, 2, 20, 1, 1); /* another key */
+    send_number(gateway, probe.session, 3, 10, 1, 5);
+    send_number(gateway, probe.session, 4, 10, 1, 4);
+    send_number(gateway, probe.session, 5, 10, 2, 1); /* a new epoch starts over */
+    send_number(gateway, probe.session, 6, 10, 1, 9); /* the old epoch is past */
+    send_number(gateway, probe.session, 7, 10, 0, 0); /* unversioned */
+    send_number(gateway, probe.session, 8, 0, 1, 1);  /* no key: nothing to compare with */
+    send_number(gateway, probe.session, 9, 0, 1, 1);
+    assert_int_equal(probe.count, COUNT(expected));
+    for (size_t i = 0; i < COUNT(expected); i++)
+        assert_int_equal(probe.numbers[i], expected[i]);
+}
+
+static void versions_are_bounded(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe probe;
+
+    open_session(gateway, &probe, "ada", "");
+    for (unsigned round = 1; round <= 3; round++)
+        for (unsigned key = 1; key <= 100; key++)
+            send_number(gateway, probe.session, key, key, 1, round);
+    assert_int_equal(probe.session->version_count, SESSION_VERSIONS_MAXIMUM);
+    assert_int_equal(probe.count, 300);
+    send_number(gateway, probe.session, 100, 100, 1, 3); /* the newest keys are the ones still known */
+    assert_int_equal(probe.count, 300);
+}
+
+static void closing_is_once_and_tells_what_waits(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    struct frame *frame = NULL;
+    static struct probe probe;
+    struct session *session;
+
+    open_session(gateway, &probe, "ada", "technology");
+    session = probe.session;
+    assert_int_equal(frame_create_event(SLICE_LITERAL("a"), SLICE_LITERAL("7"), NULL, &frame), STATUS_OK);
+    session_send(gateway, session, frame);
+    session_close(gateway, session, CAUSE_REVOKED);
+    assert_int_equal(probe.close_code, 4003);
+    assert_int_equal(probe.count, 1);
+    assert_int_equal(probe.numbers[0], 7);
+    probe.close_code = 0;
+    session_close(gateway, session, CAUSE_NORMAL);
+    session_send(gateway, session, frame);
+    assert_int_equal(probe.close_code, 0);
+    assert_int_equal(sessions_count(gateway->sessions), 0);
+    frame_unref(frame);
+}
+
 int main(void)
 {
+#define SESSION_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moves_are_these_and_no_others),
         cmocka_unit_test(nothing_leaves_closing),
         cmocka_unit_test(only_open_sessions_take_part),
         cmocka_unit_test(a_session_is_small),
+        SESSION_TEST(a_heartbeat_wants_its_answer),
+        SESSION_TEST(who_does_not_join_in_time_is_closed),
+        SESSION_TEST(an_expired_token_ends_an_open_session),
+        SESSION_TEST(a_stuck_socket_is_closed),
+        SESSION_TEST(handles_find_only_their_session),
+        SESSION_TEST(versions_are_by_key_and_epoch),
+        SESSION_TEST(versions_are_bounded),
+        SESSION_TEST(closing_is_once_and_tells_what_waits),
     };
+#undef SESSION_TEST
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * A gateway without broker and sockets, for tests: real rooms, sessions, wheel, mailbox and metrics. What
+ * stands for a socket is a probe, whose flush notes the numbers that frames of tests carry as their data.
+ */
+#ifndef POLLEN8_TESTS_GATEWAY_FIXTURE_H
+#define POLLEN8_TESTS_GATEWAY_FIXTURE_H
+
+#include "gateway_test.h"
+
+#include <stdio.h>
+
+#include "../../../gateway/dedupe.h"
+#include "../../../gateway/egress.h"
+#include "../../../gateway/gateway.h"
+#include "../../../gateway/intake.h"
+#include "../../../gateway/membership.h"
+#include "../../../gateway/session.h"
+
+enum { FRAMES_KEPT = 400 };
+
+static const struct metric_definition definitions[] = {
+#define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
+#include "../../../gateway/metrics.def"
+#undef METRIC
+};
+
+/* What stands for a socket. Static in each test: it is closed by the teardown. */
+struct probe {
+    struct session *session; /* NULL once closed */
+    unsigned numbers[FRAMES_KEPT];
+    unsigned count;
+    unsigned pings;
+    bool stuck; /* takes nothing */
+    uint16_t close_code;
+};
+
+struct fixture {
+    struct gateway gateway;
+    struct settings settings;
+};
+
+static inline unsigned number_of(const struct frame *frame)
+{
+    return (unsigned)strtoul(frame->text + frame->event_length, NULL, 10);
+}
+
+static inline void flush(struct gateway *gateway, struct session *session)
+{
+    struct probe *probe = session->transport;
+
+    (void)gateway;
+    while (session->outq.count > 0 && !probe->stuck) {
+        struct frame *frame = outq_frames(&session->outq)[0];
+
+        assert_true(probe->count < FRAMES_KEPT);
+        probe->numbers[probe->count++] = number_of(frame);
+        outq_pop(&session->outq, 1, frame_wire(frame, (enum frame_format)session->format)->length);
+    }
+}
+
+static inline void opened(struct gateway *gateway, struct session *session, struct slice id)
+{
+    (void)gateway;
+    (void)session;
+    (void)id;
+}
+
+static inline void refused(struct gateway *gateway, struct session *session, struct slice id,
+                           const struct client_result *result)
+{
+    (void)result;
+    opened(gateway, session, id);
+}
+
+static inline void ping(struct gateway *gateway, struct session *session)
+{
+    struct probe *probe = session->transport;
+
+    (void)gateway;
+    probe->pings++;
+}
+
+static inline void note_close(struct gateway *gateway, struct session *session, uint16_t code,
+                              const char *text)
+{
+    struct probe *probe = session->transport;
+
+    (void)gateway;
+    (void)text;
+    probe->close_code = code;
+    probe->session = NULL;
+}
+
+static const struct transport_ops ops = {
+    .name = "test", .flush = flush, .opened = opened, .refused = refused, .ping = ping, .close = note_close};
+
+static inline void wake(void *context)
+{
+    (void)context;
+}
+
+static inline int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct gateway *gateway = &fixture->gateway;
+
+    assert_non_null(fixture);
+    fixture->settings.session_queue_bytes = 262144;
+    fixture->settings.ping_interval = 25000;
+    fixture->settings.ping_timeout = 20000;
+    fixture->settings.write_timeout = 20000;
+    gateway->settings = &fixture->settings;
+    gateway->now_ms = 1000;
+    assert_int_equal(metrics_create(definitions, METRIC_COUNT, &gateway->metrics), STATUS_OK);
+    gateway->mailbox = mailbox_create(10000, wake, NULL);
+    gateway->wheel = wheel_create(gateway->now_ms, gateway);
+    gateway->rooms = rooms_create(42);
+    gateway->sessions = sessions_create();
+    gateway->egress = egress_create();
+    gateway->dedupe = dedupe_create(10000, 1000);
+    rooms_on_move(gateway->rooms, membership_moved);
+    *state = fixture;
+    return 0;
+}
+
+static inline void dispose(struct mail *mail)
+{
+    delivery_free((struct delivery *)(void *)mail);
+}
+
+static inline int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    struct gateway *gateway = &fixture->gateway;
+
+    for (size_t i = 0; i < sessions_slots(gateway->sessions); i++)
+        if (sessions_at(gateway->sessions, i))
+            session_close(gateway, sessions_at(gateway->sessions, i), CAUSE_NORMAL);
+    sessions_end_turn(gateway);
+    mailbox_free(gateway->mailbox, dispose);
+    egress_free(gateway->egress);
+    rooms_free(gateway->rooms);
+    sessions_free(gateway->sessions);
+    dedupe_free(gateway->dedupe);
+    wheel_free(gateway->wheel);
+    metrics_free(gateway->metrics);
+    free(fixture);
+    return 0;
+}
+
+static inline void join(struct gateway *gateway, struct session *session, enum room_kind kind,
+                        const char *key)
+{
+    size_t count = session->membership_count;
+    struct membership *list = realloc(session->memberships, (count + 1) * sizeof(*list));
+
+    assert_non_null(list);
+    session->memberships = list;
+    list[count] = (struct membership){0};
+    assert_int_equal(rooms_join(gateway->rooms, kind, slice_from_string(key), session, &list[count]),
+                     STATUS_OK);
+    session->membership_count++;
+}
+
+/* A session that has just connected. */
+static inline void connect_session(struct gateway *gateway, struct probe *probe, enum frame_format format,
+                                   uint64_t deadline_ms)
+{
+    *probe = (struct probe){.session = session_create(gateway, &ops, probe, format, deadline_ms)};
+    assert_non_null(probe->session);
+}
+
+/* Lets time pass as the loop does: from one timer to the next. */
+static inline void pass_time(struct gateway *gateway, uint64_t milliseconds)
+{
+    uint64_t end = gateway->now_ms + milliseconds;
+
+    while (wheel_next(gateway->wheel) <= end) {
+        gateway->now_ms = wheel_next(gateway->wheel);
+        wheel_advance(gateway->wheel, gateway->now_ms);
+        sessions_flush(gateway);
+        sessions_end_turn(gateway);
+    }
+    gateway->now_ms = end;
+}
+
+/* An open session of `user` in the industries named, separated by commas. It has no identity: nothing here
+ * asks for one. */
+static inline void open_session(struct gateway *gateway, struct probe *probe, const char *user,
+                                const char *industries)
+{
+    struct session *session;
+    char list[200];
+    char *rest = NULL;
+
+    connect_session(gateway, probe, FRAME_JSON, 0);
+    session = probe->session;
+    join(gateway, session, ROOM_EVERYONE, "");
+    join(gateway, session, ROOM_USER, user);
+    snprintf(list, sizeof(list), "%s", industries);
+    for (char *name = strtok_r(list, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
+        join(gateway, session, ROOM_INDUSTRY, name);
+    session->state = SESSION_OPEN;
+}
+
+#endif
