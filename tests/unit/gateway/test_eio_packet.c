@@ -42,7 +42,7 @@ static void decodes_each_type(void **state)
 
 static void refuses_what_is_no_packet(void **state)
 {
-    static const char *const rows[] = {"", "7", "9", "a", " 2", "b", "bAQI=", "\x1e", "\xff", "/", ":"};
+    static const char *const rows[] = {"", "7", "9", "a", " 2", "b", "bAQI=", "\036", "\xff", "/", ":"};
     struct eio_packet packet;
 
     (void)state;
@@ -58,10 +58,7 @@ static void refuses_what_is_no_packet(void **state)
 
 static void walks_a_payload(void **state)
 {
-    struct slice body = exact_string("4hello\x1e"
-                                     "2\x1e"
-                                     "bAQIDBA==\x1e"
-                                     "4\xe2\x82\xac");
+    struct slice body = exact_string("4hello\0362\036bAQIDBA==\0364\xe2\x82\xac");
     struct buf scratch;
     struct eio_payload payload;
     struct eio_packet packet;
@@ -106,26 +103,8 @@ static enum status walk_all(const char *text, size_t maximum, size_t scratch_max
 static void refuses_bad_payloads(void **state)
 {
     static const char *const rows[] = {
-        "",
-        "\x1e",
-        "2\x1e",
-        "\x1e"
-        "2",
-        "2\x1e\x1e"
-        "2",
-        "4a\x1e"
-        "9",
-        "bA",
-        "bAQ=",
-        "b====",
-        "bA===",
-        "bAQ=A",
-        "bAQI=AQI=",
-        "bAQ\n=",
-        "bAQ-_",
-        "bAR==",
-        "bAQJ=",
-        "bAQI=\x1e",
+        "",      "\036",  "2\036",     "\0362",  "2\036\0362", "4a\0369", "bA",    "bAQ=",      "b====",
+        "bA===", "bAQ=A", "bAQI=AQI=", "bAQ\n=", "bAQ-_",      "bAR==",   "bAQJ=", "bAQI=\036",
     };
     size_t count;
 
@@ -143,17 +122,9 @@ static void bounds_packets_and_bytes(void **state)
     size_t count;
 
     (void)state;
-    assert_int_equal(walk_all("2\x1e"
-                              "2\x1e"
-                              "2",
-                              3, 0, &count),
-                     STATUS_NOT_FOUND);
+    assert_int_equal(walk_all("2\0362\0362", 3, 0, &count), STATUS_NOT_FOUND);
     assert_int_equal(count, 3);
-    assert_int_equal(walk_all("2\x1e"
-                              "2\x1e"
-                              "2",
-                              2, 0, &count),
-                     STATUS_FULL);
+    assert_int_equal(walk_all("2\0362\0362", 2, 0, &count), STATUS_FULL);
     assert_int_equal(count, 2);
     assert_int_equal(walk_all("bAQIDBA==", 10, 4, &count), STATUS_NOT_FOUND);
     assert_int_equal(walk_all("bAQIDBA==", 10, 3, &count), STATUS_FULL);
@@ -193,9 +164,7 @@ static void encodes_a_payload(void **state)
     assert_int_equal(eio_payload_append(&body, EIO_MESSAGE, SLICE_LITERAL("hello")), STATUS_OK);
     assert_int_equal(eio_payload_append_encoded(&body, SLICE_LITERAL("2")), STATUS_OK);
     assert_int_equal(eio_payload_append_binary(&body, SLICE_LITERAL("\x01\x02\x03\x04")), STATUS_OK);
-    assert_buf(&body, "4hello\x1e"
-                      "2\x1e"
-                      "bAQIDBA==");
+    assert_buf(&body, "4hello\0362\036bAQIDBA==");
     assert_int_equal(eio_packet_append(&body, EIO_PONG, SLICE_LITERAL("probe")), STATUS_OK);
     assert_buf(&body, "3probe");
     buf_done(&body);

@@ -9,37 +9,37 @@
 struct row {
     const char *text;
     enum sio_type type;
+    unsigned attachments;
     const char *name_space;
     const char *ack; /* NULL: none */
     const char *payload;
-    unsigned attachments;
 };
 
 static const struct row valid[] = {
-    {"0", SIO_CONNECT, "/", NULL, "", 0},
-    {"0{\"token\":\"x\"}", SIO_CONNECT, "/", NULL, "{\"token\":\"x\"}", 0},
-    {"0/custom", SIO_CONNECT, "/custom", NULL, "", 0},
-    {"0/custom,", SIO_CONNECT, "/custom", NULL, "", 0},
-    {"0/admin,{\"sid\":\"oSO0OpakMV_3jnilAAAA\"}", SIO_CONNECT, "/admin", NULL,
-     "{\"sid\":\"oSO0OpakMV_3jnilAAAA\"}", 0},
-    {"1", SIO_DISCONNECT, "/", NULL, "", 0},
-    {"1/admin,", SIO_DISCONNECT, "/admin", NULL, "", 0},
-    {"2[\"hello\",1]", SIO_EVENT, "/", NULL, "[\"hello\",1]", 0},
-    {"2/admin,456[\"project:delete\",123]", SIO_EVENT, "/admin", "456", "[\"project:delete\",123]", 0},
-    {"20[\"a\"]", SIO_EVENT, "/", "0", "[\"a\"]", 0},
-    {"212[\"hello\", {\"a\":1}]", SIO_EVENT, "/", "12", "[\"hello\", {\"a\":1}]", 0},
-    {"29007199254740992[\"a\"]", SIO_EVENT, "/", "9007199254740992", "[\"a\"]", 0},
-    {"3/admin,456[]", SIO_ACK, "/admin", "456", "[]", 0},
-    {"30[{\"ok\":true}]", SIO_ACK, "/", "0", "[{\"ok\":true}]", 0},
-    {"4{\"message\":\"Not authorized\"}", SIO_CONNECT_ERROR, "/", NULL, "{\"message\":\"Not authorized\"}",
-     0},
-    {"4\"Not authorized\"", SIO_CONNECT_ERROR, "/", NULL, "\"Not authorized\"", 0},
-    {"51-[\"hello\",{\"_placeholder\":true,\"num\":0}]", SIO_BINARY_EVENT, "/", NULL,
-     "[\"hello\",{\"_placeholder\":true,\"num\":0}]", 1},
-    {"51-/admin,456[\"project:delete\",{\"_placeholder\":true,\"num\":0}]", SIO_BINARY_EVENT, "/admin", "456",
-     "[\"project:delete\",{\"_placeholder\":true,\"num\":0}]", 1},
-    {"61-/admin,456[{\"_placeholder\":true,\"num\":0}]", SIO_BINARY_ACK, "/admin", "456",
-     "[{\"_placeholder\":true,\"num\":0}]", 1},
+    {"0", SIO_CONNECT, 0, "/", NULL, ""},
+    {"0{\"token\":\"x\"}", SIO_CONNECT, 0, "/", NULL, "{\"token\":\"x\"}"},
+    {"0/custom", SIO_CONNECT, 0, "/custom", NULL, ""},
+    {"0/custom,", SIO_CONNECT, 0, "/custom", NULL, ""},
+    {"0/admin,{\"sid\":\"oSO0OpakMV_3jnilAAAA\"}", SIO_CONNECT, 0, "/admin", NULL,
+     "{\"sid\":\"oSO0OpakMV_3jnilAAAA\"}"},
+    {"1", SIO_DISCONNECT, 0, "/", NULL, ""},
+    {"1/admin,", SIO_DISCONNECT, 0, "/admin", NULL, ""},
+    {"2[\"hello\",1]", SIO_EVENT, 0, "/", NULL, "[\"hello\",1]"},
+    {"2/admin,456[\"project:delete\",123]", SIO_EVENT, 0, "/admin", "456", "[\"project:delete\",123]"},
+    {"20[\"a\"]", SIO_EVENT, 0, "/", "0", "[\"a\"]"},
+    {"212[\"hello\", {\"a\":1}]", SIO_EVENT, 0, "/", "12", "[\"hello\", {\"a\":1}]"},
+    {"29007199254740992[\"a\"]", SIO_EVENT, 0, "/", "9007199254740992", "[\"a\"]"},
+    {"3/admin,456[]", SIO_ACK, 0, "/admin", "456", "[]"},
+    {"30[{\"ok\":true}]", SIO_ACK, 0, "/", "0", "[{\"ok\":true}]"},
+    {"4{\"message\":\"Not authorized\"}", SIO_CONNECT_ERROR, 0, "/", NULL,
+     "{\"message\":\"Not authorized\"}"},
+    {"4\"Not authorized\"", SIO_CONNECT_ERROR, 0, "/", NULL, "\"Not authorized\""},
+    {"51-[\"hello\",{\"_placeholder\":true,\"num\":0}]", SIO_BINARY_EVENT, 1, "/", NULL,
+     "[\"hello\",{\"_placeholder\":true,\"num\":0}]"},
+    {"51-/admin,456[\"project:delete\",{\"_placeholder\":true,\"num\":0}]", SIO_BINARY_EVENT, 1, "/admin",
+     "456", "[\"project:delete\",{\"_placeholder\":true,\"num\":0}]"},
+    {"61-/admin,456[{\"_placeholder\":true,\"num\":0}]", SIO_BINARY_ACK, 1, "/admin", "456",
+     "[{\"_placeholder\":true,\"num\":0}]"},
 };
 
 static void decodes_the_documents_examples(void **state)
