@@ -276,7 +276,7 @@ static enum status load(struct users_file *store, struct table **ret_table, char
         status =
             table_parse(slice_make(text, (size_t)store->seen.st_size), ret_table, reason, sizeof(reason));
     if (status != STATUS_OK)
-        snprintf(error, error_size, "users file %s: %s", store->path, reason);
+        snprintf(error, error_size, "USER_STORE file:%s: %s", store->path, reason);
     free(text);
     return status;
 }
