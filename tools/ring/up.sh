@@ -50,6 +50,7 @@ ring_up() {
   up_seed
 
   trap 'up_interrupted' INT TERM HUP
+  [ -n "$detach" ] || echo $$ "$(process_start_time $$)" 0 0 >"$PID_DIR/supervisor"
   up_start "$gateways" "$auths" "$values"
   up_wait_ready
   up_tell "$gateways" "$detach"
@@ -187,7 +188,6 @@ up_tell() {
 
 up_supervise() {
   local died='' status
-  echo $$ "$(process_start_time $$)" 0 0 >"$PID_DIR/supervisor"
   # A signal ends the wait and runs up_interrupted.
   { wait -n -p died; } 2>/dev/null # without the shell's own line about it
   status=$?
