@@ -230,9 +230,9 @@ const struct lws_protocols *http_protocols(void)
 {
     /* Received in small pieces, because each connection keeps a buffer of that size; sent in large ones. */
     static const struct lws_protocols protocols[] = {
-        {"http", callback, sizeof(struct slot), 1024, 0, NULL, 65536},
-        {WS_JSON_SUBPROTOCOL, callback, sizeof(struct slot), 1024, 0, NULL, 65536},
-        {WS_PROTO_SUBPROTOCOL, callback, sizeof(struct slot), 1024, 0, NULL, 65536},
+        {"http", callback, sizeof(struct slot), 512, 0, NULL, 65536},
+        {WS_JSON_SUBPROTOCOL, callback, sizeof(struct slot), 512, 0, NULL, 65536},
+        {WS_PROTO_SUBPROTOCOL, callback, sizeof(struct slot), 512, 0, NULL, 65536},
         {NULL, NULL, 0, 0, 0, NULL, 0},
     };
     return protocols;
