@@ -162,6 +162,7 @@ static struct lws_vhost *create_vhost(const struct gateway *gateway, struct lws_
     info.keepalive_timeout = 60;
     info.retry_and_idle_policy = &no_validity_checks;
     if (settings->tls_cert_file && settings->tls_cert_file[0]) {
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT; /* without it the certificate is left aside */
         info.ssl_cert_filepath = settings->tls_cert_file;
         info.ssl_private_key_filepath = settings->tls_key_file;
         info.ssl_options_set =

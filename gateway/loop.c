@@ -31,9 +31,10 @@
 #include "websocket.h"
 #include "wheel.h"
 
-#define ANSWERS_A_TURN     4096
-#define OPEN_FILES_MAXIMUM 4000000u /* far below where the library gives up and falls back to a small table  \
-                                     */
+#define ANSWERS_A_TURN 4096
+#define OPEN_FILES_MAXIMUM                                                                                   \
+    4000000u /* far below where the library gives up and falls back to a small table                         \
+              */
 
 struct loop {
     struct gateway *gateway;

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,8 +150,7 @@ static struct job *job_create(enum job_kind kind, const char *subject, struct sl
     memset(job, 0, offsetof(struct job, subject));
     job->kind = kind;
     job->length = data.length;
-    strncpy(job->subject, subject, sizeof(job->subject) - 1);
-    job->subject[sizeof(job->subject) - 1] = '\0';
+    snprintf(job->subject, sizeof(job->subject), "%s", subject);
     if (data.length)
         memcpy(job->data, data.data, data.length);
     return job;
