@@ -91,16 +91,6 @@ size_t batch_applied(const struct batch *batch)
 
 /* ---- Decode ----------------------------------------------------------------------------------------- */
 
-/* The highest sequence handed to any worker, with its time; two workers may write a pair out of step by one
- * message, which only makes the keeper's sample a little older than it could be. */
-static void note_progress(struct service *service, const struct bus_delivery *delivery)
-{
-    if (delivery->stream_sequence <= atomic_load_explicit(&service->highest_sequence, memory_order_relaxed))
-        return;
-    atomic_store(&service->highest_time_ms, delivery->timestamp_ms);
-    atomic_store(&service->highest_sequence, delivery->stream_sequence);
-}
-
 static void add_apply(struct batch *batch, struct entry *entry)
 {
     struct store_event *apply = &batch->applies[batch->apply_count];
@@ -134,6 +124,8 @@ static void decode_entry(struct batch *batch, struct entry *entry)
 
 static void decode(struct batch *batch, struct bus_batch *messages)
 {
+    struct store_position last = {0};
+
     batch->count = bus_batch_count(messages);
     if (batch->count > batch->capacity)
         batch->count = batch->capacity; /* the rest comes again */
@@ -148,10 +140,13 @@ static void decode(struct batch *batch, struct bus_batch *messages)
             entry->verdict = VERDICT_LATER;
             continue;
         }
-        if (batch->mode == BATCH_LIVE)
-            note_progress(batch->service, &entry->delivery);
+        if (entry->delivery.stream_sequence > last.sequence)
+            last = (struct store_position){.sequence = entry->delivery.stream_sequence,
+                                           .time_ms = entry->delivery.timestamp_ms};
         decode_entry(batch, entry);
     }
+    if (batch->mode == BATCH_LIVE)
+        service_note_progress(batch->service, &last);
 }
 
 /* ---- Apply ------------------------------------------------------------------------------------------ */

@@ -14,21 +14,16 @@
 #define TOTALS_MS       2000
 #define SAMPLES_MAXIMUM 256
 
-/* "The stream had been handed out up to here at that time": once the ack floor passes the sequence, no event
- * older than the time is open any more. */
-struct sample {
-    uint64_t sequence;
-    int64_t time_ms;
-};
-
 struct keeper {
     struct service *service;
     struct store *store;
     struct bus_consumer *consumer; /* for its state only; NULL: to be made */
     uint64_t losses;               /* service->stream_losses when the streams were last looked at */
-    struct sample samples[SAMPLES_MAXIMUM];
+    /* "The stream had been handed out up to this sequence, stored at this time": once the ack floor passes
+     * one, no event older than its time is open any more. */
+    struct store_position samples[SAMPLES_MAXIMUM];
     size_t sample_count;
-    int64_t settled_ms; /* every event stored before this is acknowledged; 0: not known */
+    int64_t settled_ms; /* all events stored before this, nearly, are acknowledged; 0: not known */
     uint64_t cursor;    /* of the sweep */
     uint64_t swept_ms;
     uint64_t totals_ms;
@@ -43,8 +38,10 @@ static void keep_stream(struct keeper *keeper)
         return;
     bus_consumer_free(keeper->consumer);
     keeper->consumer = NULL;
-    if (stream_consume(service, keeper->store, &keeper->consumer) != STATUS_OK)
+    if (stream_consume(service, keeper->store, &keeper->consumer) != STATUS_OK) {
+        atomic_store(&service->stream_ready, false);
         return;
+    }
     keeper->losses = losses;
     if (!atomic_exchange(&service->stream_ready, true))
         log_event(LOG_INFO, "stream and consumer are there");
@@ -52,9 +49,7 @@ static void keep_stream(struct keeper *keeper)
 
 static void add_sample(struct keeper *keeper)
 {
-    struct service *service = keeper->service;
-    struct sample sample = {.sequence = atomic_load(&service->highest_sequence),
-                            .time_ms = atomic_load(&service->highest_time_ms)};
+    struct store_position sample = service_progress(keeper->service);
 
     if (sample.sequence == 0 || keeper->sample_count == SAMPLES_MAXIMUM)
         return; /* full: the oldest ones still stand, the position just moves in larger steps */
@@ -63,8 +58,9 @@ static void add_sample(struct keeper *keeper)
     keeper->samples[keeper->sample_count++] = sample;
 }
 
-/* Takes the samples that the floor has passed; returns whether the settled time moved. */
-static bool settle(struct keeper *keeper, uint64_t ack_floor)
+/* Takes the samples that the floor has passed; the last of them is where a lost durable would begin. Its time
+ * is the broker's: this machine's clock may be another. */
+static bool take_passed(struct keeper *keeper, uint64_t ack_floor, struct store_position *ret_position)
 {
     size_t passed = 0;
 
@@ -72,7 +68,7 @@ static bool settle(struct keeper *keeper, uint64_t ack_floor)
         passed++;
     if (passed == 0)
         return false;
-    keeper->settled_ms = keeper->samples[passed - 1].time_ms;
+    *ret_position = keeper->samples[passed - 1];
     keeper->sample_count -= passed;
     memmove(keeper->samples, keeper->samples + passed, keeper->sample_count * sizeof keeper->samples[0]);
     return true;
@@ -85,28 +81,30 @@ static void keep_position(struct keeper *keeper)
     struct bus_consumer_state state;
     struct store_position position;
     enum status status;
-    bool moved;
 
     if (!keeper->consumer)
         return;
+    add_sample(keeper);
     status = bus_consumer_state(keeper->consumer, &state);
     if (status != STATUS_OK) {
         if (status == STATUS_NOT_FOUND)
             atomic_fetch_add(&service->stream_losses, 1);
         return;
     }
+    if (state.ack_floor_stream_sequence < atomic_load(&service->ack_floor)) {
+        keeper->sample_count = 0;
+        service_forget_progress(service);
+    }
     atomic_store(&service->ack_floor, state.ack_floor_stream_sequence);
     metrics_set(service->metrics, VALUE_STREAM_PENDING, (int64_t)state.pending);
     metrics_set(service->metrics, VALUE_STREAM_UNACKED, (int64_t)state.ack_pending);
-    add_sample(keeper);
-    moved = settle(keeper, state.ack_floor_stream_sequence);
+    if (take_passed(keeper, state.ack_floor_stream_sequence, &position)) {
+        keeper->settled_ms = position.time_ms;
+        if (store_connected(keeper->store))
+            store_position_put(keeper->store, &position);
+    }
     if (state.pending == 0 && state.ack_pending == 0)
         keeper->settled_ms = asked_ms;
-    if (!moved || !store_connected(keeper->store))
-        return;
-    position =
-        (struct store_position){.sequence = state.ack_floor_stream_sequence, .time_ms = keeper->settled_ms};
-    store_position_put(keeper->store, &position);
 }
 
 static void sweep(struct keeper *keeper)

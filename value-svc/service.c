@@ -91,10 +91,11 @@ static void init_metrics(struct service *service)
     }
 }
 
-static void init_stop(struct service *service)
+static void init_locks(struct service *service)
 {
     pthread_condattr_t attributes;
 
+    CHECK(pthread_mutex_init(&service->progress_lock, NULL) == 0);
     CHECK(pthread_mutex_init(&service->stop_lock, NULL) == 0);
     CHECK(pthread_condattr_init(&attributes) == 0);
     CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
@@ -112,7 +113,7 @@ void service_init(struct service *service, int argc, char **argv)
              (enum log_format)service->config.log_format);
     if (store_url_parse(service->config.redis_url, &service->redis_url, error, sizeof error) != STATUS_OK)
         give_up("REDIS_URL", error);
-    init_stop(service);
+    init_locks(service);
     init_metrics(service);
     init_bus(service);
 }
@@ -130,6 +131,32 @@ void service_done(struct service *service)
     config_free(&program, &service->config);
     pthread_cond_destroy(&service->stop_changed);
     pthread_mutex_destroy(&service->stop_lock);
+    pthread_mutex_destroy(&service->progress_lock);
+}
+
+void service_note_progress(struct service *service, const struct store_position *position)
+{
+    pthread_mutex_lock(&service->progress_lock);
+    if (position->sequence > service->progress.sequence)
+        service->progress = *position;
+    pthread_mutex_unlock(&service->progress_lock);
+}
+
+void service_forget_progress(struct service *service)
+{
+    pthread_mutex_lock(&service->progress_lock);
+    service->progress = (struct store_position){0};
+    pthread_mutex_unlock(&service->progress_lock);
+}
+
+struct store_position service_progress(struct service *service)
+{
+    struct store_position position;
+
+    pthread_mutex_lock(&service->progress_lock);
+    position = service->progress;
+    pthread_mutex_unlock(&service->progress_lock);
+    return position;
 }
 
 bool service_stopping(struct service *service)

@@ -11,7 +11,7 @@
  *   ops       the ops port
  *
  * Every thread that speaks with Redis has a `struct store` of its own. Fields are set before threads start,
- * but for the atomics and what stop_lock guards.
+ * but for the atomics and what a lock guards.
  */
 #ifndef POLLEN8_VALUE_SERVICE_H
 #define POLLEN8_VALUE_SERVICE_H
@@ -50,13 +50,14 @@ struct service {
     struct metric_cell *processing[EVENT_COUNT];
     struct metric_cell *applied[EVENT_COUNT];
 
-    _Atomic uint64_t ack_floor;        /* stream sequence below which all is acknowledged; keeper writes */
-    _Atomic uint64_t epoch;            /* highest seen by any connection: others refresh theirs */
-    _Atomic uint64_t highest_sequence; /* fetched so far, and its time: keeper samples both */
-    _Atomic int64_t highest_time_ms;
+    _Atomic uint64_t ack_floor;     /* stream sequence below which all is acknowledged; keeper writes */
+    _Atomic uint64_t epoch;         /* highest seen by any connection: others refresh theirs */
     _Atomic uint64_t stream_losses; /* times a stream or the durable was found gone or the bus came back */
     _Atomic bool redis_ready;
     _Atomic bool stream_ready;
+
+    pthread_mutex_t progress_lock;
+    struct store_position progress; /* guarded by progress_lock: the last event handed to any worker */
 
     pthread_mutex_t stop_lock;
     pthread_cond_t stop_changed; /* monotonic clock */
@@ -67,6 +68,11 @@ struct service {
 void service_init(struct service *service, int argc, char **argv);
 void service_close_bus(struct service *service); /* no callback of the bus runs after it */
 void service_done(struct service *service);
+
+/* The stream was handed out up to here; and how far it was handed out. Any thread. */
+void service_note_progress(struct service *service, const struct store_position *position);
+struct store_position service_progress(struct service *service);
+void service_forget_progress(struct service *service); /* the stream was made anew: sequences begin again */
 
 /* Whether the workers have been told to finish; waits up to wait_ms for it. Any thread. */
 bool service_stopping(struct service *service);

@@ -43,12 +43,14 @@ static enum status learn_run_id(struct store *store)
 static enum status learn_epoch(struct store *store)
 {
     char now[24];
+    char known[24];
     redisReply *reply = NULL;
     enum status status;
 
     snprintf(now, sizeof now, "%" PRId64, clock_wall_ms());
+    snprintf(known, sizeof known, "%" PRIu64, store->epoch);
     status = store_send_script(store, SCRIPT_EPOCH,
-                               (const char *const[]){"1", KEY_EPOCH, store->run_id, now, NULL});
+                               (const char *const[]){"1", KEY_EPOCH, store->run_id, now, known, NULL});
     if (status == STATUS_OK)
         status = store_receive(store, &reply);
     if (status != STATUS_OK)

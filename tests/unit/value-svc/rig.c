@@ -253,7 +253,7 @@ static bool ready(void *context)
     int code = 0;
 
     if (get(readiness->process, "/readyz", answer, sizeof answer) > 12)
-        code = atoi(answer + 9); /* "HTTP/1.1 200" */
+        code = (int)strtol(answer + 9, NULL, 10); /* "HTTP/1.1 200" */
     return code == readiness->code;
 }
 

@@ -414,6 +414,29 @@ static void a_deleted_consumer(void **state)
     assert_int_equal(value_stop(&process, SIGTERM), 0);
 }
 
+/* The broker restarts with its data while events are under way. */
+static void broker_restarts(void **state)
+{
+    struct value_process process;
+
+    (void)state;
+    start(&process);
+    for (int i = 0; i < 500; i++) {
+        rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"broker\",\"industries\":[\"b\"]}");
+        if (i % 100 != 99)
+            continue;
+        rig_flush(rig);
+        nats_server_stop(&nats);
+        assert_true(nats_server_start(&nats));
+        rig_flush(rig);
+    }
+    wait_sum("broker", 500);
+    rig_until(settled, NULL, "all is acknowledged");
+    value_wait_ready(&process, 200);
+    assert_int_equal(redis_sum(&redis, "broker"), 500);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+}
+
 /* Started before broker and Redis; told what it waits for. */
 static void any_order(void **state)
 {
@@ -452,6 +475,7 @@ int main(void)
         cmocka_unit_test(deaths_in_a_storm),
         cmocka_unit_test(redis_away),
         cmocka_unit_test(a_deleted_consumer),
+        cmocka_unit_test(broker_restarts),
         cmocka_unit_test(a_forgotten_tail),
         cmocka_unit_test(any_order),
     };

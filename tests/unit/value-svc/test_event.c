@@ -106,10 +106,10 @@ static void too_many_industries(void **state)
     (void)state;
     for (int i = 1; i < INDUSTRIES_MAXIMUM; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), ",\"i%d\"", i);
-    strcat(text, "]}");
+    snprintf(text + strlen(text), sizeof text - strlen(text), "]}");
     assert_int_equal(read_text("connection.new", text, reason), STATUS_OK);
     assert_int_equal(event.industry_count, INDUSTRIES_MAXIMUM);
-    strcpy(text + strlen(text) - 2, ",\"one more\"]}");
+    snprintf(text + strlen(text) - 2, 32, ",\"one more\"]}");
     assert_int_equal(read_text("connection.new", text, reason), STATUS_INVALID_PAYLOAD);
     assert_non_null(strstr(reason, "more than 32"));
 }
@@ -251,7 +251,7 @@ static void through_the_stream(void **state)
 
         assert_int_equal(read_text(rows[i][0], rows[i][1], reason), STATUS_OK);
         assert_int_equal(event_submitted_by(&event, SLICE_LITERAL("ada")), STATUS_OK);
-        strcpy(event.event_id, "e1");
+        snprintf(event.event_id, sizeof event.event_id, "e1");
         buf_clear(&packed);
         assert_int_equal(event_pack(&event, 5, &packed), STATUS_OK);
         assert_int_not_equal(packed.data[0], '{');

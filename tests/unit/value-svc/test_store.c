@@ -364,13 +364,13 @@ static void passwords_and_databases(void **state)
 
     (void)state;
     redis_integer(&redis, "ACL SETUSER value on >p%%ss ~* &* +@all");
-    strcpy(secured.user, "value");
-    strcpy(secured.password, "wrong secret");
+    snprintf(secured.user, sizeof secured.user, "%s", "value");
+    snprintf(secured.password, sizeof secured.password, "%s", "wrong secret");
     secured.database = 3;
     assert_int_equal(store_create(&options, &other), STATUS_OK);
     assert_int_equal(store_connect(other), STATUS_DISCONNECTED);
     assert_null(strstr(store_error(other), "wrong secret"));
-    strcpy(secured.password, "p%ss");
+    snprintf(secured.password, sizeof secured.password, "%s", "p%ss");
     if (store_connect(other) != STATUS_OK)
         fail_msg("%s", store_error(other));
     assert_true(store_epoch(other) > 0);
