@@ -76,24 +76,65 @@ static int free_port(void)
 
 /* ---- Redis ------------------------------------------------------------------------------------------ */
 
-void redis_init(struct redis_server *redis, bool durable)
+static void prepare_redis(struct redis_server *redis)
 {
-    *redis = (struct redis_server){.port = free_port(), .durable = durable};
+    redis->port = free_port();
     snprintf(redis->folder, sizeof redis->folder, "/tmp/pollen8-redis-XXXXXX");
     assert_non_null(mkdtemp(redis->folder));
     snprintf(redis->url, sizeof redis->url, "redis://127.0.0.1:%d", redis->port);
+}
+
+void redis_init(struct redis_server *redis, bool durable)
+{
+    *redis = (struct redis_server){.durable = durable};
+    prepare_redis(redis);
     redis_start(redis);
+}
+
+void redis_init_replica(struct redis_server *redis, const struct redis_server *primary)
+{
+    *redis = (struct redis_server){.durable = true, .primary = primary->port};
+    prepare_redis(redis);
+    redis_start(redis);
+}
+
+void redis_init_sentinel(struct redis_server *redis, const struct redis_server *primary)
+{
+    *redis = (struct redis_server){.watched = primary->port};
+    prepare_redis(redis);
+    redis_start(redis);
+}
+
+/* One configuration file for all kinds, written anew at each start. */
+static bool configure(const struct redis_server *redis, const char *path)
+{
+    FILE *file = fopen(path, "w");
+
+    if (!file)
+        return false;
+    fprintf(file, "port %d\nbind 127.0.0.1\ndir %s\nlogfile redis.log\n", redis->port, redis->folder);
+    if (redis->watched)
+        fprintf(file,
+                "sentinel monitor main 127.0.0.1 %d 1\nsentinel down-after-milliseconds main 1000\n"
+                "sentinel failover-timeout main 3000\n",
+                redis->watched);
+    else
+        fprintf(file, "save \"\"\nappendonly %s\nappendfsync always\nrepl-diskless-sync-delay 0\n",
+                redis->durable ? "yes" : "no");
+    if (redis->primary)
+        fprintf(file, "replicaof 127.0.0.1 %d\n", redis->primary);
+    return fclose(file) == 0;
 }
 
 static void run_redis(const struct redis_server *redis)
 {
-    char port[16];
+    char path[96];
 
-    snprintf(port, sizeof port, "%d", redis->port);
+    snprintf(path, sizeof path, "%s/redis.conf", redis->folder);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    execlp("redis-server", "redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", redis->folder,
-           "--save", "", "--appendonly", redis->durable ? "yes" : "no", "--appendfsync", "always",
-           "--logfile", "redis.log", (char *)NULL);
+    if (configure(redis, path))
+        execlp("redis-server", "redis-server", path, redis->watched ? "--sentinel" : (char *)NULL,
+               (char *)NULL);
     _exit(127);
 }
 
@@ -164,6 +205,8 @@ int64_t redis_integer(struct redis_server *redis, const char *format, ...)
         integer = reply->integer;
     else if (reply->type == REDIS_REPLY_STRING)
         integer = strtoll(reply->str, NULL, 10);
+    else if (reply->type == REDIS_REPLY_ARRAY)
+        integer = (int64_t)reply->elements;
     freeReplyObject(reply);
     redisFree(connection);
     return integer;
