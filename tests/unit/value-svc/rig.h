@@ -13,32 +13,10 @@
 #include "common/bus.h"
 #include "common/wire.h"
 #include "frame.pb-c.h"
+#include "redis_server.h"
 #include "support/nats_server.h"
 
 #define RIG_FRAMES_MAXIMUM 65536
-#define RIG_PATIENCE_MS    30000
-
-struct redis_server {
-    pid_t pid;    /* 0: not running */
-    int port;     /* kept over restarts, as the folder */
-    bool durable; /* appendonly with fsync always; else only what SAVE wrote survives */
-    int primary;  /* port of the server it is a replica of; 0: none */
-    int watched;  /* port of the primary `main` it is a sentinel of; 0: no sentinel */
-    char folder[64];
-    char url[64];
-};
-
-void redis_start(struct redis_server *redis);            /* ready when it answers */
-void redis_stop(struct redis_server *redis, int signal); /* and waits for the end */
-void redis_init(struct redis_server *redis, bool durable);
-void redis_init_replica(struct redis_server *redis, const struct redis_server *primary);
-void redis_init_sentinel(struct redis_server *redis, const struct redis_server *primary);
-void redis_done(struct redis_server *redis);
-
-/* An integer that a command answers (a text is read as one); of a list its length; -1 for nil. */
-int64_t redis_integer(struct redis_server *redis, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-int64_t redis_sum(struct redis_server *redis, const char *user_id);
 
 struct value_process {
     pid_t pid;
@@ -83,8 +61,5 @@ void rig_wait(struct rig *rig, const char *subject, const char *event, size_t co
 /* Asks and waits; the answer's bytes are valid until the next rig_ask. */
 enum status rig_ask(struct rig *rig, const char *subject, const void *data, size_t length,
                     struct slice *ret_answer);
-
-/* Waits until `holds` does. */
-void rig_until(bool (*holds)(void *context), void *context, const char *what);
 
 #endif
