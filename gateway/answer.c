@@ -59,21 +59,35 @@ static void send_error(struct gateway *gateway, struct session *session, struct 
     buf_done(&data);
 }
 
-void answer_write(struct gateway *gateway, struct session *session, struct slice id, struct slice event,
-                  const struct client_result *result)
+static void send_ack(struct gateway *gateway, struct session *session, struct slice id,
+                     const struct client_result *result)
 {
     struct buf text;
-    if (id.length == 0) {
-        if (result->status != STATUS_OK)
-            send_error(gateway, session, event, result);
-        return;
-    }
     buf_init(&text, ANSWER_MAXIMUM);
     if (append_ack(&text, (enum frame_format)session->format, id, result) == STATUS_OK)
         session_send_message(gateway, session, buf_slice(&text));
     else
         session_close(gateway, session, CAUSE_MEMORY);
     buf_done(&text);
+}
+
+void answer_write(struct gateway *gateway, struct session *session, struct slice id, struct slice event,
+                  const struct client_result *result)
+{
+    if (id.length)
+        send_ack(gateway, session, id, result);
+    else if (result->status != STATUS_OK)
+        send_error(gateway, session, event, result);
+}
+
+void answer_malformed(struct gateway *gateway, struct session *session, struct slice id,
+                      const struct client_result *result)
+{
+    gateway_count(gateway, METRIC_EVENTS, status_code(result->status));
+    if (session->format == FRAME_SOCKETIO)
+        answer_write(gateway, session, id, (struct slice){0}, result);
+    else
+        send_ack(gateway, session, id, result);
 }
 
 void answer_client(struct gateway *gateway, struct session *session, struct slice id, struct slice event,

@@ -20,6 +20,11 @@ struct session;
 void answer_client(struct gateway *gateway, struct session *session, struct slice id, struct slice event,
                    const struct client_result *result);
 
+/* A refusal of a frame that did not decode. Where it had no id that could be read, /ws answers with an ack
+ * whose id is null; Socket.IO has no such ack and gets the event `error`. Counts the result. */
+void answer_malformed(struct gateway *gateway, struct session *session, struct slice id,
+                      const struct client_result *result);
+
 /* The same without counting it as a client's event: refusals of a connection, of frames before the token. */
 void answer_write(struct gateway *gateway, struct session *session, struct slice id, struct slice event,
                   const struct client_result *result);

@@ -18,11 +18,14 @@
 #include "rooms.h"
 #include "session.h"
 
+/* A train must not fill the queue of a client that reads: sockets are written between trains. */
+#define TRAIN_SHARE 4
 #define TRAIN_ROOMS (EGRESS_TRAIN * INDUSTRIES_MAXIMUM)
 
 struct egress {
     uint32_t train; /* number of the current or last train; never 0 */
     uint32_t frame_count;
+    uint64_t bytes;                     /* of its frames' data */
     uint32_t room_count;                /* rooms not yet walked to their end */
     bool single;                        /* all its frames are for the same one room */
     uint32_t cursor;                    /* members of the last room not yet visited */
@@ -69,8 +72,10 @@ static bool board(struct gateway *gateway, const struct delivery *delivery)
         board_room(egress, room, bit);
         wanted = true;
     }
-    if (wanted)
+    if (wanted) {
         egress->frames[egress->frame_count++] = delivery->frame;
+        egress->bytes += delivery->frame->data_length;
+    }
     return wanted;
 }
 
@@ -88,15 +93,23 @@ static void take_delivery(struct gateway *gateway, struct delivery *delivery)
     delivery_free(delivery);
 }
 
+static uint64_t bytes_a_train(const struct gateway *gateway)
+{
+    return (uint64_t)gateway->settings->session_queue_bytes / TRAIN_SHARE;
+}
+
 /* Fills the next train. A control ends the boarding and is acted on once the train before it has gone. */
 static void assemble(struct gateway *gateway)
 {
     struct egress *egress = gateway->egress;
     const struct mail *first;
+    uint64_t maximum = bytes_a_train(gateway);
+    egress->bytes = 0;
     rooms_collect(gateway->rooms);
     if (++egress->train == 0)
         egress->train = 1;
-    while (egress->frame_count < EGRESS_TRAIN && (first = mailbox_peek(gateway->mailbox, MAIL_FRAMES))) {
+    while (egress->frame_count < EGRESS_TRAIN && egress->bytes < maximum &&
+           (first = mailbox_peek(gateway->mailbox, MAIL_FRAMES))) {
         if (first->kind == MAIL_CONTROL && egress->frame_count > 0)
             break;
         struct mail *mail = mailbox_take(gateway->mailbox, MAIL_FRAMES);
@@ -171,7 +184,8 @@ bool egress_run(struct gateway *gateway)
 {
     struct egress *egress = gateway->egress;
     uint32_t visited = 0;
-    while (visited < EGRESS_VISITS) {
+    uint64_t bytes = 0; /* of the trains that arrived in this turn */
+    while (visited < EGRESS_VISITS && bytes < bytes_a_train(gateway)) {
         if (egress->frame_count == 0) {
             assemble(gateway);
             if (egress->frame_count == 0)
@@ -180,6 +194,7 @@ bool egress_run(struct gateway *gateway)
         visited += walk(gateway, EGRESS_VISITS - visited);
         if (egress->room_count > 0)
             return true;
+        bytes += egress->bytes;
         arrive(gateway);
         visited++; /* a train for nobody counts too */
     }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "../common/log.h"
+#include "../common/clock.h"
 #include "gateway.h"
 #include "handshake.h"
 #include "listener.h"
@@ -46,6 +46,7 @@ static const struct answer eio_unknown_session = {
 static const struct answer eio_version = {
     400, JSON, "{\"code\":5,\"message\":\"Unsupported protocol version\"}", NULL, NULL, "version"};
 static const struct answer not_found = {404, TEXT, "not found\n", NULL, NULL, "not_found"};
+static const struct answer http_version = {505, TEXT, "HTTP/1.1 is spoken here\n", NULL, NULL, "http"};
 static const struct answer forbidden = {403, TEXT, "origin not allowed\n", NULL, NULL, "origin"};
 static const struct answer draining = {503, TEXT, "draining\n", "retry-after:", "1", "draining"};
 static const struct answer ws_version = {
@@ -165,6 +166,8 @@ static const struct answer *answer_for(struct gateway *gateway, struct lws *wsi)
     enum request_route route = request_route(wsi);
     bool get =
         lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0 || lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
+    if (!request_version_known(wsi))
+        return &http_version;
     if (route == ROUTE_NONE)
         return &not_found;
     if (lws_hdr_total_length(wsi, WSI_TOKEN_OPTIONS_URI) > 0)
@@ -213,6 +216,7 @@ static void on_websocket(struct slot *slot, enum lws_callback_reasons reason, co
 static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t length)
 {
     struct gateway *gateway = lws_context_user(lws_get_context(wsi));
+    gateway->now_ms = clock_monotonic_ms(); /* the loop may have slept since the last turn */
     switch (reason) {
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: return confirm_upgrade(gateway, wsi, in);
     case LWS_CALLBACK_HTTP: return request(gateway, wsi);

@@ -75,5 +75,5 @@ void ingress_malformed(struct gateway *gateway, struct session *session, struct 
     struct client_result result = {.status = status == STATUS_NO_MEMORY ? STATUS_INTERNAL : status,
                                    .message = slice_from_string(reason->text)};
     if (session_may_emit(session) && within_limits(gateway, session, id, none))
-        answer_client(gateway, session, id, none, &result);
+        answer_malformed(gateway, session, id, &result);
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "../common/clock.h"
 #include "../common/log.h"
 #include "gateway.h"
 #include "http.h"
@@ -90,6 +91,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     struct listener *listener = poll->data;
     (void)status;
     (void)events;
+    listener->gateway->now_ms = clock_monotonic_ms();
     for (int i = 0; i < ACCEPTS_A_WAKE && listener->descriptor >= 0; i++) {
         int descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (descriptor >= 0) {

@@ -44,6 +44,14 @@ enum request_route request_route(struct lws *wsi)
     return ROUTE_NONE;
 }
 
+bool request_version_known(struct lws *wsi)
+{
+    char version[16] = "";
+    if (lws_hdr_copy(wsi, version, sizeof(version), WSI_TOKEN_HTTP) <= 0)
+        return false;
+    return strcmp(version, "HTTP/1.1") == 0 || strcmp(version, "HTTP/1.0") == 0;
+}
+
 bool request_argument(struct lws *wsi, const char *name, char *out, size_t size)
 {
     char raw[HEADER_MAXIMUM];

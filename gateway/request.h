@@ -21,6 +21,9 @@ enum request_route { ROUTE_NONE, ROUTE_ROOT, ROUTE_WS, ROUTE_SOCKETIO };
 
 enum request_route request_route(struct lws *wsi);
 
+/* HTTP/1.0 or HTTP/1.1. */
+bool request_version_known(struct lws *wsi);
+
 /* The decoded value of a query argument; `name` ends in '='. False where it is absent or too long. */
 bool request_argument(struct lws *wsi, const char *name, char *out, size_t size);
 

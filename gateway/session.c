@@ -353,8 +353,15 @@ void session_send(struct gateway *gateway, struct session *session, struct frame
 {
     if (session->state == SESSION_CLOSING || !is_news(session, &frame->rule))
         return;
-    enum status status = outq_push(&session->outq, frame, (enum frame_format)session->format,
-                                   (uint32_t)gateway->settings->session_queue_bytes);
+    enum frame_format format = (enum frame_format)session->format;
+    uint32_t maximum = (uint32_t)gateway->settings->session_queue_bytes;
+    enum status status = outq_push(&session->outq, frame, format, maximum);
+    if (status == STATUS_FULL) { /* the socket may take more than has been tried in this turn */
+        session->ops->flush(gateway, session);
+        if (session->state == SESSION_CLOSING)
+            return;
+        status = outq_push(&session->outq, frame, format, maximum);
+    }
     if (status == STATUS_OK)
         session_mark_dirty(gateway, session);
     else
