@@ -129,7 +129,7 @@ struct bus_consumer_options {
     const char *filter;  /* subject filter */
     int64_t ack_wait_ms;
     int32_t maximum_ack_pending;
-    int64_t start_time_ms; /* only messages stored from here on, Unix milliseconds; 0: all */
+    int64_t start_time_ms; /* only messages stored from this second on, Unix milliseconds; 0: all */
 };
 
 /* Makes or updates the durable (explicit ack, no limit on deliveries) and a pull subscription on it. Blocks.

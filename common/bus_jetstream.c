@@ -159,7 +159,8 @@ static void configure_consumer(const struct bus_consumer_options *options, jsCon
         ret_want->InactiveThreshold = TEMPORARY_LIFE_MS * NANOSECONDS_PER_MS;
     if (options->start_time_ms > 0) {
         ret_want->DeliverPolicy = js_DeliverByStartTime;
-        ret_want->OptStartTime = options->start_time_ms * NANOSECONDS_PER_MS;
+        /* Whole seconds: the library writes 5 ms past the second as ".5". */
+        ret_want->OptStartTime = options->start_time_ms / 1000 * 1000 * NANOSECONDS_PER_MS;
     }
 }
 
