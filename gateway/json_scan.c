@@ -20,6 +20,7 @@ struct scan {
     size_t values_left;
     unsigned depth;
     uint64_t objects; /* bit n: the container at depth n is an object */
+    bool any_escape;  /* \u0000 and lone surrogates pass */
 };
 
 enum expect { EXPECT_VALUE, EXPECT_KEY, EXPECT_NEXT };
@@ -103,6 +104,22 @@ static int32_t scan_escape(const char **at, const char *end)
     return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
 }
 
+/* Goes behind an escape; one that names no character passes only where that is asked for. */
+static bool pass_escape(struct scan *scan)
+{
+    const char *at = scan->at;
+
+    if (scan_escape(&at, scan->end) >= 0) {
+        scan->at = at;
+        return true;
+    }
+    if (!scan->any_escape || scan->end - scan->at < 6 || scan->at[1] != 'u' ||
+        scan_hex4(scan->at + 2, scan->end) < 0)
+        return false;
+    scan->at += 6;
+    return true;
+}
+
 static enum status scan_string(struct scan *scan)
 {
     if (!at_char(scan, '"'))
@@ -119,7 +136,7 @@ static enum status scan_string(struct scan *scan)
             return STATUS_MALFORMED;
         if (c != '\\')
             scan->at++;
-        else if (scan_escape(&scan->at, scan->end) < 0)
+        else if (!pass_escape(scan))
             return STATUS_MALFORMED;
     }
     return STATUS_MALFORMED;
@@ -295,7 +312,7 @@ bool json_scan_is_integer(struct slice number)
     return number.length > 0;
 }
 
-enum status json_scan_check(struct slice text, size_t values)
+static enum status check(struct slice text, size_t values, bool any_escape)
 {
     struct scan scan;
     enum status status;
@@ -303,11 +320,22 @@ enum status json_scan_check(struct slice text, size_t values)
     if (text.length == 0 || !utf8_valid(text))
         return STATUS_MALFORMED;
     scan = scan_start(text.data, text.data + text.length, values);
+    scan.any_escape = any_escape;
     status = scan_value(&scan);
     if (status != STATUS_OK)
         return status;
     skip_space(&scan);
     return scan.at == scan.end ? STATUS_OK : STATUS_MALFORMED;
+}
+
+enum status json_scan_check(struct slice text, size_t values)
+{
+    return check(text, values, false);
+}
+
+enum status json_scan_check_syntax(struct slice text, size_t values)
+{
+    return check(text, values, true);
 }
 
 static bool is_space(char c)
@@ -364,6 +392,7 @@ static enum status walk_to_value(const struct json_scan_walk *walk, struct scan 
 enum status json_scan_walk_next(struct json_scan_walk *walk, struct slice *ret_key, struct slice *ret_value)
 {
     struct scan scan = scan_start(walk->at, walk->end, SIZE_MAX);
+    scan.any_escape = true; /* the check has judged that already */
     struct slice key = {0};
     const char *start;
 

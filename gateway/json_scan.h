@@ -34,6 +34,10 @@ enum status json_scan_check(struct slice text, size_t values);
 /* Without JSON white space around it. */
 struct slice json_scan_trim(struct slice text);
 
+/* The same, but escapes that name no character (\u0000, lone surrogates) pass: for a message whose kind must
+ * be known before its strings are judged, because stock clients write such escapes. */
+enum status json_scan_check_syntax(struct slice text, size_t values);
+
 /* A walk over the members of an object or the elements of an array, one level. */
 struct json_scan_walk {
     const char *at; /* borrowed from the text */

@@ -125,7 +125,7 @@ enum status sio_packet_decode(struct slice text, struct sio_packet *ret_packet)
     if (status == STATUS_OK)
         status = cut_ack_id(&rest, &packet);
     if (status == STATUS_OK && rest.length > 0) {
-        status = json_scan_check(rest, CLIENT_DATA_VALUES);
+        status = json_scan_check_syntax(rest, CLIENT_DATA_VALUES);
         packet.payload = json_scan_trim(rest);
     }
     if (status != STATUS_OK)

@@ -44,7 +44,8 @@ struct sio_packet {
 
 /* Splits the packet, checks that the payload is valid JSON within bounds and of the kind its type asks for
  * (CONNECT: object or none; DISCONNECT: none; EVENT: array; ACK: array with an id). STATUS_MALFORMED for all
- * else, STATUS_FULL past a bound. Nested duplicate keys are sio_event_decode's to refuse. */
+ * else, STATUS_FULL past a bound. Nested duplicate keys, NUL and lone surrogates are sio_event_decode's to
+ * refuse. */
 enum status sio_packet_decode(struct slice text, struct sio_packet *ret_packet);
 
 /* The event of an EVENT packet in the form all transports share: one argument or none becomes the data.

@@ -106,8 +106,6 @@ static const char *const malformed[] = {
     "61-[]",
     "51-{}",
     "2[\"\xff\"]",
-    "2[\"\\ud800\"]",
-    "2[\"\\u0000\"]",
     "2/\xff,[\"a\"]",
     "2/a\nb,[\"a\"]",
 };
@@ -240,6 +238,9 @@ static void answers_bad_events_with_their_ack_id(void **state)
         {"29[\"a\",1,2]", "one argument"},
         {"29[\"a\",{\"b\":1,\"b\":2}]", "not valid JSON"},
         {"29[\"a\",99999999999999999999999]", "not valid JSON"},
+        {"29[\"a\",\"\\u0000\"]", "not valid JSON"},
+        {"29[\"a\",{\"b\":\"\\ud800\"}]", "not valid JSON"},
+        {"29[\"\\udc00\"]", "event must be"},
     };
     struct client_frame frame;
     struct client_reason reason;
