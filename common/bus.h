@@ -136,6 +136,7 @@ struct bus_consumer_options {
  */
 enum status bus_consumer_create(struct bus *bus, const struct bus_consumer_options *options,
                                 struct bus_consumer **ret_consumer, char *error, size_t error_size);
+/* Deletes a temporary one from the server too, and so may block. NULL is accepted. */
 void bus_consumer_free(struct bus_consumer *consumer);
 
 /* At most `maximum` messages, waiting at most wait_ms for the first. STATUS_TIMEOUT: none (also early: the

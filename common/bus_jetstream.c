@@ -24,6 +24,7 @@ struct bus_consumer {
     natsSubscription *native;
     char *stream;
     char *name;
+    bool temporary;        /* made for this subscription alone: deleted with it */
     uint64_t confirmed_ms; /* when the server last proved that the consumer is there */
 };
 
@@ -211,6 +212,7 @@ enum status bus_consumer_create(struct bus *bus, const struct bus_consumer_optio
 
     if (consumer) {
         consumer->bus = bus;
+        consumer->temporary = options->durable == NULL;
         consumer->stream = strdup(options->stream);
         consumer->subscription = calloc(1, sizeof(*consumer->subscription));
     }
@@ -233,6 +235,9 @@ void bus_consumer_free(struct bus_consumer *consumer)
 {
     if (!consumer)
         return;
+    /* The server would drop it by itself, but only after collecting what is published for a minute. */
+    if (consumer->temporary && consumer->name && bus_connected(consumer->bus))
+        js_DeleteConsumer(consumer->bus->jetstream, consumer->stream, consumer->name, NULL, NULL);
     if (consumer->native) {
         bus_bury_native(consumer->bus, consumer->native, consumer->subscription);
         consumer->subscription = NULL;
