@@ -54,6 +54,8 @@ static void read_id(struct decoding *decoding, struct slice value)
         refuse(decoding, "id must be a string or an integer of 64 bits");
     else if (string && value.length > CLIENT_ID_MAXIMUM_BYTES + 2)
         refuse(decoding, "id is longer than 128 bytes");
+    else if (json_scan_check(value, 1) != STATUS_OK)
+        refuse(decoding, "id has an escape that names no character");
     else
         decoding->frame.id = value;
 }
@@ -141,7 +143,7 @@ static void read_object(struct decoding *decoding, struct slice text)
 enum status ws_json_decode(struct slice text, struct client_frame *ret_frame, struct client_reason *reason)
 {
     struct decoding decoding = {.status = STATUS_OK};
-    enum status status = json_scan_check(text, CLIENT_DATA_VALUES + ENVELOPE_VALUES);
+    enum status status = json_scan_check_syntax(text, CLIENT_DATA_VALUES + ENVELOPE_VALUES);
 
     if (status == STATUS_FULL)
         refuse(&decoding, "the message is nested too deeply or has too many values");
