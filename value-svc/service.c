@@ -247,7 +247,7 @@ int64_t service_retention_ms(const struct service *service)
 {
     int64_t window = service->config.dedupe_window_ms;
 
-    return 2 * window + (window > RETENTION_SLACK_MS ? window : RETENTION_SLACK_MS);
+    return 2 * window + (window / 2 > RETENTION_SLACK_MS ? window / 2 : RETENTION_SLACK_MS);
 }
 
 struct store_rules service_rules(const struct service *service)

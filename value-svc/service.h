@@ -92,7 +92,7 @@ enum status service_store_ready(struct service *service, struct store *store);
 /* How long event keys are kept in Redis, so that replaying the stream's last window can never count twice.
  * A replay begins one window back. The oldest event it meets may be a duplicate, refused then because of an
  * event up to one window older still: that one's key must be there. And it must stay there while the replay
- * runs and new events age the keys: one more window for that, at least five minutes. */
+ * runs and new events age the keys: half a window more for that, at least five minutes. */
 int64_t service_retention_ms(const struct service *service);
 
 struct store_rules service_rules(const struct service *service);

@@ -414,6 +414,26 @@ static void a_deleted_consumer(void **state)
     assert_int_equal(value_stop(&process, SIGTERM), 0);
 }
 
+/* Somebody deletes the whole stream: it is made again, and its first sequences are no old acquaintances. */
+static void a_deleted_stream(void **state)
+{
+    struct value_process process;
+    struct slice answer;
+
+    (void)state;
+    start(&process);
+    for (int i = 0; i < 20; i++)
+        rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"stream\",\"industries\":[]}");
+    wait_sum("stream", 20);
+    assert_int_equal(rig_ask(rig, "$JS.API.STREAM.DELETE.POLLEN8_EVENTS", "", 0, &answer), STATUS_OK);
+    rig_until(consumer_there, NULL, "stream and consumer are there again");
+    for (int i = 0; i < 20; i++)
+        rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"stream\",\"industries\":[]}");
+    wait_sum("stream", 40);
+    value_wait_ready(&process, 200);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+}
+
 /* The broker restarts with its data while events are under way. */
 static void broker_restarts(void **state)
 {
@@ -479,6 +499,7 @@ int main(void)
         cmocka_unit_test(redis_away),
         cmocka_unit_test(a_deleted_consumer),
         cmocka_unit_test(broker_restarts),
+        cmocka_unit_test(a_deleted_stream),
         cmocka_unit_test(a_forgotten_tail),
         cmocka_unit_test(any_order),
     };
