@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host.h"
+
 #define SERVERS_MAXIMUM       16
 #define REPLY_SUBJECT_MAXIMUM 256
 #define CONNECT_TIMEOUT_MS    2000
@@ -28,7 +30,9 @@
 #define WRITE_DEADLINE_MS     2000
 #define PENDING_MESSAGES      65536
 #define DEFAULT_PAYLOAD_BYTES (1024 * 1024)
-#define CLOSE_WAIT_S          10
+#define URL_REFUSED                                                                                          \
+    "NATS_URL is not nats://host:port or tls://host:port, or several of them with commas between"
+#define CLOSE_WAIT_S 10
 
 enum status bus_status(natsStatus status)
 {
@@ -145,31 +149,47 @@ static enum status describe(char *error, size_t error_size, enum status status, 
     return status;
 }
 
+/* host[:port] with an optional user@ before it. The library would take more, and then try for ever to reach
+ * what cannot be a server. */
+static bool address_valid(const char *text)
+{
+    const char *user_end = strrchr(text, '@');
+    struct slice address = slice_from_string(user_end ? user_end + 1 : text);
+    struct host host;
+    const char *reason;
+
+    if (address.length > 0 && address.data[address.length - 1] == '/')
+        address.length--;
+    return host_parse(address, 4222, &host, &reason) == STATUS_OK;
+}
+
 /* The library takes one server per entry; a list is ours to split. `list` is cut in place. */
 static enum status set_servers(natsOptions *options, char *list)
 {
     const char *servers[SERVERS_MAXIMUM];
     int count = 0;
-    char *place = list;
+    bool tls = false;
     natsStatus status;
 
-    while (place) {
+    for (char *place = list; place;) {
         char *server = strsep(&place, ",");
 
         server += strspn(server, " ");
         server[strcspn(server, " ")] = '\0';
-        if (*server == '\0' || count == SERVERS_MAXIMUM)
+        if (count == SERVERS_MAXIMUM)
+            return STATUS_MALFORMED;
+        if (strncasecmp(server, "tls://", 6) == 0)
+            tls = true;
+        else if (strncasecmp(server, "nats://", 7) != 0)
+            return STATUS_MALFORMED;
+        if (!address_valid(strstr(server, "://") + 3))
             return STATUS_MALFORMED;
         servers[count++] = server;
     }
-    if (count == 0)
-        return STATUS_MALFORMED;
-    if (strncasecmp(servers[0], "tls://", 6) == 0) {
-        status = natsOptions_SetSecure(options, true);
-        if (status != NATS_OK)
-            return bus_status(status);
-    }
-    return bus_status(natsOptions_SetServers(options, servers, count));
+    status = tls ? natsOptions_SetSecure(options, true) : NATS_OK;
+    if (status == NATS_OK)
+        status = natsOptions_SetServers(options, servers, count);
+    return bus_status(status);
 }
 
 static enum status set_files(natsOptions *options, const struct bus_options *wanted, char *error,
@@ -177,12 +197,11 @@ static enum status set_files(natsOptions *options, const struct bus_options *wan
 {
     if (wanted->ca_file && *wanted->ca_file &&
         natsOptions_LoadCATrustedCertificates(options, wanted->ca_file) != NATS_OK)
-        return describe(error, error_size, STATUS_NOT_FOUND,
-                        "the CA file of the NATS servers cannot be read");
+        return describe(error, error_size, STATUS_NOT_FOUND, "NATS_CA_FILE cannot be read");
     if (wanted->credentials_file && *wanted->credentials_file) {
         if (access(wanted->credentials_file, R_OK) != 0 ||
             natsOptions_SetUserCredentialsFromFiles(options, wanted->credentials_file, NULL) != NATS_OK)
-            return describe(error, error_size, STATUS_NOT_FOUND, "the NATS credentials file cannot be read");
+            return describe(error, error_size, STATUS_NOT_FOUND, "NATS_CREDENTIALS_FILE cannot be read");
     }
     return STATUS_OK;
 }
@@ -222,7 +241,7 @@ static enum status configure(struct bus *bus, const struct bus_options *wanted, 
     if (status == STATUS_OK)
         status = bus_status(natsOptions_Create(&bus->options));
     if (status == STATUS_OK && set_servers(bus->options, list) != STATUS_OK)
-        status = describe(error, error_size, STATUS_MALFORMED, "the URL of the NATS servers cannot be read");
+        status = describe(error, error_size, STATUS_MALFORMED, URL_REFUSED);
     free(list);
     if (status == STATUS_OK)
         status = set_files(bus->options, wanted, error, error_size);
