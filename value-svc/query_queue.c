@@ -45,17 +45,18 @@ void query_queue_free(struct query_queue *queue)
 
 struct query_item *query_item_copy(enum query_kind kind, const struct bus_message *message)
 {
-    struct query_item *item = malloc(sizeof *item + message->reply.length + message->data.length);
+    /* Zeroed, so that a message without bytes leaves nothing undefined. */
+    struct query_item *item = calloc(1, sizeof *item + message->reply.length + message->data.length);
 
     if (!item)
         return NULL;
     item->kind = kind;
-    item->reply = slice_make(item->bytes, message->reply.length);
-    item->data = slice_make(item->bytes + message->reply.length, message->data.length);
     if (message->reply.length > 0)
         memcpy(item->bytes, message->reply.data, message->reply.length);
     if (message->data.length > 0)
         memcpy(item->bytes + message->reply.length, message->data.data, message->data.length);
+    item->reply = slice_make(item->bytes, message->reply.length);
+    item->data = slice_make(item->bytes + message->reply.length, message->data.length);
     return item;
 }
 

@@ -42,9 +42,10 @@ static const struct metric_definition metric_definitions[VALUE_METRIC_COUNT] = {
 #undef METRIC
 };
 
-static _Noreturn void give_up(const char *name, const char *why)
+/* `why` names the variable. */
+static _Noreturn void give_up(const char *why)
 {
-    fprintf(stderr, "value-svc: %s: %s\n", name, why);
+    fprintf(stderr, "value-svc: %s\n", why);
     exit(2);
 }
 
@@ -77,7 +78,7 @@ static void init_bus(struct service *service)
     char error[256] = "";
 
     if (bus_create(&options, &service->bus, error, sizeof error) != STATUS_OK)
-        give_up("NATS_URL", error);
+        give_up(error);
 }
 
 static void init_metrics(struct service *service)
@@ -112,7 +113,7 @@ void service_init(struct service *service, int argc, char **argv)
     log_init("value-svc", (enum log_level)service->config.log_level,
              (enum log_format)service->config.log_format);
     if (store_url_parse(service->config.redis_url, &service->redis_url, error, sizeof error) != STATUS_OK)
-        give_up("REDIS_URL", error);
+        give_up(error);
     init_locks(service);
     init_metrics(service);
     init_bus(service);

@@ -32,7 +32,7 @@ static enum status dial_into(struct store *store, const char *host, int port)
 }
 
 /* The address of the primary as one sentinel knows it. */
-static bool ask(struct store *store, const struct store_host *sentinel, struct store_host *primary)
+static bool ask(struct store *store, const struct host *sentinel, struct host *primary)
 {
     redisContext *redis = dial(store, sentinel->name, sentinel->port);
     redisReply *reply = NULL;
@@ -77,7 +77,7 @@ static enum status check_primary(struct store *store)
 enum status store_open(struct store *store)
 {
     const struct store_url *url = store->options.url;
-    struct store_host primary;
+    struct host primary;
     enum status status;
 
     if (!url->sentinel)

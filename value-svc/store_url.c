@@ -20,7 +20,7 @@ struct parse {
 
 static enum status refuse(const struct parse *parse, const char *what)
 {
-    snprintf(parse->error, parse->error_size, "%s", what);
+    snprintf(parse->error, parse->error_size, "REDIS_URL: %s", what);
     return STATUS_MALFORMED;
 }
 
@@ -99,30 +99,12 @@ static enum status parse_credentials(const struct parse *parse, struct slice tex
 }
 
 static enum status parse_host(const struct parse *parse, struct slice text, uint16_t default_port,
-                              struct store_host *host)
+                              struct host *host)
 {
-    struct slice name = text;
-    struct slice rest = {0};
-    struct slice port = {0};
-    long number = default_port;
+    const char *reason = NULL;
+    enum status status = host_parse(text, default_port, host, &reason);
 
-    if (text.length > 0 && text.data[0] == '[') {
-        if (!cut(slice_make(text.data + 1, text.length - 1), ']', false, &name, &rest))
-            return refuse(parse, "an IPv6 host needs its closing `]`");
-        if (rest.length > 0 && rest.data[0] != ':')
-            return refuse(parse, "only `:port` may follow the `]` of an IPv6 host");
-        port = rest.length > 0 ? slice_make(rest.data + 1, rest.length - 1) : rest;
-    } else if (cut(text, ':', false, &name, &port)) {
-        rest = slice_make(port.data - 1, port.length + 1);
-    }
-    if (name.length == 0 || name.length >= STORE_URL_TEXT_SIZE)
-        return refuse(parse, "a host is empty or too long");
-    if (rest.length > 0 && (!parse_number(port, 65535, &number) || number == 0))
-        return refuse(parse, "a port is not a number from 1 to 65535");
-    memcpy(host->name, name.data, name.length);
-    host->name[name.length] = '\0';
-    host->port = (uint16_t)number;
-    return STATUS_OK;
+    return status == STATUS_OK ? STATUS_OK : refuse(parse, reason);
 }
 
 static enum status parse_hosts(const struct parse *parse, struct slice text, struct store_url *url)

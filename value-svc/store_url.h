@@ -14,19 +14,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/host.h"
 #include "common/status.h"
 
 #define STORE_URL_HOSTS_MAXIMUM 8
 #define STORE_URL_TEXT_SIZE     256
 
-struct store_host {
-    char name[STORE_URL_TEXT_SIZE]; /* without brackets */
-    uint16_t port;
-};
-
 struct store_url {
     bool sentinel; /* the hosts are sentinels */
-    struct store_host hosts[STORE_URL_HOSTS_MAXIMUM];
+    struct host hosts[STORE_URL_HOSTS_MAXIMUM];
     size_t host_count;                  /* 1 unless sentinel */
     char service[STORE_URL_TEXT_SIZE];  /* sentinel: the name of the primary */
     char user[STORE_URL_TEXT_SIZE];     /* empty: the default user */
