@@ -26,6 +26,7 @@
 #include "http.h"
 #include "listener.h"
 #include "mailbox.h"
+#include "presence.h"
 #include "relay.h"
 #include "session.h"
 #include "websocket.h"
@@ -109,6 +110,7 @@ static void turn(uv_prepare_t *prepare)
     sessions_flush(gateway);
     websockets_end_turn(gateway);
     sessions_end_turn(gateway);
+    presence_turn(gateway);
     more |= sessions_dirty(gateway->sessions);
     if (loop->ending) {
         uv_stop(&loop->uv);
@@ -173,7 +175,7 @@ static bool create_context(struct loop *loop)
     void *loops[1] = {&loop->uv};
     const struct settings *settings = loop->gateway->settings;
     memset(&info, 0, sizeof(info));
-    lws_set_log_level(LLL_ERR | LLL_WARN, on_library_log);
+    lws_set_log_level(0, NULL); /* what fails at the start is told in one line of ours */
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.options =
         LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8;
@@ -237,8 +239,11 @@ enum status loop_create(struct gateway *gateway, const struct loop_handlers *han
         snprintf(error, error_size, "libwebsockets cannot start (is libwebsockets-evlib-uv installed?)");
         return STATUS_NOT_FOUND;
     }
-    return listener_create(gateway, &loop->uv, loop->context, open_files, &gateway->listener, error,
-                           error_size);
+    enum status status =
+        listener_create(gateway, &loop->uv, loop->context, open_files, &gateway->listener, error, error_size);
+    if (status == STATUS_OK)
+        lws_set_log_level(LLL_ERR | LLL_WARN, on_library_log);
+    return status;
 }
 
 /* ---- running and ending ------------------------------------------------------------------------------- */

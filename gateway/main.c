@@ -71,6 +71,7 @@ static bool loop_turns(void *context)
 static void refresh_metrics(void *context)
 {
     struct gateway *gateway = context;
+    presence_refresh(gateway->presence);
     metrics_set(gateway->metrics, METRIC_MAILBOX_DEPTH,
                 (int64_t)mailbox_depth(gateway->mailbox, MAIL_FRAMES));
     metrics_set(gateway->metrics, METRIC_OUTBOUND_DEPTH, (int64_t)sender_depth(gateway->sender));
@@ -192,7 +193,9 @@ static enum status make_limits(struct gateway *gateway, char *error, size_t erro
     }
     if (!gateway->handshakes)
         return STATUS_NO_MEMORY;
-    return origin_policy_create(settings->allowed_origins, &gateway->origins, error, error_size);
+    int name = snprintf(error, error_size, "ALLOWED_ORIGINS: ");
+    return origin_policy_create(settings->allowed_origins, &gateway->origins, error + name,
+                                error_size - (size_t)name);
 }
 
 static enum status make_parts(struct gateway *gateway, char *error, size_t error_size)

@@ -4,8 +4,11 @@
  */
 #include "presence.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "presence.pb-c.h"
 
@@ -13,20 +16,25 @@
 #include "../common/subject.h"
 #include "../common/wire.h"
 #include "gateway.h"
+#include "loop.h"
 #include "rooms.h"
 #include "sender.h"
 #include "wheel.h"
 
-#define METRIC_INTERVAL_MS 1000
-#define LARGEST            100
-#define PART_ENTRIES       2048
-#define PART_BYTES         (1024u * 1024)
+#define REFRESH_WAIT_MS 500
+#define FIRST_MS        500
+#define LARGEST         100
+#define PART_ENTRIES    2048
+#define PART_BYTES      (1024u * 1024)
 
 struct presence {
     struct gateway *gateway;
     struct wheel_timer timer;
-    uint64_t heartbeat_ms; /* when the next heartbeat is due */
     char subject[SUBJECT_SIZE];
+    atomic_bool asked; /* the metric is wanted */
+    pthread_mutex_t lock;
+    pthread_cond_t served;
+    uint64_t times_served; /* lock */
 };
 
 /* Rooms of one kind, gathered; the pointers are good within this turn. */
@@ -142,16 +150,45 @@ static void tick(void *context, struct wheel_timer *timer)
     struct presence *presence = (struct presence *)(void *)((char *)timer - offsetof(struct presence, timer));
     struct counts counts = {0};
     rooms_each(gateway->rooms, ROOM_INDUSTRY, gather_one, &counts);
+    rooms_each(gateway->rooms, ROOM_USER, gather_one, &counts);
+    if (!counts.failed)
+        send_heartbeat(presence, &counts);
+    free(counts.rooms);
+    wheel_arm(gateway->wheel, timer, gateway->now_ms + (uint64_t)gateway->settings->heartbeat_interval);
+}
+
+void presence_turn(struct gateway *gateway)
+{
+    struct presence *presence = gateway->presence;
+    struct counts counts = {0};
+    if (!presence || !atomic_load_explicit(&presence->asked, memory_order_relaxed))
+        return;
+    atomic_store(&presence->asked, false);
+    rooms_each(gateway->rooms, ROOM_INDUSTRY, gather_one, &counts);
     if (!counts.failed)
         set_connections(gateway, &counts);
-    if (gateway->now_ms >= presence->heartbeat_ms) {
-        presence->heartbeat_ms = gateway->now_ms + (uint64_t)gateway->settings->heartbeat_interval;
-        rooms_each(gateway->rooms, ROOM_USER, gather_one, &counts);
-        if (!counts.failed)
-            send_heartbeat(presence, &counts);
-    }
     free(counts.rooms);
-    wheel_arm(gateway->wheel, timer, gateway->now_ms + METRIC_INTERVAL_MS);
+    pthread_mutex_lock(&presence->lock);
+    presence->times_served++;
+    pthread_cond_broadcast(&presence->served);
+    pthread_mutex_unlock(&presence->lock);
+}
+
+void presence_refresh(struct presence *presence)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += REFRESH_WAIT_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_mutex_lock(&presence->lock);
+    uint64_t before = presence->times_served;
+    atomic_store(&presence->asked, true);
+    loop_wake(presence->gateway->loop);
+    int waited = 0;
+    while (presence->times_served == before && waited == 0)
+        waited = pthread_cond_timedwait(&presence->served, &presence->lock, &until);
+    pthread_mutex_unlock(&presence->lock);
 }
 
 enum status presence_create(struct gateway *gateway, struct presence **ret_presence)
@@ -167,7 +204,9 @@ enum status presence_create(struct gateway *gateway, struct presence **ret_prese
         free(presence);
         return status;
     }
-    wheel_arm(gateway->wheel, &presence->timer, gateway->now_ms + METRIC_INTERVAL_MS);
+    pthread_mutex_init(&presence->lock, NULL);
+    pthread_cond_init(&presence->served, NULL);
+    wheel_arm(gateway->wheel, &presence->timer, gateway->now_ms + FIRST_MS);
     *ret_presence = presence;
     return STATUS_OK;
 }
@@ -177,5 +216,7 @@ void presence_free(struct gateway *gateway, struct presence *presence)
     if (!presence)
         return;
     wheel_cancel(gateway->wheel, &presence->timer);
+    pthread_cond_destroy(&presence->served);
+    pthread_mutex_destroy(&presence->lock);
     free(presence);
 }
