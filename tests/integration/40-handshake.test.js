@@ -291,7 +291,7 @@ withRing('subprotocols and paths', {}, (ring, it) => {
   });
 });
 
-withRing('origins', { env: { gateway: { ALLOWED_ORIGINS: 'https://app.pollen8.example,*.pollen8.test' } } }, (ring, it) => {
+withRing('origins', { env: { gateway: { ALLOWED_ORIGINS: 'https://app.pollen8.example,https://*.pollen8.test' } } }, (ring, it) => {
   const upgrade = (target, headers) => httpBytes(ring.gateway.port, upgradeRequest(ring.gateway.port, { path: target, headers }));
 
   for (const target of ['/ws', '/socket.io/?EIO=4&transport=websocket']) {
