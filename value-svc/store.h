@@ -85,16 +85,16 @@ enum store_outcome {
 struct store_event {
     const char *user_id; /* borrowed */
     const char *key;     /* borrowed; event_key */
-    bool counts;         /* false: remembered only */
     int64_t change;
-    uint64_t sequence;
-    int64_t time_ms;
-    enum store_outcome outcome; /* this and below: results */
-    int64_t sum;                /* signed, as this event left it */
-    uint64_t version;
+    uint64_t sequence;          /* in the stream */
+    int64_t time_ms;            /* when the stream stored it */
+    int64_t sum;                /* result: signed, as this event left it */
+    uint64_t version;           /* result */
+    enum store_outcome outcome; /* result */
+    bool counts;                /* false: remembered only */
 };
 
-/* How long event keys are kept. See keeper.h for why retention must be at least the sum that it is. */
+/* How long event keys are kept: service_retention_ms says why so long. */
 struct store_rules {
     int64_t window_ms;
     int64_t retention_ms;

@@ -298,66 +298,6 @@ static bool settled(void *context)
            memmem(answer.data, answer.length, "\"num_pending\":0", 15);
 }
 
-static bool replayed(void *context)
-{
-    struct redis_server *server = context;
-    int64_t epoch = redis_integer(server, "HGET p8:epoch epoch");
-
-    return epoch > 0 && redis_integer(server, "HGET p8:epoch replayed") == epoch;
-}
-
-/* A Redis without its tail: what SAVE wrote is back, the rest is forgotten, and comes back by itself. */
-static void a_forgotten_tail(void **state)
-{
-    struct value_process process;
-    struct redis_server forgetful;
-    struct rig_frame before;
-    struct rig_frame after;
-    char text[128];
-
-    (void)state;
-    redis_init(&forgetful, false);
-    value_start(&process, nats.url, forgetful.url, quick);
-    value_wait_ready(&process, 200);
-    rig_until(replayed, &forgetful, "what the other tests left in the stream is replayed");
-    rig_clear(rig);
-    for (int i = 0; i < 100; i++) {
-        snprintf(text, sizeof text, "{\"userId\":\"tail\",\"industries\":[\"t\"],\"eventId\":\"t%d\"}", i);
-        rig_publish(rig, "pollen8.events.connection.new", text);
-        if (i == 39) {
-            rig_wait(rig, "pollen8.out.user.dGFpbA", "network.update", 40);
-            redis_integer(&forgetful, "SAVE");
-        }
-    }
-    rig_wait(rig, "pollen8.out.user.dGFpbA", "network.update", 100);
-    frame("pollen8.out.user.dGFpbA", "network.update", 99, &before);
-    assert_int_equal(redis_sum(&forgetful, "tail"), 100);
-    rig_until(settled, NULL, "all is acknowledged");
-    redis_stop(&forgetful, SIGKILL);
-    value_wait_ready(&process, 503);
-    rig_clear(rig);
-    redis_start(&forgetful);
-    assert_true(redis_sum(&forgetful, "tail") < 100);
-    rig_wait(rig, "pollen8.out.user.dGFpbA", "network.update", 60);
-    value_wait_ready(&process, 200);
-    assert_int_equal(redis_sum(&forgetful, "tail"), 100);
-    frame("pollen8.out.user.dGFpbA", "network.update",
-          rig_count(rig, "pollen8.out.user.dGFpbA", "network.update") - 1, &after);
-    assert_true(after.epoch > before.epoch);
-    assert_string_equal(after.data, "{\"userId\":\"tail\",\"newValue\":314}");
-    assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.new"), 0); /* nobody is told twice */
-    /* The same ids again: still duplicates. */
-    for (int i = 0; i < 100; i += 33) {
-        snprintf(text, sizeof text, "{\"userId\":\"tail\",\"industries\":[\"t\"],\"eventId\":\"t%d\"}", i);
-        rig_publish(rig, "pollen8.events.connection.new", text);
-    }
-    rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"tail\",\"industries\":[\"t\"]}");
-    rig_wait(rig, "pollen8.out.industry", "connection.new", 1);
-    assert_int_equal(redis_sum(&forgetful, "tail"), 101);
-    assert_int_equal(value_stop(&process, SIGTERM), 0);
-    redis_done(&forgetful);
-}
-
 /* Redis away: nothing is lost, nothing is dead, the process stays. */
 static void redis_away(void **state)
 {
@@ -500,7 +440,6 @@ int main(void)
         cmocka_unit_test(a_deleted_consumer),
         cmocka_unit_test(broker_restarts),
         cmocka_unit_test(a_deleted_stream),
-        cmocka_unit_test(a_forgotten_tail),
         cmocka_unit_test(any_order),
     };
 

@@ -133,7 +133,7 @@ static void pruning(void **state)
     (void)state;
     for (int i = 0; i < 20; i++) {
         snprintf(key, sizeof key, "k%d", i);
-        apply_one(&rules, "prune", key, 1, (uint64_t)(100 + i), 10000);
+        apply_one(&rules, "prune", key, 1, 100 + (uint64_t)i, 10000);
     }
     assert_int_equal(seen("cHJ1bmU"), 20);
     floor.ack_floor = 99;
@@ -171,7 +171,7 @@ static void sweeping(void **state)
     (void)state;
     for (int i = 0; i < 300; i++) {
         snprintf(user, sizeof user, "sweep%d", i);
-        apply_one(&rules, user, "k", 1, (uint64_t)(1000000 + i), 900000);
+        apply_one(&rules, user, "k", 1, 1000000 + (uint64_t)i, 900000);
     }
     do {
         assert_int_equal(store_sweep(store, &cursor, 900001, 1000149, &forgotten), STATUS_OK);

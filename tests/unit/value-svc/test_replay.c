@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * A Redis that forgot its tail: noticed, and made good from the stream, without counting or telling twice.
+ */
+#include "replay.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+
+static struct nats_server nats;
+static struct rig *rig;
+static const char *const quick[] = {"ACK_WAIT=1s", NULL};
+
+static int set_up(void **state)
+{
+    (void)state;
+    assert_true(nats_server_init(&nats));
+    assert_true(nats_server_start(&nats));
+    rig = rig_create(nats.url);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    rig_free(rig);
+    nats_server_done(&nats);
+    return 0;
+}
+
+static void frame(const char *subject, const char *event, size_t index, struct rig_frame *out)
+{
+    assert_true(rig_get(rig, subject, event, index, out));
+}
+
+/* Everything in the stream is handed out and acknowledged. */
+static bool settled(void *context)
+{
+    struct slice answer;
+
+    (void)context;
+    return rig_ask(rig, "$JS.API.CONSUMER.INFO.POLLEN8_EVENTS.value-svc", "", 0, &answer) == STATUS_OK &&
+           memmem(answer.data, answer.length, "\"num_ack_pending\":0,", 20) &&
+           memmem(answer.data, answer.length, "\"num_pending\":0", 15);
+}
+
+static bool replayed(void *context)
+{
+    struct redis_server *server = context;
+    int64_t epoch = redis_integer(server, "HGET p8:epoch epoch");
+
+    return epoch > 0 && redis_integer(server, "HGET p8:epoch replayed") == epoch;
+}
+
+/* A Redis without its tail: what SAVE wrote is back, the rest is forgotten, and comes back by itself. */
+static void a_forgotten_tail(void **state)
+{
+    struct value_process process;
+    struct redis_server forgetful;
+    struct rig_frame before;
+    struct rig_frame after;
+    char text[128];
+
+    (void)state;
+    redis_init(&forgetful, false);
+    value_start(&process, nats.url, forgetful.url, quick);
+    value_wait_ready(&process, 200);
+    rig_until(replayed, &forgetful, "the first epoch is replayed: nothing");
+    rig_clear(rig);
+    for (int i = 0; i < 100; i++) {
+        snprintf(text, sizeof text, "{\"userId\":\"tail\",\"industries\":[\"t\"],\"eventId\":\"t%d\"}", i);
+        rig_publish(rig, "pollen8.events.connection.new", text);
+        if (i == 39) {
+            rig_wait(rig, "pollen8.out.user.dGFpbA", "network.update", 40);
+            redis_integer(&forgetful, "SAVE");
+        }
+    }
+    rig_wait(rig, "pollen8.out.user.dGFpbA", "network.update", 100);
+    frame("pollen8.out.user.dGFpbA", "network.update", 99, &before);
+    assert_int_equal(redis_sum(&forgetful, "tail"), 100);
+    rig_until(settled, NULL, "all is acknowledged");
+    redis_stop(&forgetful, SIGKILL);
+    value_wait_ready(&process, 503);
+    rig_clear(rig);
+    redis_start(&forgetful);
+    assert_true(redis_sum(&forgetful, "tail") < 100);
+    rig_wait(rig, "pollen8.out.user.dGFpbA", "network.update", 60);
+    value_wait_ready(&process, 200);
+    assert_int_equal(redis_sum(&forgetful, "tail"), 100);
+    frame("pollen8.out.user.dGFpbA", "network.update",
+          rig_count(rig, "pollen8.out.user.dGFpbA", "network.update") - 1, &after);
+    assert_true(after.epoch > before.epoch);
+    assert_string_equal(after.data, "{\"userId\":\"tail\",\"newValue\":314}");
+    assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.new"), 0); /* nobody is told twice */
+    /* The same ids again: still duplicates. */
+    for (int i = 0; i < 100; i += 33) {
+        snprintf(text, sizeof text, "{\"userId\":\"tail\",\"industries\":[\"t\"],\"eventId\":\"t%d\"}", i);
+        rig_publish(rig, "pollen8.events.connection.new", text);
+    }
+    rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"tail\",\"industries\":[\"t\"]}");
+    rig_wait(rig, "pollen8.out.industry", "connection.new", 1);
+    assert_int_equal(redis_sum(&forgetful, "tail"), 101);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+    redis_done(&forgetful);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_forgotten_tail)};
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
