@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "../common/bus.h"
 #include "../common/clock.h"
@@ -292,7 +293,7 @@ int main(int argc, char **argv)
         status = connect_parts(&gateway, error, sizeof(error));
     if (status != STATUS_OK) {
         log_event(LOG_ERROR, error);
-        return status == STATUS_MALFORMED ? 2 : 1;
+        _exit(status == STATUS_MALFORMED ? 2 : 1); /* half-built parts go with the process */
     }
     log_event(LOG_INFO, "listening", LOG_I("port", listener_port(gateway.listener)),
               LOG_S("gateway", settings.gateway_name), LOG_S("tls", settings.tls_cert_file ? "on" : "off"));
