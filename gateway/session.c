@@ -210,6 +210,7 @@ enum status session_open(struct gateway *gateway, struct session *session, struc
     }
     session->identity = users_share(session->memberships[MEMBERSHIP_USER].room, identity);
     move(session, SESSION_OPEN);
+    session->refused_in_a_row = 0;
     session->deadline_ms = deadline_ms;
     session->snapshots_left = FIRST_SNAPSHOTS;
     snapshot_due(gateway, session);

@@ -13,7 +13,8 @@
 #include "session.h"
 #include "sio_packet.h"
 
-#define PACKET_MAXIMUM 4096
+#define PACKET_MAXIMUM   4096
+#define CONNECTS_MAXIMUM 16 /* tries to get in, for one transport */
 
 typedef enum status append_fn(struct buf *buf, const void *context);
 
@@ -155,7 +156,10 @@ static void on_socketio(struct gateway *gateway, struct session *session, struct
         return;
     }
     bool root = slice_equal_string(packet.name_space, "/");
-    if (packet.type == SIO_CONNECT && !root)
+    if (packet.type == SIO_CONNECT && session->state != SESSION_OPEN &&
+        session->refused_in_a_row++ >= CONNECTS_MAXIMUM)
+        session_close_status(gateway, session, STATUS_RATE_LIMITED);
+    else if (packet.type == SIO_CONNECT && !root)
         send_packet(gateway, session, append_invalid_namespace, &packet.name_space);
     else if (packet.type == SIO_CONNECT)
         on_connect(gateway, session, &packet);
