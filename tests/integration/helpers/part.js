@@ -33,7 +33,8 @@ async function freePort() {
   }
 }
 
-/** Calls `probe` until it answers with something true; for conditions that nothing announces. */
+/** Calls `probe` until it answers with something true; for conditions that nothing announces. An error with
+ * `final` set ends the wait. */
 async function until(what, probe, timeoutMs = STEP_MS) {
   const end = Date.now() + timeoutMs;
   let last;
@@ -42,6 +43,7 @@ async function until(what, probe, timeoutMs = STEP_MS) {
       const value = await probe();
       if (value) return value;
     } catch (error) {
+      if (error.final) throw error;
       last = error;
     }
     if (Date.now() > end) throw new Error(`waited in vain for: ${what}${last ? ` (${last.message})` : ''}`);
@@ -110,7 +112,7 @@ class Part {
 
   async waitReady() {
     await until(`${this.name} ready`, async () => {
-      if (!this.child) throw new Error(`${this.name} ended:\n${this.tail()}`);
+      if (!this.child) throw Object.assign(new Error(`${this.name} ended`), { final: true });
       return this.ready ? this.ready(this) : true;
     }, 2 * STEP_MS).catch((error) => {
       throw new Error(`${error.message}\n${this.tail()}`);

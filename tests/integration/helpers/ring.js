@@ -353,7 +353,8 @@ class Ring {
       callback: (error, message) => {
         if (error) return;
         const frame = type.toObject(type.decode(message.data), { longs: String, arrays: true });
-        frames.push({ ...frame, subject: message.subject, data: JSON.parse(Buffer.from(frame.data).toString()) });
+        const text = Buffer.from(frame.data).toString();
+        frames.push({ ...frame, subject: message.subject, text, data: JSON.parse(text) });
       },
     });
     await this.broker.flush();
