@@ -16,21 +16,26 @@ const STEP_MS = 20000 * SLOW;
 
 const taken = new Set();
 
-/** A free TCP port of 127.0.0.1 outside the ephemeral range, so that no outgoing connection takes it while the
- * part that owns it is down. */
-async function freePort() {
+/** The first of `count` free TCP ports in a row, outside the ephemeral range, so that no outgoing connection
+ * takes one while the part that owns it is down. */
+async function freePort(count = 1) {
   for (;;) {
-    const port = 10000 + Math.floor(Math.random() * 22000);
-    if (taken.has(port)) continue;
-    const server = net.createServer();
-    const free = await new Promise((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (!free) continue;
-    taken.add(port);
-    return port;
+    const first = 10000 + Math.floor(Math.random() * 22000);
+    const ports = Array.from({ length: count }, (_, i) => first + i);
+    if (ports.some((port) => taken.has(port))) continue;
+    const free = await Promise.all(ports.map(portIsFree));
+    if (!free.every(Boolean)) continue;
+    for (const port of ports) taken.add(port);
+    return first;
   }
+}
+
+function portIsFree(port) {
+  const server = net.createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 /** Calls `probe` until it answers with something true; for conditions that nothing announces. An error with
