@@ -167,8 +167,9 @@ describe('./pollen8', { skip: elsewhere }, () => {
     const up = other.open('up', '--gateways', '2', '--auth', '2', '--value', '2');
     await until('the second ring', async () => {
       if (up.child.exitCode !== null) throw Object.assign(new Error(up.text()), { final: true });
-      return (await other.run('status')).status === 0;
+      return /eyJ/.test(up.text()); // the tokens are the last it tells
     }, 6 * STEP_MS);
+    assert.equal((await other.run('status')).status, 0);
     for (let i = 0; i < 6; i++) assert.equal((await get(other.opsBase + i, '/readyz')).status, 200);
     const here = await (await connect(ring, 'cy')).ready();
     const there = await (await connect(other, 'cy')).ready();
