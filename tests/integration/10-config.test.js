@@ -9,6 +9,7 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { describe, it } = require('node:test');
+const { baseEnvironment } = require('./helpers/part');
 const { STEP_MS, bin, root } = require('./helpers/ring');
 
 const services = ['gateway', 'auth-svc', 'value-svc'];
@@ -16,9 +17,8 @@ const secret = 's'.repeat(40);
 const enough = { 'auth-svc': { JWT_SECRET: secret }, gateway: {}, 'value-svc': {} };
 
 function run(service, env = {}, args = []) {
-  const { PATH, ASAN_OPTIONS, HOME } = process.env;
   const result = spawnSync(path.join(bin, service), args, {
-    env: JSON.parse(JSON.stringify({ PATH, ASAN_OPTIONS, HOME, ...enough[service], ...env })),
+    env: JSON.parse(JSON.stringify({ PATH: process.env.PATH, ...baseEnvironment(), ...enough[service], ...env })),
     encoding: 'utf8', timeout: STEP_MS, killSignal: 'SIGKILL',
   });
   if (result.error) throw result.error;

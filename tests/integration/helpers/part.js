@@ -88,7 +88,7 @@ class Part {
     if (this.child) throw new Error(`${this.name} runs already`);
     this.expectingExit = false;
     const child = spawn(this.command, this.args, {
-      env: { PATH: process.env.PATH, ...sanitizerOptions(), ...this.env },
+      env: { PATH: process.env.PATH, ...baseEnvironment(), ...this.env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child = child;
@@ -192,13 +192,15 @@ class Part {
   }
 }
 
-// Sanitizer settings of the caller pass through; everything else of the caller's environment stays out.
-function sanitizerOptions() {
-  const kept = {};
+// Sanitizer settings of the caller pass through; everything else of the caller's environment stays out. The
+// MongoDB library's shared memory would outlive a kill -9, and a later process of the same id would then warn
+// about it on standard error before main, in a form of the library's own.
+function baseEnvironment() {
+  const kept = { MONGOC_DISABLE_SHM: '1' };
   for (const name of ['ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS', 'TSAN_OPTIONS', 'HOME', 'TMPDIR']) {
     if (process.env[name]) kept[name] = process.env[name];
   }
   return kept;
 }
 
-module.exports = { Part, SLOW, STEP_MS, freePort, until, within, once };
+module.exports = { Part, baseEnvironment, SLOW, STEP_MS, freePort, until, within, once };
