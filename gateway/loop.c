@@ -11,6 +11,7 @@
 #include "loop.h"
 
 #include <libwebsockets.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,8 @@ struct loop {
     uv_prepare_t prepare;
     uv_idle_t idle; /* active while the loop must not sleep */
     uv_async_t wake;
+    pthread_mutex_t wake_lock;
+    bool deaf; /* wake_lock; the handle of wakes is closed or about to be */
     uv_timer_t timer;
     uint64_t timer_due_ms;
     uv_poll_t signals;
@@ -138,10 +141,21 @@ static void on_signal(uv_poll_t *poll, int status, int events)
         loop->handlers.reload(loop->gateway);
 }
 
+/* The bus's threads outlive the loop: once its handle is closed, waking is nothing to do. */
 void loop_wake(void *context)
 {
     struct loop *loop = context;
-    uv_async_send(&loop->wake);
+    pthread_mutex_lock(&loop->wake_lock);
+    if (!loop->deaf)
+        uv_async_send(&loop->wake);
+    pthread_mutex_unlock(&loop->wake_lock);
+}
+
+static void stop_listening_to_wakes(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->wake_lock);
+    loop->deaf = true;
+    pthread_mutex_unlock(&loop->wake_lock);
 }
 
 /* ---- making ------------------------------------------------------------------------------------------- */
@@ -228,6 +242,7 @@ enum status loop_create(struct gateway *gateway, const struct loop_handlers *han
     struct loop *loop = calloc(1, sizeof(*loop));
     if (!loop)
         return STATUS_NO_MEMORY;
+    pthread_mutex_init(&loop->wake_lock, NULL);
     gateway->loop = loop;
     loop->gateway = gateway;
     loop->handlers = *handlers;
@@ -262,6 +277,7 @@ static void shut(struct loop *loop)
     close_handle((uv_handle_t *)&loop->prepare);
     close_handle((uv_handle_t *)&loop->idle);
     close_handle((uv_handle_t *)&loop->timer);
+    stop_listening_to_wakes(loop);
     close_handle((uv_handle_t *)&loop->wake);
     close_handle((uv_handle_t *)&loop->signals);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
@@ -288,5 +304,8 @@ void loop_end(struct loop *loop)
 
 void loop_free(struct loop *loop)
 {
+    if (!loop)
+        return;
+    pthread_mutex_destroy(&loop->wake_lock);
     free(loop);
 }
