@@ -64,6 +64,7 @@ struct session {
     uint16_t in_flight;
     uint16_t refused_in_a_row;
     uint8_t version_count;
+    uint8_t attachments_left; /* of a Socket.IO packet: the binary messages that belong to it */
     struct outq outq;
     struct identity *identity;        /* owned reference; OPEN only */
     struct session_version version;   /* the first key */
