@@ -6,6 +6,7 @@ add_library(pollen8_gateway_codecs STATIC
   dedupe.c
   eio_packet.c
   handshake.c
+  http_answer.c
   json_scan.c
   limits.c
   origin.c

@@ -6,6 +6,7 @@
 #include "eio_packet.h"
 
 #include "append.h"
+#include "ws_frame.h"
 
 static const char base64_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -196,6 +197,21 @@ enum status eio_payload_append_binary(struct buf *body, struct slice bytes)
         for (size_t j = 0; j <= take; j++)
             group[j] = base64_alphabet[(bits >> (18 - 6 * j)) & 63];
         append_slice(&out, slice_make(group, 4));
+    }
+    return append_end(&out);
+}
+
+enum status eio_payload_append_frames(struct buf *body, struct slice frames)
+{
+    struct append out = append_start(body);
+    enum ws_opcode opcode;
+    struct slice payload;
+
+    while (out.status == STATUS_OK && ws_frame_next(&frames, &opcode, &payload)) {
+        if (opcode == WS_BINARY)
+            append_status(&out, eio_payload_append_binary(body, payload));
+        else
+            append_status(&out, eio_payload_append_encoded(body, payload));
     }
     return append_end(&out);
 }

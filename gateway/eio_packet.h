@@ -82,4 +82,8 @@ enum status eio_payload_append_encoded(struct buf *body, struct slice packet);
 /* The same for a binary message: `b` and base64. */
 enum status eio_payload_append_binary(struct buf *body, struct slice bytes);
 
+/* The same for whole WebSocket frames (see ws_frame.h), each of which holds one packet: so that what was
+ * encoded for WebSockets serves polling too. */
+enum status eio_payload_append_frames(struct buf *body, struct slice frames);
+
 #endif

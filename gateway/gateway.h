@@ -46,7 +46,8 @@ struct gateway {
     struct address_limits *handshakes;
     struct origin_policy *origins;
     struct networks *proxies;
-    struct frame *pings[FRAME_FORMATS]; /* heartbeats, shared by all sessions */
+    const struct engineio_handler *engineio; /* what lives above Engine.IO */
+    struct frame *pings[FRAME_FORMATS];      /* heartbeats, shared by all sessions */
     struct token_rule event_rule;
     uint64_t now_ms;     /* monotonic, as of this turn of the loop */
     uint32_t in_flight;  /* requests whose answer has not come back to the loop */

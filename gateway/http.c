@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * request -> (upgrade: guards, route, origin, rate, transport's own conditions -> established) or (answer).
+ * request -> (upgrade: guards, route, origin, transport's own conditions, rate -> established) or (Engine.IO:
+ * polling_http) or (answer).
  * Every refusal is a status, a body and a count; nothing is hung up on but what the library must not see.
  */
 #include "http.h"
@@ -10,11 +11,15 @@
 #include <sys/socket.h>
 
 #include "../common/clock.h"
+#include "engineio.h"
+#include "exchange.h"
 #include "gateway.h"
 #include "handshake.h"
+#include "http_answer.h"
 #include "listener.h"
+#include "polling.h"
+#include "polling_http.h"
 #include "request.h"
-#include "transport_eio.h"
 #include "transport_ws.h"
 #include "ws_json.h"
 #include "ws_proto.h"
@@ -26,115 +31,116 @@ struct slot {
     struct websocket *websocket;
 };
 
-struct answer {
-    unsigned status;
-    const char *type;
-    const char *body;
-    const char *extra_name; /* one further header, "name:"; NULL: none */
-    const char *extra_value;
-    const char *label; /* in the metric of handshakes */
-};
+#define ANSWER(status, text, extra, label)                                                                   \
+    {                                                                                                        \
+        status, HTTP_TEXT, {text, sizeof(text) - 1}, extra, label                                            \
+    }
 
-#define TEXT "text/plain; charset=utf-8"
-#define JSON "application/json"
+static const struct http_answer not_found = ANSWER(404, "not found\n", NULL, "not_found");
+static const struct http_answer http_version = ANSWER(505, "HTTP/1.1 is spoken here\n", NULL, "http");
+static const struct http_answer forbidden = ANSWER(403, "origin not allowed\n", NULL, "origin");
+static const struct http_answer ws_version =
+    ANSWER(426, "WebSocket version 13 is needed\n", "sec-websocket-version: 13\r\n", "version");
+static const struct http_answer subprotocol = ANSWER(
+    400, "unknown subprotocol: " WS_JSON_SUBPROTOCOL " or " WS_PROTO_SUBPROTOCOL "\n", NULL, "subprotocol");
+static const struct http_answer need_upgrade =
+    ANSWER(426, "this is a WebSocket\n", "upgrade: websocket\r\n", "not_upgrade");
+static const struct http_answer method =
+    ANSWER(405, "method not allowed\n", "allow: GET, HEAD, OPTIONS\r\n", "method");
+static const struct http_answer options = {204, NULL, {NULL, 0}, "allow: GET, HEAD, OPTIONS\r\n", "options"};
+static const struct http_answer root =
+    ANSWER(200, "Pollen8 gateway\n\nSocket.IO clients: this origin. Plain WebSocket: /ws\n", NULL, "root");
 
-/* Engine.IO's own errors. */
-static const struct answer eio_unknown_transport = {
-    400, JSON, "{\"code\":0,\"message\":\"Transport unknown\"}", NULL, NULL, "transport_unknown"};
-static const struct answer eio_unknown_session = {
-    400, JSON, "{\"code\":1,\"message\":\"Session ID unknown\"}", NULL, NULL, "session_unknown"};
-static const struct answer eio_version = {
-    400, JSON, "{\"code\":5,\"message\":\"Unsupported protocol version\"}", NULL, NULL, "version"};
-static const struct answer not_found = {404, TEXT, "not found\n", NULL, NULL, "not_found"};
-static const struct answer http_version = {505, TEXT, "HTTP/1.1 is spoken here\n", NULL, NULL, "http"};
-static const struct answer forbidden = {403, TEXT, "origin not allowed\n", NULL, NULL, "origin"};
-static const struct answer draining = {503, TEXT, "draining\n", "retry-after:", "1", "draining"};
-static const struct answer ws_version = {
-    426, TEXT, "WebSocket version 13 is needed\n", "sec-websocket-version:", "13", "version"};
-static const struct answer subprotocol = {
-    400,  TEXT, "unknown subprotocol: " WS_JSON_SUBPROTOCOL " or " WS_PROTO_SUBPROTOCOL "\n",
-    NULL, NULL, "subprotocol"};
-static const struct answer need_upgrade = {426,        TEXT,        "this is a WebSocket\n",
-                                           "upgrade:", "websocket", "not_upgrade"};
-static const struct answer method = {405, TEXT, "method not allowed\n", "allow:", "GET, OPTIONS", "method"};
-static const struct answer options = {204, TEXT, "", "allow:", "GET, OPTIONS", "options"};
-static const struct answer root = {
-    200,  TEXT, "Pollen8 gateway\n\nSocket.IO clients: this origin. Plain WebSocket: /ws\n",
-    NULL, NULL, "root"};
-
-/* Headers and body in one write. False: hang up. */
-static bool write_answer(struct lws *wsi, const struct answer *answer)
+/* Head and body in one write. False: hang up. */
+static bool write_answer(struct lws *wsi, const struct http_answer *answer, bool keep_alive)
 {
-    unsigned char bytes[LWS_PRE + ANSWER_BYTES];
-    unsigned char *start = bytes + LWS_PRE;
-    unsigned char *at = start;
-    unsigned char *end = bytes + sizeof(bytes);
-    size_t length = strlen(answer->body);
-    if (lws_add_http_common_headers(wsi, answer->status, answer->type, length, &at, end))
-        return false;
-    if (answer->extra_name && lws_add_http_header_by_name(wsi, (const unsigned char *)answer->extra_name,
-                                                          (const unsigned char *)answer->extra_value,
-                                                          (int)strlen(answer->extra_value), &at, end))
-        return false;
-    if (lws_finalize_http_header(wsi, &at, end) || length > (size_t)(end - at))
-        return false;
-    memcpy(at, answer->body, length);
-    at += length;
-    return lws_write(wsi, start, (size_t)(at - start), LWS_WRITE_HTTP_FINAL) >= 0;
+    const struct http_shape shape = {.keep_alive = keep_alive, .head = request_method(wsi) == METHOD_HEAD};
+    struct buf buf;
+    buf_init(&buf, ANSWER_BYTES);
+    bool written = http_answer_append(&buf, answer, &shape) == STATUS_OK &&
+                   lws_write(wsi, (unsigned char *)buf.data, buf.length, LWS_WRITE_HTTP) >= 0;
+    buf_done(&buf);
+    return written;
 }
 
 /* ---- upgrade ------------------------------------------------------------------------------------------ */
 
-static const struct answer *judge_socketio(struct lws *wsi)
+/* The checks of Engine.IO, in the stock server's order. */
+static const struct http_answer *judge_engineio(struct gateway *gateway, struct lws *wsi, bool *ret_known)
 {
     char value[32];
-    if (!request_argument(wsi, "EIO=", value, sizeof(value)) || strcmp(value, "4") != 0)
-        return &eio_version;
+    *ret_known = false;
     if (!request_argument(wsi, "transport=", value, sizeof(value)) || strcmp(value, "websocket") != 0)
-        return &eio_unknown_transport;
-    if (request_argument(wsi, "sid=", value, sizeof(value)))
-        return &eio_unknown_session;
-    return lws_hdr_total_length(wsi, WSI_TOKEN_PROTOCOL) > 0 ? &subprotocol : NULL;
+        return &polling_transport_unknown;
+    if (!request_argument(wsi, "EIO=", value, sizeof(value)) || strcmp(value, "4") != 0)
+        return &polling_version;
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_PROTOCOL) > 0)
+        return &subprotocol;
+    if (!request_argument_given(wsi, "sid="))
+        return NULL;
+    *ret_known = true;
+    return request_argument(wsi, "sid=", value, sizeof(value)) &&
+                   engineio_find(gateway, slice_from_string(value))
+               ? NULL
+               : &polling_session_unknown;
 }
 
 /* NULL: the upgrade may go on. Order matters: what is cheap and says least comes first. */
-static const struct answer *judge(struct gateway *gateway, struct lws *wsi, uint32_t *ret_retry_after_ms)
+static const struct http_answer *judge(struct gateway *gateway, struct lws *wsi)
 {
-    static const struct answer limited = {429, TEXT, "too many handshakes\n", "retry-after:", "1", "rate"};
+    static const struct http_answer limited =
+        ANSWER(429, "too many handshakes\n", "retry-after: 1\r\n", "rate");
+    const struct http_answer *refusal = NULL;
     struct sockaddr_storage address;
     enum frame_format format;
+    bool known = false;
     char version[8] = "";
-    enum request_route route = request_route(wsi);
+    enum request_route route = request_route(gateway, wsi);
     if (route != ROUTE_WS && route != ROUTE_SOCKETIO)
         return &not_found;
-    if (gateway->draining)
-        return &draining;
     if (lws_hdr_copy(wsi, version, sizeof(version), WSI_TOKEN_VERSION) <= 0 || strcmp(version, "13") != 0)
         return &ws_version;
     if (!request_origin_allowed(gateway, wsi))
         return &forbidden;
-    request_address(gateway, wsi, &address);
-    if (address_limits_take(gateway->handshakes, (const struct sockaddr *)&address, gateway->now_ms,
-                            ret_retry_after_ms) != STATUS_OK)
-        return &limited;
     if (route == ROUTE_SOCKETIO)
-        return judge_socketio(wsi);
-    return request_format(wsi, &format) == STATUS_OK ? NULL : &subprotocol;
+        refusal = judge_engineio(gateway, wsi, &known);
+    else if (request_format(wsi, &format) != STATUS_OK)
+        refusal = &subprotocol;
+    if (known)
+        return refusal; /* its session counts as one handshake, and may end by an upgrade while we drain */
+    if (gateway->draining)
+        return &http_draining;
+    request_address(gateway, wsi, &address);
+    if (address_limits_take(gateway->handshakes, (const struct sockaddr *)&address, gateway->now_ms, NULL) !=
+        STATUS_OK)
+        return &limited;
+    return refusal;
 }
 
 /* 0: upgrade; 1: answered, and the library ends the connection; -1: hang up. */
 static int confirm_upgrade(struct gateway *gateway, struct lws *wsi, const char *upgrade)
 {
-    uint32_t retry_after_ms = 0;
     /* Two known holes of the library: a second request on a connection whose headers are gone (`upgrade`
      * then dangles), and any protocol but this one (h2c). */
     if (lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) <= 0 || strcasecmp(upgrade, "websocket") != 0)
         return -1;
-    const struct answer *refusal = judge(gateway, wsi, &retry_after_ms);
+    if (!exchange_forget(wsi))
+        return -1;
+    const struct http_answer *refusal = judge(gateway, wsi);
     gateway_count(gateway, METRIC_HANDSHAKES, refusal ? refusal->label : "ok");
     if (!refusal)
         return 0;
-    return write_answer(wsi, refusal) ? 1 : -1;
+    return write_answer(wsi, refusal, false) ? 1 : -1;
+}
+
+/* Engine.IO: a session of its own, or one that polls. */
+static enum status established_engineio(struct gateway *gateway, struct lws *wsi, struct slot *slot,
+                                        struct handshake_token *token, enum status token_status)
+{
+    char sid[32];
+    if (request_argument(wsi, "sid=", sid, sizeof(sid)))
+        return engineio_attend(gateway, wsi, slice_from_string(sid), &slot->websocket);
+    return engineio_open(gateway, wsi, token, token_status, &slot->websocket);
 }
 
 static int established(struct gateway *gateway, struct lws *wsi, struct slot *slot)
@@ -145,8 +151,8 @@ static int established(struct gateway *gateway, struct lws *wsi, struct slot *sl
     enum status status;
     if (token_status == STATUS_NO_MEMORY)
         return -1;
-    if (request_route(wsi) == ROUTE_SOCKETIO)
-        status = transport_eio_open(gateway, wsi, &token, token_status, &slot->websocket);
+    if (request_route(gateway, wsi) == ROUTE_SOCKETIO)
+        status = established_engineio(gateway, wsi, slot, &token, token_status);
     else if (request_format(wsi, &format) == STATUS_OK)
         status = transport_ws_open(gateway, wsi, format, &token, token_status, &slot->websocket);
     else
@@ -160,26 +166,17 @@ static int established(struct gateway *gateway, struct lws *wsi, struct slot *sl
 
 /* ---- plain requests ----------------------------------------------------------------------------------- */
 
-static const struct answer *answer_for(struct gateway *gateway, struct lws *wsi)
+static const struct http_answer *answer_for(const struct gateway *gateway, struct lws *wsi,
+                                            enum request_route route)
 {
-    char value[32];
-    enum request_route route = request_route(wsi);
-    bool get =
-        lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0 || lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
-    if (!request_version_known(wsi))
-        return &http_version;
+    enum request_method asked = request_method(wsi);
     if (route == ROUTE_NONE)
         return &not_found;
-    if (lws_hdr_total_length(wsi, WSI_TOKEN_OPTIONS_URI) > 0)
+    if (asked == METHOD_OPTIONS)
         return &options;
     if (gateway->draining)
-        return &draining;
-    if (route == ROUTE_SOCKETIO) {
-        if (!request_argument(wsi, "EIO=", value, sizeof(value)) || strcmp(value, "4") != 0)
-            return &eio_version;
-        return &eio_unknown_transport;
-    }
-    if (!get)
+        return &http_draining;
+    if (asked != METHOD_GET && asked != METHOD_HEAD)
         return &method;
     return route == ROUTE_ROOT ? &root : &need_upgrade;
 }
@@ -187,10 +184,16 @@ static const struct answer *answer_for(struct gateway *gateway, struct lws *wsi)
 /* The connection is kept only where nothing of the request can be left unread. */
 static int request(struct gateway *gateway, struct lws *wsi)
 {
-    bool get = lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0;
-    bool body = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 ||
-                lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
-    if (!write_answer(wsi, answer_for(gateway, wsi)) || !get || body)
+    enum request_route route = request_route(gateway, wsi);
+    if (!request_version_known(wsi)) {
+        (void)write_answer(wsi, &http_version, false);
+        return -1;
+    }
+    if (route == ROUTE_SOCKETIO)
+        return polling_request(gateway, wsi);
+    bool keep_alive = request_keep_alive(wsi) && request_body_length(wsi) == 0;
+    if (!exchange_forget(wsi) || !write_answer(wsi, answer_for(gateway, wsi, route), keep_alive) ||
+        !keep_alive)
         return -1;
     return lws_http_transaction_completed(wsi) ? -1 : 0;
 }
@@ -220,12 +223,18 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     switch (reason) {
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: return confirm_upgrade(gateway, wsi, in);
     case LWS_CALLBACK_HTTP: return request(gateway, wsi);
+    case LWS_CALLBACK_HTTP_BODY: return exchange_body(wsi, in, length);
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION: return exchange_body_end(wsi);
+    case LWS_CALLBACK_CLOSED_HTTP: exchange_closed(wsi); return 0;
     case LWS_CALLBACK_ESTABLISHED: return established(gateway, wsi, user);
     case LWS_CALLBACK_RECEIVE:
     case LWS_CALLBACK_RECEIVE_PONG:
     case LWS_CALLBACK_SERVER_WRITEABLE:
     case LWS_CALLBACK_CLOSED: on_websocket(user, reason, in, length); return 0;
-    case LWS_CALLBACK_WSI_DESTROY: listener_closed(gateway->listener, wsi); return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        exchange_closed(wsi); /* some states end without the callback above */
+        listener_closed(gateway->listener, wsi);
+        return 0;
     default: return 0;
     }
 }
@@ -240,4 +249,12 @@ const struct lws_protocols *http_protocols(void)
         {NULL, NULL, 0, 0, 0, NULL, 0},
     };
     return protocols;
+}
+
+const struct lws_http_mount *http_mounts(void)
+{
+    /* Everything; without `protocol`, because only then the library reads on while a request is held. */
+    static const struct lws_http_mount mount = {
+        .mountpoint = "/", .mountpoint_len = 1, .origin = "http", .origin_protocol = LWSMPRO_CALLBACK};
+    return &mount;
 }

@@ -4,15 +4,19 @@
  * request is answered, and established sockets' events passed on. Loop thread.
  *
  *   /ws           WebSocket, subprotocols pollen8.v1.json (default) and pollen8.v1.protobuf
- *   /socket.io/   Engine.IO v4 over WebSocket (EIO=4&transport=websocket)
+ *   /socket.io/   Engine.IO v4 over WebSocket and HTTP long-polling
  *   /             a line of text
  */
 #ifndef POLLEN8_GATEWAY_HTTP_H
 #define POLLEN8_GATEWAY_HTTP_H
 
+struct lws_http_mount;
 struct lws_protocols;
 
 /* The table for the library; ends with a zero entry. The context's user pointer is the struct gateway. */
 const struct lws_protocols *http_protocols(void);
+
+/* Which plain requests reach the callback: all. */
+const struct lws_http_mount *http_mounts(void);
 
 #endif

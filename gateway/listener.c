@@ -159,6 +159,7 @@ static struct lws_vhost *create_vhost(const struct gateway *gateway, struct lws_
     info.vhost_name = "gateway";
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.protocols = http_protocols();
+    info.mounts = http_mounts();
     info.alpn = "http/1.1"; /* HTTP/2 of the packaged library is not safe */
     info.timeout_secs = 10;
     info.keepalive_timeout = 60;

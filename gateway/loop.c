@@ -23,6 +23,7 @@
 #include "../common/lifecycle.h"
 #include "../common/log.h"
 #include "egress.h"
+#include "exchange.h"
 #include "gateway.h"
 #include "http.h"
 #include "listener.h"
@@ -112,6 +113,7 @@ static void turn(uv_prepare_t *prepare)
     more |= egress_run(gateway);
     sessions_flush(gateway);
     websockets_end_turn(gateway);
+    exchanges_end_turn(gateway);
     sessions_end_turn(gateway);
     presence_turn(gateway);
     more |= sessions_dirty(gateway->sessions);
@@ -202,7 +204,8 @@ static bool create_context(struct loop *loop)
     info.uid = (uid_t)-1;
     info.pt_serv_buf_size = 32768; /* holds a whole TLS record */
     info.max_http_header_data = 12288;
-    info.max_http_header_pool = 4096;
+    info.max_http_header_pool2 =
+        (unsigned)settings->max_sessions; /* polls that end with their connection keep one */
     info.timeout_secs = 10;
     info.retry_and_idle_policy = &no_validity_checks;
     loop->context = lws_create_context(&info);
@@ -282,6 +285,7 @@ static void shut(struct loop *loop)
     close_handle((uv_handle_t *)&loop->signals);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     websockets_end_turn(loop->gateway);
+    exchanges_end_turn(loop->gateway);
     sessions_end_turn(loop->gateway);
     if (loop->context)
         lws_context_destroy(loop->context);

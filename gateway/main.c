@@ -18,6 +18,7 @@
 #include "dedupe.h"
 #include "drain.h"
 #include "egress.h"
+#include "engineio.h"
 #include "gateway.h"
 #include "intake.h"
 #include "listener.h"
@@ -31,6 +32,7 @@
 #include "rooms.h"
 #include "sender.h"
 #include "session.h"
+#include "socketio.h"
 #include "users.h"
 #include "wheel.h"
 
@@ -46,6 +48,13 @@ static const struct metric_definition metric_definitions[] = {
 #define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
 #include "metrics.def"
 #undef METRIC
+};
+
+static const struct engineio_handler socketio = {
+    .text = socketio_text,
+    .binary = socketio_binary,
+    .opened = socketio_opened,
+    .refused = socketio_refused,
 };
 
 /* ---- ops thread --------------------------------------------------------------------------------------- */
@@ -282,7 +291,7 @@ static void free_parts(struct gateway *gateway)
 int main(int argc, char **argv)
 {
     struct settings settings;
-    struct gateway gateway = {.settings = &settings};
+    struct gateway gateway = {.settings = &settings, .engineio = &socketio};
     char error[256] = "out of memory";
     settings_load(&settings, argc, argv);
     log_init("gateway", (enum log_level)settings.log_level, (enum log_format)settings.log_format);

@@ -20,28 +20,44 @@ static const enum lws_token_indexes uri_tokens[] = {
     WSI_TOKEN_GET_URI, WSI_TOKEN_POST_URI,  WSI_TOKEN_OPTIONS_URI, WSI_TOKEN_HEAD_URI,
     WSI_TOKEN_PUT_URI, WSI_TOKEN_PATCH_URI, WSI_TOKEN_DELETE_URI};
 
-enum request_route request_route(struct lws *wsi)
+/* `path` is `route`, with a slash at its end or without. */
+static bool path_is(const char *path, const char *route)
 {
-    static const struct {
-        const char *path;
-        enum request_route route;
-    } routes[] = {{"/", ROUTE_ROOT},
-                  {"/ws", ROUTE_WS},
-                  {"/ws/", ROUTE_WS},
-                  {"/socket.io", ROUTE_SOCKETIO},
-                  {"/socket.io/", ROUTE_SOCKETIO}};
-    char path[32];
+    size_t length = strlen(route);
+    return strncmp(path, route, length) == 0 &&
+           (path[length] == '\0' || (path[length] == '/' && path[length + 1] == '\0'));
+}
+
+enum request_route request_route(const struct gateway *gateway, struct lws *wsi)
+{
+    char path[64];
     for (size_t i = 0; i < sizeof(uri_tokens) / sizeof(uri_tokens[0]); i++) {
         if (lws_hdr_total_length(wsi, uri_tokens[i]) <= 0)
             continue;
         if (lws_hdr_copy(wsi, path, sizeof(path), uri_tokens[i]) <= 0)
             return ROUTE_NONE;
-        for (size_t r = 0; r < sizeof(routes) / sizeof(routes[0]); r++)
-            if (strcmp(path, routes[r].path) == 0)
-                return routes[r].route;
-        return ROUTE_NONE;
+        if (path_is(path, gateway->settings->socketio_path))
+            return ROUTE_SOCKETIO;
+        if (path_is(path, "/ws"))
+            return ROUTE_WS;
+        return strcmp(path, "/") == 0 ? ROUTE_ROOT : ROUTE_NONE;
     }
     return ROUTE_NONE;
+}
+
+enum request_method request_method(struct lws *wsi)
+{
+    static const struct {
+        enum lws_token_indexes token;
+        enum request_method method;
+    } methods[] = {{WSI_TOKEN_GET_URI, METHOD_GET},
+                   {WSI_TOKEN_HEAD_URI, METHOD_HEAD},
+                   {WSI_TOKEN_POST_URI, METHOD_POST},
+                   {WSI_TOKEN_OPTIONS_URI, METHOD_OPTIONS}};
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        if (lws_hdr_total_length(wsi, methods[i].token) > 0)
+            return methods[i].method;
+    return METHOD_OTHER;
 }
 
 bool request_version_known(struct lws *wsi)
@@ -50,6 +66,45 @@ bool request_version_known(struct lws *wsi)
     if (lws_hdr_copy(wsi, version, sizeof(version), WSI_TOKEN_HTTP) <= 0)
         return false;
     return strcmp(version, "HTTP/1.1") == 0 || strcmp(version, "HTTP/1.0") == 0;
+}
+
+bool request_keep_alive(struct lws *wsi)
+{
+    char text[25] = "";
+    if (lws_hdr_copy(wsi, text, sizeof(text) - 1, WSI_TOKEN_CONNECTION) > 0) {
+        if (strcasecmp(text, "keep-alive") == 0)
+            return true;
+        if (strcasecmp(text, "close") == 0)
+            return false;
+    }
+    text[0] = '\0';
+    return lws_hdr_copy(wsi, text, sizeof(text) - 1, WSI_TOKEN_HTTP) > 0 && strcmp(text, "HTTP/1.1") == 0;
+}
+
+uint64_t request_body_length(struct lws *wsi)
+{
+    char text[20];
+    uint64_t length = 0;
+    enum request_method method = request_method(wsi);
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0)
+        return REQUEST_BODY_UNKNOWN;
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0)
+        return method == METHOD_POST || lws_hdr_total_length(wsi, WSI_TOKEN_PUT_URI) > 0 ||
+                       lws_hdr_total_length(wsi, WSI_TOKEN_PATCH_URI) > 0
+                   ? REQUEST_BODY_UNKNOWN
+                   : 0;
+    int digits = lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_HTTP_CONTENT_LENGTH);
+    if (digits <= 0 || strspn(text, "0123456789") != (size_t)digits)
+        return REQUEST_BODY_UNKNOWN;
+    for (int i = 0; i < digits; i++)
+        length = length * 10 + (uint64_t)(text[i] - '0');
+    return length;
+}
+
+bool request_argument_given(struct lws *wsi, const char *name)
+{
+    char raw[HEADER_MAXIMUM];
+    return lws_get_urlarg_by_name(wsi, name, raw, sizeof(raw)) != NULL;
 }
 
 bool request_argument(struct lws *wsi, const char *name, char *out, size_t size)
@@ -70,6 +125,33 @@ static struct slice header(struct lws *wsi, enum lws_token_indexes token, char *
         return (struct slice){0};
     int length = lws_hdr_copy(wsi, out, (int)size, token);
     return slice_make(out, length > 0 ? (size_t)length : 0);
+}
+
+/* A header's value, where it is printable ASCII, so that it may be repeated in an answer. */
+static struct slice plain_header(struct lws *wsi, enum lws_token_indexes token, char *out, size_t size)
+{
+    struct slice value = header(wsi, token, out, size);
+    for (size_t i = 0; i < value.length; i++)
+        if (value.data[i] < ' ' || value.data[i] > '~')
+            return (struct slice){0};
+    return value.length ? value : (struct slice){0};
+}
+
+struct slice request_origin(struct lws *wsi, char *out, size_t size)
+{
+    return plain_header(wsi, WSI_TOKEN_ORIGIN, out, size);
+}
+
+struct slice request_wanted_headers(struct lws *wsi, char *out, size_t size)
+{
+    return plain_header(wsi, WSI_TOKEN_HTTP_AC_REQUEST_HEADERS, out, size);
+}
+
+bool request_body_binary(struct lws *wsi)
+{
+    char type[HEADER_MAXIMUM];
+    return header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, type, sizeof(type)).length &&
+           strcasecmp(type, "application/octet-stream") == 0;
 }
 
 bool request_origin_allowed(const struct gateway *gateway, struct lws *wsi)

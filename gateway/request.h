@@ -8,7 +8,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "../common/slice.h"
 #include "../common/status.h"
 #include "frame.h"
 
@@ -19,15 +21,38 @@ struct sockaddr_storage;
 
 enum request_route { ROUTE_NONE, ROUTE_ROOT, ROUTE_WS, ROUTE_SOCKETIO };
 
-enum request_route request_route(struct lws *wsi);
+enum request_method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_OPTIONS, METHOD_OTHER };
+
+/* How much body comes, where it does not say. */
+#define REQUEST_BODY_UNKNOWN UINT64_MAX
+
+enum request_route request_route(const struct gateway *gateway, struct lws *wsi);
+enum request_method request_method(struct lws *wsi);
 
 /* HTTP/1.0 or HTTP/1.1. */
 bool request_version_known(struct lws *wsi);
 
+/* Whether the connection outlives the answer; judged exactly as the library does. */
+bool request_keep_alive(struct lws *wsi);
+
+/* Bytes of body that follow: 0, a number, or REQUEST_BODY_UNKNOWN (chunked, or a length that is no number, or
+ * a method that has a body and no length). */
+uint64_t request_body_length(struct lws *wsi);
+
 /* The decoded value of a query argument; `name` ends in '='. False where it is absent or too long. */
 bool request_argument(struct lws *wsi, const char *name, char *out, size_t size);
 
+bool request_argument_given(struct lws *wsi, const char *name);
+
 bool request_origin_allowed(const struct gateway *gateway, struct lws *wsi);
+
+/* The value of the header, borrowed from `out`; NULL data where it is absent, does not fit or holds a
+ * character that no such value has. */
+struct slice request_origin(struct lws *wsi, char *out, size_t size);
+struct slice request_wanted_headers(struct lws *wsi, char *out, size_t size); /* of a preflight */
+
+/* Whether the body is declared as application/octet-stream, which no Engine.IO v4 body is. */
+bool request_body_binary(struct lws *wsi);
 
 /* The client's address: the peer's, or what trusted proxies say. */
 void request_address(const struct gateway *gateway, struct lws *wsi, struct sockaddr_storage *ret_address);

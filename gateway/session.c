@@ -123,8 +123,21 @@ static void heartbeat_fired(void *context, struct wheel_timer *timer)
     }
     outq_trim(&session->outq);
     session->awaiting_pong = true;
-    wheel_arm(gateway->wheel, timer, gateway->now_ms + (uint64_t)gateway->settings->ping_timeout);
+    /* Counted from when the ping was due, so that ticks of the wheel do not add up; a loop that was held up
+     * for longer must not take the time from the client. */
+    uint64_t due_ms = timer->due_tick * WHEEL_TICK_MS;
+    uint64_t from_ms = gateway->now_ms - due_ms <= WHEEL_TICK_MS ? due_ms : gateway->now_ms;
+    wheel_arm(gateway->wheel, timer, from_ms + (uint64_t)gateway->settings->ping_timeout);
     session->ops->ping(gateway, session);
+}
+
+bool session_overdue(struct gateway *gateway, struct session *session)
+{
+    uint64_t latest_ms = session->heartbeat.due_tick * WHEEL_TICK_MS; /* up to a tick after the time itself */
+    if (!session->awaiting_pong || gateway->now_ms + WHEEL_TICK_MS <= latest_ms)
+        return false;
+    session_close(gateway, session, CAUSE_PING_TIMEOUT);
+    return true;
 }
 
 void session_pong(struct gateway *gateway, struct session *session)
@@ -264,10 +277,6 @@ static void end(struct gateway *gateway, struct session *session, const char *la
 {
     if (session->state == SESSION_CLOSING)
         return;
-    if (session->transport && code)
-        session->ops->flush(gateway, session); /* what it is still to be told; may end up here again */
-    if (session->state == SESSION_CLOSING)
-        return;
     gateway_count(gateway, METRIC_CLOSES, label);
     metric_subtract(metrics_cell(gateway->metrics, METRIC_SESSIONS, session->ops->name), 1);
     move(session, SESSION_CLOSING);
@@ -375,6 +384,28 @@ void session_send_message(struct gateway *gateway, struct session *session, stru
     enum frame_format format = (enum frame_format)session->format;
     enum ws_opcode opcode = format == FRAME_PROTOBUF ? WS_BINARY : WS_TEXT;
     if (frame_create_message(format, opcode, payload, &frame) != STATUS_OK) {
+        session_close(gateway, session, CAUSE_MEMORY);
+        return;
+    }
+    session_send(gateway, session, frame);
+    frame_unref(frame);
+}
+
+void session_change_transport(struct gateway *gateway, struct session *session,
+                              const struct transport_ops *ops, void *transport)
+{
+    metric_subtract(metrics_cell(gateway->metrics, METRIC_SESSIONS, session->ops->name), 1);
+    session->ops = ops;
+    session->transport = transport;
+    metric_add(metrics_cell(gateway->metrics, METRIC_SESSIONS, ops->name), 1);
+    if (session->outq.count)
+        session_mark_dirty(gateway, session);
+}
+
+void session_send_binary(struct gateway *gateway, struct session *session, struct slice bytes)
+{
+    struct frame *frame = NULL;
+    if (frame_create_message((enum frame_format)session->format, WS_BINARY, bytes, &frame) != STATUS_OK) {
         session_close(gateway, session, CAUSE_MEMORY);
         return;
     }

@@ -131,9 +131,20 @@ void session_send(struct gateway *gateway, struct session *session, struct frame
 /* Queues a message of the session's own format; the bytes are copied. */
 void session_send_message(struct gateway *gateway, struct session *session, struct slice payload);
 
+/* A binary message of FRAME_SOCKETIO; the bytes are copied. */
+void session_send_binary(struct gateway *gateway, struct session *session, struct slice bytes);
+
+/* What waits goes over the new one. The old one is the caller's to free. */
+void session_change_transport(struct gateway *gateway, struct session *session,
+                              const struct transport_ops *ops, void *transport);
+
 void session_close(struct gateway *gateway, struct session *session, enum session_cause cause);
 /* With a refusal's close code and name. */
 void session_close_status(struct gateway *gateway, struct session *session, enum status status);
+
+/* Whether its heartbeat has been unanswered for too long; it is closed then. For requests that come before
+ * the timer has fired. */
+bool session_overdue(struct gateway *gateway, struct session *session);
 
 void session_pong(struct gateway *gateway, struct session *session);
 void session_rearm(struct gateway *gateway, struct session *session);

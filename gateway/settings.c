@@ -45,6 +45,13 @@ static bool name_valid(const char *name)
     return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(name);
 }
 
+static bool path_valid(const char *path)
+{
+    size_t length = strlen(path);
+    return path[0] == '/' && path[length - 1] != '/' && strcmp(path, "/ws") != 0 &&
+           strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-/") == length;
+}
+
 _Noreturn static void refuse(const char *what)
 {
     fprintf(stderr, "gateway: %s\n", what);
@@ -64,6 +71,9 @@ void settings_load(struct settings *settings, int argc, char **argv)
     }
     if (!name_valid(settings->gateway_name))
         refuse("GATEWAY_NAME may hold letters, digits, _ and - only");
+    if (!path_valid(settings->socketio_path))
+        refuse("SOCKETIO_PATH must start with / and end without one, of letters, digits and _ . - /, and is "
+               "not /ws");
     bool certificate = settings->tls_cert_file && settings->tls_cert_file[0];
     bool key = settings->tls_key_file && settings->tls_key_file[0];
     if (certificate != key)

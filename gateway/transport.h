@@ -30,8 +30,8 @@ struct transport_ops {
     /* Puts a heartbeat into the queue. */
     void (*ping)(struct gateway *gateway, struct session *session);
 
-    /* Closes what carries the session, which is detached and dies at the end of the turn. code 0: it is gone
-     * already. `text` lives for ever. */
+    /* Writes what waits and closes what carries the session, which is detached and dies at the end of the
+     * turn. code 0: it is gone already. `text` lives for ever. */
     void (*close)(struct gateway *gateway, struct session *session, uint16_t code, const char *text);
 };
 

@@ -26,14 +26,15 @@ struct websocket {
     uint32_t magic;
     bool closing; /* on the list below */
     bool fragment_binary;
-    uint8_t skip_binary;
     uint16_t close_code;
     const char *close_text;
     struct lws *wsi; /* NULL once closed */
     struct gateway *gateway;
     struct session *session; /* NULL: detached */
     websocket_message_fn *message;
-    struct buf *fragments; /* owned; NULL: no message is half-way */
+    websocket_lost_fn *lost; /* NULL: the session's transport is this one */
+    char *sid;               /* owned; NULL: it was a WebSocket from the start */
+    struct buf *fragments;   /* owned; NULL: no message is half-way */
     struct websocket *next_closing;
 };
 
@@ -65,6 +66,27 @@ void websocket_carry(struct websocket *websocket, struct session *session)
     websocket->session = session;
 }
 
+void websocket_attend(struct websocket *websocket, struct session *session, websocket_lost_fn *lost)
+{
+    websocket->session = session;
+    websocket->lost = lost;
+}
+
+enum status websocket_take_over(struct websocket *websocket, websocket_message_fn *message, const char *sid)
+{
+    websocket->sid = strdup(sid);
+    if (!websocket->sid)
+        return STATUS_NO_MEMORY;
+    websocket->message = message;
+    websocket->lost = NULL;
+    return STATUS_OK;
+}
+
+const char *websocket_sid(const struct websocket *websocket)
+{
+    return websocket->sid;
+}
+
 static void drop_fragments(struct websocket *websocket)
 {
     if (!websocket->fragments)
@@ -77,6 +99,7 @@ static void drop_fragments(struct websocket *websocket)
 static void websocket_free(struct websocket *websocket)
 {
     drop_fragments(websocket);
+    free(websocket->sid);
     websocket->magic = 0;
     free(websocket);
 }
@@ -88,10 +111,6 @@ static void deliver(struct websocket *websocket, bool binary, struct slice messa
     struct gateway *gateway = websocket->gateway;
     metrics_add(gateway->metrics, METRIC_FRAMES_IN, 1);
     metrics_add(gateway->metrics, METRIC_BYTES_IN, message.length);
-    if (binary && websocket->skip_binary) {
-        websocket->skip_binary--;
-        return;
-    }
     websocket->message(gateway, websocket->session, binary, message);
 }
 
@@ -107,6 +126,19 @@ static enum status add_fragment(struct websocket *websocket, const void *data, s
     return buf_append(websocket->fragments, data, length);
 }
 
+/* What is too much for the socket ends what it carries, or itself alone. */
+static void fail(struct websocket *websocket, enum session_cause cause)
+{
+    struct session *session = websocket->session;
+    if (!websocket->lost) {
+        session_close(websocket->gateway, session, cause);
+        return;
+    }
+    websocket_lost_fn *lost = websocket->lost;
+    websocket_end(websocket, 1009, "");
+    lost(websocket->gateway, session);
+}
+
 void websocket_receive(struct websocket *websocket, const void *data, size_t length)
 {
     CHECK(websocket->magic == MAGIC);
@@ -116,7 +148,7 @@ void websocket_receive(struct websocket *websocket, const void *data, size_t len
     if (!websocket->session)
         return;
     if (length + rest > (size_t)websocket->gateway->settings->max_payload) {
-        session_close(websocket->gateway, websocket->session, CAUSE_TOO_LARGE);
+        fail(websocket, CAUSE_TOO_LARGE);
         return;
     }
     if (whole && !websocket->fragments) {
@@ -125,8 +157,7 @@ void websocket_receive(struct websocket *websocket, const void *data, size_t len
     }
     enum status status = add_fragment(websocket, data, length);
     if (status != STATUS_OK) {
-        session_close(websocket->gateway, websocket->session,
-                      status == STATUS_FULL ? CAUSE_TOO_LARGE : CAUSE_MEMORY);
+        fail(websocket, status == STATUS_FULL ? CAUSE_TOO_LARGE : CAUSE_MEMORY);
         drop_fragments(websocket);
     } else if (whole) {
         deliver(websocket, websocket->fragment_binary, buf_slice(websocket->fragments));
@@ -136,7 +167,7 @@ void websocket_receive(struct websocket *websocket, const void *data, size_t len
 
 void websocket_pong(struct websocket *websocket)
 {
-    if (websocket->session)
+    if (websocket->session && !websocket->lost)
         session_pong(websocket->gateway, websocket->session);
 }
 
@@ -144,11 +175,6 @@ void websocket_read(struct websocket *websocket, bool on)
 {
     if (websocket->wsi)
         lws_rx_flow_control(websocket->wsi, on);
-}
-
-void websocket_skip_binary(struct websocket *websocket, unsigned count)
-{
-    websocket->skip_binary = (uint8_t)count;
 }
 
 /* ---- out ---------------------------------------------------------------------------------------------- */
@@ -216,6 +242,16 @@ static bool write_once(struct gateway *gateway, struct session *session, struct 
     return written >= 0;
 }
 
+void websocket_write(struct websocket *websocket, struct slice text)
+{
+    struct buf buf;
+    buf_init(&buf, text.length + WS_FRAME_HEADER_MAXIMUM);
+    if (websocket->wsi && ws_frame_append(&buf, WS_TEXT, text) == STATUS_OK &&
+        lws_write(websocket->wsi, (unsigned char *)buf.data, buf.length, LWS_WRITE_RAW) >= 0)
+        metrics_add(websocket->gateway->metrics, METRIC_WRITES, 1);
+    buf_done(&buf);
+}
+
 void websocket_flush(struct gateway *gateway, struct session *session)
 {
     struct websocket *websocket = session->transport;
@@ -240,7 +276,7 @@ void websocket_flush(struct gateway *gateway, struct session *session)
 void websocket_writeable(struct websocket *websocket)
 {
     struct session *session = websocket->session;
-    if (!session)
+    if (!session || websocket->lost)
         return;
     if (session->write_ms)
         session_wrote(websocket->gateway, session, true);
@@ -250,11 +286,10 @@ void websocket_writeable(struct websocket *websocket)
 
 /* ---- close -------------------------------------------------------------------------------------------- */
 
-void websocket_close(struct gateway *gateway, struct session *session, uint16_t code, const char *text)
+void websocket_end(struct websocket *websocket, uint16_t code, const char *text)
 {
-    struct websocket *websocket = session->transport;
-    (void)gateway;
     websocket->session = NULL;
+    websocket->lost = NULL;
     if (websocket->closing || !websocket->wsi)
         return;
     websocket->closing = true;
@@ -265,18 +300,29 @@ void websocket_close(struct gateway *gateway, struct session *session, uint16_t 
     closing_list = websocket;
 }
 
+void websocket_close(struct gateway *gateway, struct session *session, uint16_t code, const char *text)
+{
+    if (code)
+        websocket_flush(gateway, session); /* what it is still to be told */
+    websocket_end(session->transport, code, text);
+}
+
 void websocket_closed(struct websocket *websocket)
 {
     CHECK(websocket->magic == MAGIC);
     struct session *session = websocket->session;
+    struct gateway *gateway = websocket->gateway;
+    websocket_lost_fn *lost = websocket->lost;
     websocket->wsi = NULL;
     websocket->session = NULL;
-    if (session) {
-        session->transport = NULL;
-        session_close(websocket->gateway, session, CAUSE_CLIENT);
-    }
     if (!websocket->closing)
         websocket_free(websocket);
+    if (session && lost) {
+        lost(gateway, session);
+    } else if (session) {
+        session->transport = NULL;
+        session_close(gateway, session, CAUSE_CLIENT);
+    }
 }
 
 static void close_now(struct websocket *websocket)

@@ -7,7 +7,10 @@
  * A close asked for is done at the end of the turn (websockets_end_turn), because the library must not close
  * a socket whose callback is running. Loop thread.
  *
- * Memory: 80 bytes; a buffer only while a fragmented message is on its way.
+ * A session that is carried by polling may be served by a WebSocket that is to take over (an upgrade): the
+ * socket knows the session, the session does not know the socket.
+ *
+ * Memory: 96 bytes; a buffer only while a fragmented message is on its way.
  */
 #ifndef POLLEN8_GATEWAY_WEBSOCKET_H
 #define POLLEN8_GATEWAY_WEBSOCKET_H
@@ -31,8 +34,21 @@ typedef void websocket_message_fn(struct gateway *gateway, struct session *sessi
 /* NULL where memory is short. */
 struct websocket *websocket_create(struct gateway *gateway, struct lws *wsi, websocket_message_fn *message);
 
-/* The session it carries from now on; NULL: none. */
+/* The socket of a session that another transport carries is gone. */
+typedef void websocket_lost_fn(struct gateway *gateway, struct session *session);
+
+/* The session it carries from now on. */
 void websocket_carry(struct websocket *websocket, struct session *session);
+
+/* The session it will carry if the client says so; `lost` is called where the socket goes before. */
+void websocket_attend(struct websocket *websocket, struct session *session, websocket_lost_fn *lost);
+
+/* From attending to carrying: the session has made it its transport. Copies the Engine.IO session id, which
+ * names the session in requests that come too late. STATUS_NO_MEMORY: nothing has changed. */
+enum status websocket_take_over(struct websocket *websocket, websocket_message_fn *message, const char *sid);
+
+/* That id, or NULL. */
+const char *websocket_sid(const struct websocket *websocket);
 
 /* ---- from the library's callbacks ---- */
 void websocket_receive(struct websocket *websocket, const void *data, size_t length);
@@ -45,14 +61,17 @@ void websocket_closed(struct websocket *websocket);
 /* Writes the session's queue, all that waits in one write, unless the socket holds a rest already. */
 void websocket_flush(struct gateway *gateway, struct session *session);
 
-/* The session is detached at once. */
+/* Writes what waits, unless code is 0; the session is detached at once. */
 void websocket_close(struct gateway *gateway, struct session *session, uint16_t code, const char *text);
+
+/* The same for a socket that carries no session. It is not told to `lost`. */
+void websocket_end(struct websocket *websocket, uint16_t code, const char *text);
+
+/* Writes one text message at once, past the session's queue. */
+void websocket_write(struct websocket *websocket, struct slice text);
 
 /* Stops and starts reading. */
 void websocket_read(struct websocket *websocket, bool on);
-
-/* The next `count` binary messages are thrown away. */
-void websocket_skip_binary(struct websocket *websocket, unsigned count);
 
 /* ---- for the loop ---- */
 void websockets_end_turn(struct gateway *gateway);

@@ -55,3 +55,24 @@ enum status ws_frame_close_append(struct buf *buf, uint16_t code, struct slice r
         memcpy(payload + 2, reason.data, reason.length);
     return ws_frame_append(buf, WS_CLOSE, slice_make(payload, reason.length + 2));
 }
+
+bool ws_frame_next(struct slice *frames, enum ws_opcode *ret_opcode, struct slice *ret_payload)
+{
+    const unsigned char *at = (const unsigned char *)frames->data;
+    if (frames->length < 2)
+        return false;
+    uint64_t length = at[1];
+    size_t header = length < 126 ? 2 : length == 126 ? 4 : 10;
+    if (frames->length < header)
+        return false;
+    if (header > 2)
+        length = 0;
+    for (size_t i = 2; i < header; i++)
+        length = length << 8 | at[i];
+    if (length > frames->length - header)
+        return false;
+    *ret_opcode = (enum ws_opcode)(at[0] & 0x0FU);
+    *ret_payload = slice_make(frames->data + header, (size_t)length);
+    *frames = slice_make(frames->data + header + length, frames->length - header - (size_t)length);
+    return true;
+}

@@ -12,6 +12,7 @@
 #ifndef POLLEN8_GATEWAY_WS_FRAME_H
 #define POLLEN8_GATEWAY_WS_FRAME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../common/buf.h"
@@ -36,5 +37,9 @@ enum status ws_frame_append(struct buf *buf, enum ws_opcode opcode, struct slice
 
 /* Appends a close frame; a reason past its bound is cut at a character. */
 enum status ws_frame_close_append(struct buf *buf, uint16_t code, struct slice reason);
+
+/* A walk over complete frames as made here: cuts the first one off `frames`. False at the end, and where the
+ * bytes are no such frames. */
+bool ws_frame_next(struct slice *frames, enum ws_opcode *ret_opcode, struct slice *ret_payload);
 
 #endif

@@ -86,8 +86,9 @@ static inline void note_close(struct gateway *gateway, struct session *session, 
 {
     struct probe *probe = session->transport;
 
-    (void)gateway;
     (void)text;
+    if (code)
+        flush(gateway, session);
     probe->close_code = code;
     probe->session = NULL;
 }

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ *   STARTING -- answered --> ended, or DISCARDING (its body, which nobody wants)
+ *      | owned, with a body           | owned, without
+ *   READING -- whole, answered -->  HELD -- answered --> ended, or DRAINING (what the kernel did not take)
+ *
+ * Holding: where the connection is kept alive the library is told that the transaction is complete before
+ * anything was written. It then waits for the next request, without the header table, and the answer is
+ * written raw when there is one. In that state it does not finish partial writes by itself: DRAINING does,
+ * by the clock; it is rare, because an answer is small and the socket was idle. Where the connection ends
+ * with the answer the library holds the transaction and finishes everything by itself.
+ */
+#include "exchange.h"
+
+#include <libwebsockets.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/check.h"
+#include "gateway.h"
+#include "request.h"
+#include "wheel.h"
+
+#define MAGIC          0x45584348u
+#define HEAD_MAXIMUM   2048
+#define ORIGIN_MAXIMUM 256
+#define DRAIN_STEP_MS  8
+#define PUSHES         64 /* pieces of a rest in one go */
+#define KEEPALIVE_S    60 /* as the virtual host's */
+
+enum state { STARTING, READING, HELD, DRAINING, DISCARDING };
+
+struct exchange {
+    uint32_t magic;
+    uint8_t state; /* enum state */
+    bool keep_alive;
+    bool head;
+    bool answered;
+    bool ending;     /* on the list below: its connection is closed at the end of the turn */
+    struct lws *wsi; /* NULL once closed */
+    struct gateway *gateway;
+    const struct exchange_owner *kind; /* NULL: nobody owns it */
+    void *owner;
+    uint64_t body_length;
+    uint64_t deadline_ms; /* DRAINING */
+    struct buf body;
+    struct wheel_timer timer;
+    struct exchange *next_ending;
+    size_t origin_length;
+    char origin[];
+};
+
+/* Loop thread only. */
+static struct exchange *ending_list;
+
+void exchange_own(struct exchange *exchange, const struct exchange_owner *kind, void *owner)
+{
+    exchange->kind = kind;
+    exchange->owner = owner;
+}
+
+void exchange_disown(struct exchange *exchange)
+{
+    exchange->kind = NULL;
+    exchange->owner = NULL;
+}
+
+uint64_t exchange_body_length(const struct exchange *exchange)
+{
+    return exchange->body_length;
+}
+
+/* Off its connection, which stays. */
+static void release(struct exchange *exchange)
+{
+    if (exchange->wsi)
+        lws_set_opaque_user_data(exchange->wsi, NULL);
+    wheel_cancel(exchange->gateway->wheel, &exchange->timer);
+    buf_done(&exchange->body);
+    exchange->magic = 0;
+    free(exchange);
+}
+
+/* The connection is closed once no callback of the library is running. */
+static void end_later(struct exchange *exchange)
+{
+    if (exchange->ending)
+        return;
+    exchange->ending = true;
+    exchange->next_ending = ending_list;
+    ending_list = exchange;
+}
+
+void exchanges_end_turn(struct gateway *gateway)
+{
+    struct exchange *exchange;
+    (void)gateway;
+    while ((exchange = ending_list)) {
+        ending_list = exchange->next_ending;
+        exchange->ending = false;
+        if (exchange->wsi) /* frees the exchange by exchange_closed, or when the rest is written */
+            lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+        else
+            release(exchange);
+    }
+}
+
+/* ---- answering ---------------------------------------------------------------------------------------- */
+
+static bool write_answer(struct exchange *exchange, const struct http_answer *answer)
+{
+    const struct http_shape shape = {
+        .keep_alive = exchange->keep_alive,
+        .head = exchange->head,
+        .by_origin = true,
+        .origin = slice_make(exchange->origin_length ? exchange->origin : NULL, exchange->origin_length),
+    };
+    struct gateway *gateway = exchange->gateway;
+    struct buf buf;
+    buf_init(&buf, answer->body.length + HEAD_MAXIMUM);
+    bool written = buf_reserve(&buf, answer->body.length + HEAD_MAXIMUM) == STATUS_OK &&
+                   http_answer_append(&buf, answer, &shape) == STATUS_OK &&
+                   lws_write(exchange->wsi, (unsigned char *)buf.data, buf.length, LWS_WRITE_HTTP) >= 0;
+    metrics_add(gateway->metrics, METRIC_WRITES, 1);
+    metrics_add(gateway->metrics, METRIC_BYTES_OUT, buf.length);
+    buf_done(&buf);
+    return written;
+}
+
+/* Writes of the rest what the kernel takes; the library does one piece at a call. False: the socket is dead.
+ */
+static bool push(struct lws *wsi)
+{
+    struct pollfd writable = {.fd = lws_get_socket_fd(wsi), .events = POLLOUT};
+    for (int i = 0; i < PUSHES && lws_partial_buffered(wsi) && poll(&writable, 1, 0) == 1; i++)
+        if (lws_write(wsi, NULL, 0, LWS_WRITE_HTTP) < 0)
+            return false;
+    return true;
+}
+
+static void drain(void *context, struct wheel_timer *timer)
+{
+    struct gateway *gateway = context;
+    struct exchange *exchange = (struct exchange *)(void *)((char *)timer - offsetof(struct exchange, timer));
+    if (!push(exchange->wsi) || gateway->now_ms >= exchange->deadline_ms) {
+        end_later(exchange);
+    } else if (lws_partial_buffered(exchange->wsi)) {
+        wheel_arm(gateway->wheel, timer, gateway->now_ms + DRAIN_STEP_MS);
+    } else {
+        lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, KEEPALIVE_S);
+        release(exchange);
+    }
+}
+
+static void answer_held(struct exchange *exchange, const struct http_answer *answer)
+{
+    struct gateway *gateway = exchange->gateway;
+    int64_t patience_ms = gateway->settings->write_timeout;
+    if (!write_answer(exchange, answer) || (exchange->keep_alive && !push(exchange->wsi))) {
+        end_later(exchange);
+    } else if (!exchange->keep_alive) {
+        lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)(patience_ms / 1000 + 1));
+        if (lws_http_transaction_completed(exchange->wsi)) /* else the library has a rest to write first */
+            end_later(exchange);
+    } else if (lws_partial_buffered(exchange->wsi)) {
+        metrics_add(gateway->metrics, METRIC_PARTIAL_WRITES, 1);
+        exchange->state = DRAINING;
+        exchange->deadline_ms = gateway->now_ms + (uint64_t)patience_ms;
+        exchange->timer.fire = drain;
+        wheel_arm(gateway->wheel, &exchange->timer, gateway->now_ms + DRAIN_STEP_MS);
+    } else {
+        lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, KEEPALIVE_S);
+        release(exchange);
+    }
+}
+
+void exchange_answer(struct exchange *exchange, const struct http_answer *answer)
+{
+    CHECK(exchange->magic == MAGIC && !exchange->answered);
+    exchange_disown(exchange);
+    exchange->answered = true;
+    if (exchange->state == HELD)
+        answer_held(exchange, answer);
+    else if (!write_answer(exchange, answer))
+        exchange->keep_alive = false;
+}
+
+/* ---- a request comes ---------------------------------------------------------------------------------- */
+
+static void late(void *context, struct wheel_timer *timer)
+{
+    static const struct http_answer timeout = {408, HTTP_TEXT, {"late\n", 5}, NULL, NULL};
+    struct exchange *exchange = (struct exchange *)(void *)((char *)timer - offsetof(struct exchange, timer));
+    (void)context;
+    exchange->keep_alive = false;
+    if (!exchange->answered)
+        (void)write_answer(exchange, &timeout); /* it is hung up on in any case */
+    end_later(exchange);
+}
+
+static void expect_body(struct exchange *exchange, enum state state)
+{
+    struct gateway *gateway = exchange->gateway;
+    exchange->state = (uint8_t)state;
+    exchange->timer.fire = late;
+    wheel_arm(gateway->wheel, &exchange->timer, gateway->now_ms + (uint64_t)gateway->settings->body_timeout);
+}
+
+bool exchange_forget(struct lws *wsi)
+{
+    struct exchange *earlier = lws_get_opaque_user_data(wsi);
+    if (!earlier)
+        return true;
+    if (earlier->state != DISCARDING || earlier->ending)
+        return false;
+    release(earlier);
+    return true;
+}
+
+struct exchange *exchange_start(struct gateway *gateway, struct lws *wsi)
+{
+    char text[ORIGIN_MAXIMUM];
+    if (!exchange_forget(wsi))
+        return NULL;
+    struct slice origin = request_origin(wsi, text, sizeof(text));
+    if (!request_origin_allowed(gateway, wsi))
+        origin = (struct slice){0};
+    struct exchange *exchange = calloc(1, sizeof(*exchange) + origin.length);
+    if (!exchange)
+        return NULL;
+    exchange->magic = MAGIC;
+    exchange->gateway = gateway;
+    exchange->wsi = wsi;
+    exchange->keep_alive = request_keep_alive(wsi);
+    exchange->head = request_method(wsi) == METHOD_HEAD;
+    exchange->body_length = request_body_length(wsi);
+    if (exchange->body_length == REQUEST_BODY_UNKNOWN)
+        exchange->keep_alive = false; /* where it ends is not known */
+    exchange->origin_length = origin.length;
+    if (origin.length)
+        memcpy(exchange->origin, origin.data, origin.length);
+    lws_set_opaque_user_data(wsi, exchange);
+    return exchange;
+}
+
+/* Answered inside the callback of its own connection. */
+static int ended(struct exchange *exchange, uint64_t body_left)
+{
+    struct lws *wsi = exchange->wsi;
+    bool hang_up = body_left == REQUEST_BODY_UNKNOWN ||
+                   (!exchange->keep_alive && !body_left && !lws_partial_buffered(wsi));
+    if (body_left && !hang_up)
+        expect_body(exchange, DISCARDING); /* by the library */
+    else
+        release(exchange);
+    return hang_up || lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+int exchange_started(struct exchange *exchange)
+{
+    struct lws *wsi = exchange->wsi;
+    if (exchange->answered)
+        return ended(exchange, exchange->body_length);
+    if (exchange->kind->body) {
+        buf_init(&exchange->body, (size_t)exchange->body_length);
+        expect_body(exchange, READING);
+        return 0;
+    }
+    exchange->state = HELD;
+    if (exchange->keep_alive && lws_http_transaction_completed(wsi))
+        return -1;
+    lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+    return 0;
+}
+
+/* ---- its body ----------------------------------------------------------------------------------------- */
+
+int exchange_body(struct lws *wsi, const void *data, size_t length)
+{
+    struct exchange *exchange = lws_get_opaque_user_data(wsi);
+    if (!exchange || exchange->state != READING || exchange->ending)
+        return -1;
+    return length == 0 || buf_append(&exchange->body, data, length) == STATUS_OK ? 0 : -1;
+}
+
+int exchange_body_end(struct lws *wsi)
+{
+    static const struct http_answer unknown = {
+        400, HTTP_JSON, {"{\"code\":1,\"message\":\"Session ID unknown\"}", 41}, NULL, NULL};
+    struct exchange *exchange = lws_get_opaque_user_data(wsi);
+    if (!exchange || exchange->state != READING || exchange->ending)
+        return -1;
+    const struct exchange_owner *kind = exchange->kind;
+    void *owner = exchange->owner;
+    exchange_disown(exchange);
+    if (kind)
+        kind->body(exchange->gateway, owner, exchange, buf_slice(&exchange->body));
+    if (!exchange->answered)
+        exchange_answer(exchange, &unknown);
+    return ended(exchange, 0);
+}
+
+void exchange_closed(struct lws *wsi)
+{
+    struct exchange *exchange = lws_get_opaque_user_data(wsi);
+    if (!exchange)
+        return;
+    CHECK(exchange->magic == MAGIC);
+    const struct exchange_owner *kind = exchange->kind;
+    struct gateway *gateway = exchange->gateway;
+    void *owner = exchange->owner;
+    lws_set_opaque_user_data(wsi, NULL);
+    exchange->wsi = NULL;
+    wheel_cancel(gateway->wheel, &exchange->timer);
+    if (!exchange->ending)
+        release(exchange);
+    if (kind)
+        kind->gone(gateway, owner);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * One HTTP request to Engine.IO and its answer, which may come later: a body is read first, or a poll is
+ * held. Whoever is to answer owns it meanwhile; nobody else knows that the library is behind it. Loop thread.
+ *
+ * A held request gives the library's table of its headers back: it then costs what an idle connection costs.
+ * Its connection is for the library between two requests, so that a client that hangs up is noticed at once.
+ *
+ * Memory: 176 bytes and the Origin; a body while it is read, at most as long as it was said to be.
+ */
+#ifndef POLLEN8_GATEWAY_EXCHANGE_H
+#define POLLEN8_GATEWAY_EXCHANGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "http_answer.h"
+
+struct exchange; /* opaque */
+struct gateway;
+struct lws;
+
+/* What the owner is told; either ends its ownership. */
+struct exchange_owner {
+    /* The whole body is here: it must be answered now. */
+    void (*body)(struct gateway *gateway, void *owner, struct exchange *exchange, struct slice body);
+    /* The client has hung up, or its body was late. */
+    void (*gone)(struct gateway *gateway, void *owner);
+};
+
+void exchange_own(struct exchange *exchange, const struct exchange_owner *kind, void *owner);
+
+/* The owner of a request whose body is being read has gone: it is refused once it is here. */
+void exchange_disown(struct exchange *exchange);
+
+/* Answers and ends it: no pointer to it is good afterwards, but for the caller of exchange_start. */
+void exchange_answer(struct exchange *exchange, const struct http_answer *answer);
+
+/* Bytes of body that come; REQUEST_BODY_UNKNOWN. */
+uint64_t exchange_body_length(const struct exchange *exchange);
+
+/* ---- from the library's callbacks; an int is the callback's result ---- */
+
+/* Forgets what is left of an earlier request on this connection. False: it is still held. */
+bool exchange_forget(struct lws *wsi);
+
+/* A request has come. NULL where memory is short, or where one is held on this connection already: hang up.
+ */
+struct exchange *exchange_start(struct gateway *gateway, struct lws *wsi);
+
+/* After it was answered or given to an owner. */
+int exchange_started(struct exchange *exchange);
+
+int exchange_body(struct lws *wsi, const void *data, size_t length);
+int exchange_body_end(struct lws *wsi);
+void exchange_closed(struct lws *wsi);
+
+/* ---- for the loop ---- */
+void exchanges_end_turn(struct gateway *gateway);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * request -> exchange -> origin -> EIO, transport -> sid? the session's transport : handshake.
+ */
+#include "polling_http.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "engineio.h"
+#include "exchange.h"
+#include "gateway.h"
+#include "handshake.h"
+#include "http_answer.h"
+#include "polling.h"
+#include "request.h"
+#include "session.h"
+
+#define RETRY "retry-after: 1\r\n"
+
+const struct http_answer http_draining = {503, HTTP_TEXT, {"draining\n", 9}, RETRY, "draining"};
+
+/* ---- a new client ------------------------------------------------------------------------------------- */
+
+static const struct http_answer *open_session(struct gateway *gateway, struct lws *wsi,
+                                              struct exchange *exchange)
+{
+    static const struct http_answer no_room = {503, HTTP_TEXT, {"no room\n", 8}, RETRY, "full"};
+    struct handshake_token token = {0};
+    struct session *session = NULL;
+    if (sessions_count(gateway->sessions) >= (size_t)gateway->settings->max_sessions)
+        return &no_room;
+    enum status token_status = request_token(wsi, &token);
+    enum status status = token_status == STATUS_NO_MEMORY
+                             ? token_status
+                             : polling_open(gateway, &token, token_status, &session);
+    handshake_token_wipe(&token);
+    if (status != STATUS_OK)
+        return &no_room;
+    gateway_count(gateway, METRIC_HANDSHAKES, "ok");
+    return polling_get(gateway, session, exchange); /* the open packet waits: this answers */
+}
+
+static const struct http_answer *handshake(struct gateway *gateway, struct lws *wsi,
+                                           struct exchange *exchange)
+{
+    static const struct http_answer limited = {429, HTTP_TEXT, {"too many handshakes\n", 20}, RETRY, "rate"};
+    struct sockaddr_storage address;
+    if (request_method(wsi) != METHOD_GET)
+        return &polling_bad_method;
+    if (exchange_body_length(exchange))
+        return &polling_bad_request;
+    if (gateway->draining)
+        return &http_draining;
+    request_address(gateway, wsi, &address);
+    if (address_limits_take(gateway->handshakes, (const struct sockaddr *)&address, gateway->now_ms, NULL) !=
+        STATUS_OK)
+        return &limited;
+    return open_session(gateway, wsi, exchange);
+}
+
+/* ---- a known one -------------------------------------------------------------------------------------- */
+
+static const struct http_answer *post(struct gateway *gateway, struct lws *wsi, struct session *session,
+                                      struct exchange *exchange)
+{
+    static const struct http_answer no_length = {
+        411, HTTP_TEXT, {"a body needs a content-length\n", 30}, NULL, "no_length"};
+    static const struct http_answer too_large = {413, HTTP_TEXT, {"", 0}, NULL, "too_large"};
+    uint64_t length = exchange_body_length(exchange);
+    if (length == REQUEST_BODY_UNKNOWN)
+        return &no_length;
+    if (length > (uint64_t)gateway->settings->max_payload)
+        return &too_large;
+    if (request_body_binary(wsi)) {
+        session_close(gateway, session, CAUSE_PROTOCOL);
+        return &polling_bad_request;
+    }
+    return polling_post(gateway, session, exchange);
+}
+
+static const struct http_answer *continue_session(struct gateway *gateway, struct lws *wsi, struct slice sid,
+                                                  struct exchange *exchange)
+{
+    static const struct http_answer method = {
+        405, HTTP_TEXT, {"method not allowed\n", 19}, "allow: GET, POST, OPTIONS\r\n", "method"};
+    struct session *session = engineio_find(gateway, sid);
+    if (!session)
+        return &polling_session_unknown;
+    if (!polling_carries(session))
+        return &polling_bad_request;
+    switch (request_method(wsi)) {
+    case METHOD_GET:
+        return exchange_body_length(exchange) ? &polling_bad_request
+                                              : polling_get(gateway, session, exchange);
+    case METHOD_POST: return post(gateway, wsi, session, exchange);
+    default: return &method;
+    }
+}
+
+/* ---- any ---------------------------------------------------------------------------------------------- */
+
+static void answer_preflight(struct lws *wsi, struct exchange *exchange)
+{
+    char wanted[256];
+    char lines[512];
+    struct slice headers = request_wanted_headers(wsi, wanted, sizeof(wanted));
+    if (!headers.data)
+        headers = SLICE_LITERAL("content-type");
+    snprintf(lines, sizeof(lines),
+             "allow: GET, POST, OPTIONS\r\naccess-control-allow-methods: GET, POST, OPTIONS\r\n"
+             "access-control-allow-headers: %.*s\r\naccess-control-max-age: 600\r\n",
+             (int)headers.length, headers.data);
+    const struct http_answer answer = {204, NULL, {NULL, 0}, lines, NULL};
+    exchange_answer(exchange, &answer);
+}
+
+/* NULL: it was answered, or has an owner who will. */
+static const struct http_answer *serve(struct gateway *gateway, struct lws *wsi, struct exchange *exchange)
+{
+    static const struct http_answer forbidden = {
+        403, HTTP_JSON, {"{\"code\":4,\"message\":\"Forbidden\"}", 32}, NULL, "origin"};
+    char value[32];
+    if (!request_origin_allowed(gateway, wsi))
+        return &forbidden;
+    if (request_method(wsi) == METHOD_OPTIONS) {
+        answer_preflight(wsi, exchange);
+        return NULL;
+    }
+    if (!request_argument(wsi, "transport=", value, sizeof(value)) ||
+        (strcmp(value, "polling") != 0 && strcmp(value, "websocket") != 0))
+        return &polling_transport_unknown;
+    if (strcmp(value, "websocket") == 0 || request_argument_given(wsi, "j=")) /* no upgrade; JSONP */
+        return &polling_bad_request;
+    if (!request_argument(wsi, "EIO=", value, sizeof(value)) || strcmp(value, "4") != 0)
+        return &polling_version;
+    if (!request_argument_given(wsi, "sid="))
+        return handshake(gateway, wsi, exchange);
+    if (!request_argument(wsi, "sid=", value, sizeof(value)))
+        return &polling_session_unknown;
+    return continue_session(gateway, wsi, slice_from_string(value), exchange);
+}
+
+int polling_request(struct gateway *gateway, struct lws *wsi)
+{
+    struct exchange *exchange = exchange_start(gateway, wsi);
+    if (!exchange)
+        return -1;
+    const struct http_answer *refusal = serve(gateway, wsi, exchange);
+    if (refusal) {
+        if (refusal->label)
+            gateway_count(gateway, METRIC_HANDSHAKES, refusal->label);
+        exchange_answer(exchange, refusal);
+    }
+    return exchange_started(exchange);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * What the public conformance suite of the Engine.IO protocol expects on localhost:3000: every message, text
+ * or binary, comes back. Made of the gateway's own transports, without broker, rooms and Socket.IO.
+ */
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../common/clock.h"
+#include "../../common/json.h"
+#include "../../common/lifecycle.h"
+#include "../../common/log.h"
+#include "../../common/rng.h"
+#include "../../gateway/egress.h"
+#include "../../gateway/engineio.h"
+#include "../../gateway/gateway.h"
+#include "../../gateway/listener.h"
+#include "../../gateway/loop.h"
+#include "../../gateway/mailbox.h"
+#include "../../gateway/origin.h"
+#include "../../gateway/rooms.h"
+#include "../../gateway/session.h"
+#include "../../gateway/wheel.h"
+
+static const struct metric_definition metric_definitions[] = {
+#define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
+#include "../../gateway/metrics.def"
+#undef METRIC
+};
+
+/* What the suite expects; the environment may say otherwise, but for the address. */
+static const char *const defaults[][2] = {
+    {"PORT", "3000"},           {"SOCKETIO_PATH", "/engine.io"}, {"ALLOWED_ORIGINS", "*"},
+    {"PING_INTERVAL", "300ms"}, {"PING_TIMEOUT", "200ms"},       {"MAX_PAYLOAD", "1000000"},
+    {"CONNECT_TIMEOUT", "1h"}, /* nobody joins a namespace here */
+    {"LOG_LEVEL", "warn"},
+};
+
+static void echo_text(struct gateway *gateway, struct session *session, struct slice text)
+{
+    engineio_send(gateway, session, false, text);
+}
+
+static void echo_binary(struct gateway *gateway, struct session *session, struct slice bytes)
+{
+    engineio_send(gateway, session, true, bytes);
+}
+
+/* No session authenticates. */
+static void opened(struct gateway *gateway, struct session *session, struct slice id)
+{
+    (void)gateway;
+    (void)session;
+    (void)id;
+}
+
+static void refused(struct gateway *gateway, struct session *session, struct slice id,
+                    const struct client_result *result)
+{
+    (void)result;
+    opened(gateway, session, id);
+}
+
+static const struct engineio_handler echo = {
+    .text = echo_text, .binary = echo_binary, .opened = opened, .refused = refused};
+
+static void stop(struct gateway *gateway)
+{
+    loop_end(gateway->loop);
+}
+
+static void reload(struct gateway *gateway)
+{
+    (void)gateway;
+}
+
+static void set_environment(void)
+{
+    char address[NI_MAXHOST] = "127.0.0.1";
+    struct addrinfo *found = NULL;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++)
+        setenv(defaults[i][0], defaults[i][1], 0);
+    if (getaddrinfo("localhost", NULL, &hints, &found) == 0)
+        (void)getnameinfo(found->ai_addr, found->ai_addrlen, address, sizeof(address), NULL, 0,
+                          NI_NUMERICHOST);
+    if (found)
+        freeaddrinfo(found);
+    setenv("LISTEN_ADDRESS", address, 0);
+}
+
+static enum status make(struct gateway *gateway, char *error, size_t error_size)
+{
+    const struct loop_handlers handlers = {.stop = stop, .reload = reload};
+    const struct token_rule unlimited = {0};
+    gateway->now_ms = clock_monotonic_ms();
+    gateway->wheel = wheel_create(gateway->now_ms, gateway);
+    gateway->rooms = rooms_create(rng_u64());
+    gateway->sessions = sessions_create();
+    gateway->egress = egress_create();
+    gateway->handshakes = address_limits_create(&unlimited, 16, 0);
+    gateway->proxies = networks_parse("");
+    if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress ||
+        !gateway->handshakes || !gateway->proxies)
+        return STATUS_NO_MEMORY;
+    enum status status =
+        frame_create_message(FRAME_SOCKETIO, WS_TEXT, SLICE_LITERAL("2"), &gateway->pings[FRAME_SOCKETIO]);
+    if (status == STATUS_OK)
+        status =
+            origin_policy_create(gateway->settings->allowed_origins, &gateway->origins, error, error_size);
+    if (status == STATUS_OK)
+        status = metrics_create(metric_definitions, METRIC_COUNT, &gateway->metrics);
+    if (status == STATUS_OK)
+        status = loop_create(gateway, &handlers, error, error_size);
+    if (status == STATUS_OK)
+        gateway->mailbox = mailbox_create(16, loop_wake, gateway->loop);
+    return status == STATUS_OK && !gateway->mailbox ? STATUS_NO_MEMORY : status;
+}
+
+static void unmake(struct gateway *gateway)
+{
+    mailbox_free(gateway->mailbox, NULL);
+    egress_free(gateway->egress);
+    rooms_free(gateway->rooms);
+    sessions_free(gateway->sessions);
+    address_limits_free(gateway->handshakes);
+    networks_free(gateway->proxies);
+    origin_policy_free(gateway->origins);
+    frame_unref(gateway->pings[FRAME_SOCKETIO]);
+    listener_free(gateway->listener);
+    wheel_free(gateway->wheel);
+    loop_free(gateway->loop);
+    metrics_free(gateway->metrics);
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings;
+    struct gateway gateway = {.settings = &settings, .engineio = &echo};
+    char error[256] = "out of memory";
+    set_environment();
+    settings_load(&settings, argc, argv);
+    log_init("engineio", (enum log_level)settings.log_level, (enum log_format)settings.log_format);
+    lifecycle_init();
+    json_init();
+    if (make(&gateway, error, sizeof(error)) != STATUS_OK) {
+        fprintf(stderr, "%s\n", error);
+        return 1;
+    }
+    printf("Engine.IO echo on %s port %u, path %s/\n", settings.listen_address,
+           (unsigned)listener_port(gateway.listener), settings.socketio_path);
+    fflush(stdout);
+    loop_run(gateway.loop);
+    unmake(&gateway);
+    settings_done(&settings);
+    return 0;
+}
