@@ -276,6 +276,7 @@ static void close_handle(uv_handle_t *handle)
 static void shut(struct loop *loop)
 {
     listener_stop(loop->gateway->listener);
+    sessions_close_all(loop->gateway); /* some have no connection at the moment */
     lws_context_destroy(loop->context);
     close_handle((uv_handle_t *)&loop->prepare);
     close_handle((uv_handle_t *)&loop->idle);

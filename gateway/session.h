@@ -99,6 +99,8 @@ void sessions_flush(struct gateway *gateway);
 /* Frees closed sessions: nobody holds a pointer to one across turns. */
 void sessions_end_turn(struct gateway *gateway);
 bool sessions_dirty(const struct sessions *sessions);
+/* At the end of the process. */
+void sessions_close_all(struct gateway *gateway);
 
 /* NULL where memory is short or the bound is reached. State CONNECTED, heartbeat running. */
 struct session *session_create(struct gateway *gateway, const struct transport_ops *ops, void *transport,

@@ -180,3 +180,11 @@ void sessions_end_turn(struct gateway *gateway)
         session_destroy(gateway, session);
     }
 }
+
+void sessions_close_all(struct gateway *gateway)
+{
+    struct sessions *sessions = gateway->sessions;
+    for (size_t i = 0; i < sessions->used; i++)
+        if (sessions->slots[i].session)
+            session_close(gateway, sessions->slots[i].session, CAUSE_DRAIN);
+}
