@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+'use strict';
+
+// Socket.IO over HTTP long-polling, through a whole ring: the stock client as it comes (polling, then an
+// upgrade) and with polling alone, and what only the gateway adds to Engine.IO: tokens, rates, TLS, drain.
+
+const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const path = require('node:path');
+const { withRing, until } = require('./helpers/ring');
+const { Polling, SEPARATOR } = require('./helpers/engineio');
+
+const asItComes = { options: { transports: undefined } };
+const pollingAlone = { options: { transports: ['polling'] } };
+const transport = (client) => client.socket.io.engine.transport.name;
+const upgraded = (client) => until('the upgrade', () => transport(client) === 'websocket');
+
+/** A session by hand, joined with a token. */
+async function joined(ring, user, options) {
+  const session = await new Polling(ring.url(), options).open();
+  await session.post(`40${JSON.stringify({ token: ring.token(user) })}`);
+  await session.pollFor(/^40/);
+  await session.pollFor(/^42\["network.update"/);
+  return session;
+}
+
+withRing('stock clients', {}, (ring, it) => {
+  for (const [what, options, end] of [['as it comes', asItComes, 'websocket'], ['polling alone', pollingAlone, 'polling']]) {
+    it(`${what}: events, acks and values arrive once and in order`, async () => {
+      const ada = await ring.sio('ada', options);
+      const { newValue } = (await ada.request('value.get')).data;
+      for (let i = 0; i < 20; i++) await ring.connectionNew('ada', ['technology']);
+      await ring.settle(ada);
+      assert.equal(ada.all('connection.new').length, 20);
+      const values = ada.values();
+      assert.ok(values.every((value, i) => i === 0 || value > values[i - 1]), JSON.stringify(values));
+      assert.equal(Math.round((values[values.length - 1] - newValue) * 100), 20 * 314);
+      assert.equal(transport(ada), end);
+    });
+
+    it(`${what}: what arrives during the upgrade is neither lost nor doubled`, async () => {
+      for (let round = 0; round < 5; round++) {
+        const bo = ring.openSio('bo', options);
+        await bo.ready();
+        const before = bo.all('connection.new').length;
+        await Promise.all(Array.from({ length: 30 }, (_, i) => ring.connectionNew(`r${round}-${i}`, ['technology'])));
+        await ring.settle(bo);
+        const users = bo.all('connection.new').slice(before).map((data) => data.userId);
+        assert.deepEqual([...users].sort(), Array.from({ length: 30 }, (_, i) => `r${round}-${i}`).sort());
+        bo.close();
+      }
+    });
+
+    it(`${what}: refusals that are final come as connect_error`, async () => {
+      const refused = await ring.openSio(undefined, { token: 'no-token', ...options }).refused();
+      assert.equal(refused.code, 'AUTH_INVALID');
+    });
+
+    it(`${what}: the token may come with the handshake's headers`, async () => {
+      const client = ring.openSio(undefined, { options: { ...options.options,
+        extraHeaders: { Authorization: `Bearer ${ring.token('ada')}` } } });
+      await client.ready();
+    });
+
+    it(`${what}: comes back when the gateway is killed`, async () => {
+      const ada = await ring.sio('ada', options);
+      if (end === 'websocket') await upgraded(ada);
+      await ring.gateway.kill();
+      await ada.disconnected();
+      await ring.gateway.start();
+      await ada.reconnected();
+      ada.forget();
+      await ring.connectionNew('new', ['technology']);
+      await ada.wait('connection.new');
+    });
+
+    it(`${what}: a long message goes through in both directions`, async () => {
+      const ada = await ring.sio('ada', options);
+      if (end === 'websocket') await upgraded(ada);
+      const answer = await ada.request('value.get', { padding: 'x'.repeat(200000) });
+      assert.equal(answer.ok, false); // unknown member, but it arrived
+      await ring.publish('connection.new', { userId: `u${'ü'.repeat(50)}`, industries: ['technology'] });
+      await ada.wait('connection.new', (list) => list.some((data) => data.userId.length === 51));
+    });
+  }
+
+  it('transports beside each other get the same', async () => {
+    const clients = [await ring.sio('bo', pollingAlone), await ring.sio('bo', asItComes), await ring.sio('bo'),
+      await ring.ws('bo'), await ring.protobuf('bo')];
+    for (let i = 0; i < 10; i++) await ring.connectionNew(`n${i}`, ['technology']);
+    await ring.settle(...clients);
+    for (const client of clients) {
+      assert.deepEqual(client.all('connection.new').map((data) => data.userId).sort(),
+        Array.from({ length: 10 }, (_, i) => `n${i}`).sort(), client.label);
+    }
+  });
+
+  it('the metrics tell polling from WebSocket, also after an upgrade', async () => {
+    await until('the sessions of other tests to end', async () => {
+      const metrics = await ring.metrics(ring.gateway);
+      return (metrics.value('pollen8_gateway_sessions', { transport: 'socketio_polling' }) || 0) === 0
+        && (metrics.value('pollen8_gateway_sessions', { transport: 'socketio_websocket' }) || 0) === 0;
+    });
+    await ring.sio('ada', pollingAlone);
+    await upgraded(await ring.sio('ada', asItComes));
+    await until('one of each', async () => {
+      const metrics = await ring.metrics(ring.gateway);
+      return metrics.value('pollen8_gateway_sessions', { transport: 'socketio_polling' }) === 1
+        && metrics.value('pollen8_gateway_sessions', { transport: 'socketio_websocket' }) === 1;
+    });
+  });
+
+  it('a client that closes is gone at once', async () => {
+    const client = await ring.sio('ada', pollingAlone);
+    client.close();
+    await until('the end of the session', async () => {
+      const metrics = await ring.metrics(ring.gateway);
+      return metrics.value('pollen8_gateway_sessions', { transport: 'socketio_polling' }) === 0;
+    });
+  });
+
+  it('several packets in one body: joined and asked at once', async () => {
+    const session = await new Polling(ring.url()).open();
+    await session.post(`40${JSON.stringify({ token: ring.token('ada') })}`);
+    await session.pollFor(/^40/);
+    await session.post(['420["value.get",{}]', '421["value.get",{}]'].join(SEPARATOR));
+    const packets = await session.pollFor(/^431/);
+    assert.ok(packets.some((packet) => packet.startsWith('430[{"ok":true')));
+    session.close();
+  });
+
+  it('what no stock client sends ends the transport, and the poll that is held says so', async () => {
+    const session = await joined(ring, 'ada');
+    const { answer } = await session.held();
+    await session.post('2nonsense');
+    assert.equal((await answer).text, '1');
+    assert.equal((await session.get()).status, 400);
+    session.close();
+  });
+});
+
+withRing('polling limits', {
+  env: { gateway: { HANDSHAKE_RATE: '1', HANDSHAKE_BURST: '5', SESSION_QUEUE_BYTES: '16KB', MAX_SESSIONS: '50' } },
+}, (ring, it) => {
+  it('a handshake counts, a poll does not', async () => {
+    const session = await joined(ring, 'ada');
+    for (let i = 0; i < 30; i++) {
+      await session.post('420["value.get",{}]');
+      await session.pollFor(/^430/);
+      session.packets = [];
+    }
+    const answers = await Promise.all(Array.from({ length: 10 }, () => new Polling(ring.url()).request()));
+    const refused = answers.filter((answer) => answer.status === 429);
+    assert.ok(refused.length >= 4, `${refused.length}`);
+    assert.equal(refused[0].headers['retry-after'], '1');
+    session.close();
+  });
+
+  it('a session that is not polled is closed at the bound of its queue', async () => {
+    const session = await until('room for a handshake', () => joined(ring, 'ada').catch(() => null));
+    let code = 200;
+    for (let i = 0; code === 200 && i < 100; i++) {
+      await ring.publish('connection.new', { userId: 'q'.repeat(120), industries: ['technology', 'f'.repeat(60)] });
+      code = i % 10 === 9 ? (await session.post('3')).status : 200;
+    }
+    await ring.applied();
+    await until('the end of the session', async () => (await session.post('3')).status === 400);
+    const metrics = await ring.metrics(ring.gateway);
+    assert.ok(metrics.value('pollen8_gateway_closes_total', { reason: 'slow' }) >= 1);
+    session.close();
+  });
+});
+
+withRing('polling while a gateway drains', { env: { gateway: { DRAIN_SECONDS: '1s' } } }, (ring, it) => {
+  it('a held poll is told to come back', async () => {
+    const session = await joined(ring, 'ada');
+    const { answer } = await session.held();
+    ring.gateway.exitAllowed = true;
+    const gone = ring.gateway.stop();
+    assert.match((await answer).text, /(^|\x1e)1$/);
+    await gone;
+    session.close();
+  });
+});
+
+withRing('polling over TLS', {
+  env: {
+    gateway: (_, ring) => {
+      const [key, cert] = ['key.pem', 'cert.pem'].map((name) => path.join(ring.folder, name));
+      execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days',
+        '2', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
+      { stdio: 'ignore' });
+      return { TLS_CERT_FILE: cert, TLS_KEY_FILE: key };
+    },
+  },
+}, (ring, it) => {
+  const ca = () => fs.readFileSync(path.join(ring.folder, 'cert.pem'));
+
+  for (const size of [9000, 60000, 900000]) {
+    it(`a body of ${size} bytes arrives, and so does an answer to it`, async () => {
+      const session = await joined(ring, 'ada', { ca: ca() });
+      const posted = await session.post(`427["value.get",{"padding":"${'x'.repeat(size)}"}]`);
+      assert.equal(posted.text, 'ok');
+      await session.pollFor(/^437\[\{"ok":false/);
+      session.close();
+    });
+  }
+
+  it('stock clients poll and upgrade', async () => {
+    const clients = [];
+    for (const { options } of [asItComes, pollingAlone]) {
+      clients.push(await ring.sio('ada', { options: { ...options, ca: ca() } }));
+    }
+    await upgraded(clients[0]);
+    await ring.connectionNew('z', ['technology']);
+    await ring.settle(...clients);
+    for (const client of clients) assert.equal(client.all('connection.new').length, 1);
+  });
+
+  it('a poll that hangs up ends the session here too', async () => {
+    const session = await joined(ring, 'ada', { ca: ca() });
+    let connection;
+    await session.held({ onSocket: (socket) => { connection = socket; } });
+    connection.destroy();
+    await until('the end of the session', async () => (await session.post('3')).status === 400);
+    session.close();
+  });
+});
+
+withRing('another path', { env: { gateway: { SOCKETIO_PATH: '/live/rt' } } }, (ring, it) => {
+  it('is where the client is told to go', async () => {
+    await upgraded(await ring.sio('ada', { options: { transports: undefined, path: '/live/rt' } }));
+    const answer = await fetch(`${ring.url()}/socket.io/?EIO=4&transport=polling`);
+    assert.equal(answer.status, 404);
+  });
+});
