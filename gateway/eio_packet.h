@@ -16,7 +16,9 @@
 #include "../common/status.h"
 
 #define EIO_SEPARATOR              '\x1e'
-#define EIO_PAYLOAD_PACKET_MAXIMUM 256 /* packets in one polling body */
+/* Packets in one polling body. A stock client puts all that it kept while it was away into one, bounded by
+ * maxPayload alone; rates are the session's to limit. */
+#define EIO_PAYLOAD_PACKET_MAXIMUM 16384
 
 enum eio_type { /* the digit on the wire */
                 EIO_OPEN = 0,

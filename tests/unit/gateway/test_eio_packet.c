@@ -5,6 +5,7 @@
 #include "gateway_test.h"
 
 #include "../../../gateway/eio_packet.h"
+#include "../../../gateway/ws_frame.h"
 
 static void decodes_each_type(void **state)
 {
@@ -184,6 +185,24 @@ static void appends_all_or_nothing(void **state)
     buf_done(&body);
 }
 
+static void what_was_framed_for_websockets_serves_polling(void **state)
+{
+    struct buf frames;
+    struct buf body;
+
+    (void)state;
+    buf_init(&frames, 200);
+    buf_init(&body, 30);
+    assert_int_equal(ws_frame_append(&frames, WS_TEXT, SLICE_LITERAL("451-[\"a\"]")), STATUS_OK);
+    assert_int_equal(ws_frame_append(&frames, WS_BINARY, SLICE_LITERAL("\x01\x02\x03\x04")), STATUS_OK);
+    assert_int_equal(eio_payload_append(&body, EIO_PING, (struct slice){0}), STATUS_OK);
+    assert_int_equal(eio_payload_append_frames(&body, buf_slice(&frames)), STATUS_OK);
+    assert_int_equal(eio_payload_append_frames(&body, buf_slice(&frames)), STATUS_FULL);
+    assert_buf(&body, "2\036451-[\"a\"]\036bAQIDBA==");
+    buf_done(&frames);
+    buf_done(&body);
+}
+
 static void base64_goes_there_and_back(void **state)
 {
     unsigned char bytes[256];
@@ -221,6 +240,7 @@ int main(void)
         cmocka_unit_test(encodes_open_exactly),
         cmocka_unit_test(encodes_a_payload),
         cmocka_unit_test(appends_all_or_nothing),
+        cmocka_unit_test(what_was_framed_for_websockets_serves_polling),
         cmocka_unit_test(base64_goes_there_and_back),
     };
 

@@ -84,6 +84,25 @@ static void a_heartbeat_wants_its_answer(void **state)
     assert_int_equal(probe.close_code, 1001);
 }
 
+/* A request that comes between the end of the time and the tick that would notice. */
+static void a_late_answer_is_noticed_before_the_timer(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe probe;
+    uint64_t start_ms = gateway->now_ms;
+
+    connect_session(gateway, &probe, FRAME_SOCKETIO, 0);
+    assert_false(session_overdue(gateway, probe.session));
+    pass_time(gateway, 25000);
+    assert_int_equal(probe.pings, 1);
+    assert_false(session_overdue(gateway, probe.session));
+    gateway->now_ms = start_ms + 44990;
+    assert_false(session_overdue(gateway, probe.session));
+    gateway->now_ms = start_ms + 45000;
+    assert_true(session_overdue(gateway, probe.session));
+    assert_null(probe.session);
+}
+
 static void who_does_not_join_in_time_is_closed(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
@@ -254,6 +273,7 @@ int main(void)
         cmocka_unit_test(only_open_sessions_take_part),
         cmocka_unit_test(a_session_is_small),
         SESSION_TEST(a_heartbeat_wants_its_answer),
+        SESSION_TEST(a_late_answer_is_noticed_before_the_timer),
         SESSION_TEST(who_does_not_join_in_time_is_closed),
         SESSION_TEST(an_expired_token_ends_an_open_session),
         SESSION_TEST(a_stuck_socket_is_closed),

@@ -77,12 +77,64 @@ static void closes_with_code_and_reason(void **state)
     free(reason);
 }
 
+static void walks_its_own_frames(void **state)
+{
+    static const size_t lengths[] = {0, 1, 125, 126, 65535, 65536};
+    char *bytes = calloc(1, 65536);
+    enum ws_opcode opcode;
+    struct slice payload;
+    struct slice rest;
+    struct buf buf;
+
+    (void)state;
+    buf_init(&buf, 200000);
+    for (size_t i = 0; i < COUNT(lengths); i++)
+        assert_int_equal(ws_frame_append(&buf, i % 2 ? WS_BINARY : WS_TEXT, slice_make(bytes, lengths[i])),
+                         STATUS_OK);
+    rest = buf_slice(&buf);
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        assert_true(ws_frame_next(&rest, &opcode, &payload));
+        assert_int_equal(opcode, i % 2 ? WS_BINARY : WS_TEXT);
+        assert_int_equal(payload.length, lengths[i]);
+    }
+    assert_int_equal(rest.length, 0);
+    assert_false(ws_frame_next(&rest, &opcode, &payload));
+    buf_done(&buf);
+    free(bytes);
+}
+
+static void walks_past_no_end(void **state)
+{
+    static const char frame[] = "\x82\x7e\x01\x00 and no 256 bytes";
+    static const char large[] = "\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff";
+    enum ws_opcode opcode;
+    struct slice payload;
+
+    (void)state;
+    for (size_t length = 0; length < sizeof(frame); length++) {
+        struct slice bytes = exact(frame, length);
+        struct slice rest = bytes;
+
+        assert_false(ws_frame_next(&rest, &opcode, &payload));
+        exact_free(bytes);
+    }
+    for (size_t length = 0; length < sizeof(large); length++) {
+        struct slice bytes = exact(large, length);
+        struct slice rest = bytes;
+
+        assert_false(ws_frame_next(&rest, &opcode, &payload));
+        exact_free(bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_headers),
         cmocka_unit_test(appends_frames_back_to_back),
         cmocka_unit_test(closes_with_code_and_reason),
+        cmocka_unit_test(walks_its_own_frames),
+        cmocka_unit_test(walks_past_no_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
