@@ -15,7 +15,7 @@
 #include "../common/slice.h"
 #include "../common/status.h"
 
-#define EIO_SEPARATOR              '\x1e'
+#define EIO_SEPARATOR '\x1e'
 /* Packets in one polling body. A stock client puts all that it kept while it was away into one, bounded by
  * maxPayload alone; rates are the session's to limit. */
 #define EIO_PAYLOAD_PACKET_MAXIMUM 16384

@@ -3,9 +3,10 @@
  * The map of the process: what there is one of. Made and freed in main.c; everything else borrows it. All of
  * it belongs to the loop thread but what says otherwise.
  *
- *   in   listener -> http -> websocket -> transport_* -> (codec) -> ingress -> builtins | relay -> sender ~>
- * bus out  bus ~> intake -> mailbox -> egress -> rooms -> session's outq -> websocket (one write a turn) ack
- * bus ~> relay -> mailbox -> relay -> session's outq -> websocket
+ *   in   listener -> http -> websocket -> transport_ws | engineio -> socketio -> (codec) -> ingress ->
+ * builtins | polling_http -> exchange -> polling -> engineio       | relay -> sender ~> bus out  bus ~>
+ * intake -> mailbox -> egress -> rooms -> session's outq -> websocket (one write a turn) | polling ack  bus
+ * ~> relay -> mailbox -> relay -> session's outq -> websocket | polling
  *
  * `~>` is another thread. Nothing calls back up these arrows.
  */
