@@ -175,15 +175,24 @@ static void answer_held(struct exchange *exchange, const struct http_answer *ans
     }
 }
 
+/* Inside a callback of its own connection; it is ended there. */
+static void answer_now(struct exchange *exchange, const struct http_answer *answer)
+{
+    exchange->answered = true;
+    if (!write_answer(exchange, answer))
+        exchange->keep_alive = false;
+}
+
 void exchange_answer(struct exchange *exchange, const struct http_answer *answer)
 {
     CHECK(exchange->magic == MAGIC && !exchange->answered);
     exchange_disown(exchange);
+    if (exchange->state != HELD) {
+        answer_now(exchange, answer);
+        return;
+    }
     exchange->answered = true;
-    if (exchange->state == HELD)
-        answer_held(exchange, answer);
-    else if (!write_answer(exchange, answer))
-        exchange->keep_alive = false;
+    answer_held(exchange, answer);
 }
 
 /* ---- a request comes ---------------------------------------------------------------------------------- */
@@ -297,7 +306,7 @@ int exchange_body_end(struct lws *wsi)
     if (kind)
         kind->body(exchange->gateway, owner, exchange, buf_slice(&exchange->body));
     if (!exchange->answered)
-        exchange_answer(exchange, &unknown);
+        answer_now(exchange, &unknown);
     return ended(exchange, 0);
 }
 
