@@ -123,11 +123,12 @@ static void heartbeat_fired(void *context, struct wheel_timer *timer)
     }
     outq_trim(&session->outq);
     session->awaiting_pong = true;
-    /* Counted from when the ping was due, so that ticks of the wheel do not add up; a loop that was held up
-     * for longer must not take the time from the client. */
+    /* Counted from when the ping was due, so that the end is where the client expects it; but a loop that was
+     * held up must not take much of the time from the client. */
+    uint64_t timeout_ms = (uint64_t)gateway->settings->ping_timeout;
     uint64_t due_ms = timer->due_tick * WHEEL_TICK_MS;
-    uint64_t from_ms = gateway->now_ms - due_ms <= WHEEL_TICK_MS ? due_ms : gateway->now_ms;
-    wheel_arm(gateway->wheel, timer, from_ms + (uint64_t)gateway->settings->ping_timeout);
+    uint64_t from_ms = gateway->now_ms - due_ms <= timeout_ms / 10 ? due_ms : gateway->now_ms;
+    wheel_arm(gateway->wheel, timer, from_ms + timeout_ms);
     session->ops->ping(gateway, session);
 }
 
