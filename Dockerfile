@@ -41,7 +41,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends libjwt2 libmong
     && rm -rf /var/lib/apt/lists/* /var/cache/apt
 COPY --from=build /src/build/release/bin/auth-svc /usr/local/bin/auth-svc
 USER 10001:10001
-ENV OPS_PORT=9002
+# No statistics segment of the MongoDB library in shared memory: nobody reads it, and a killed container leaves it.
+ENV OPS_PORT=9002 MONGOC_DISABLE_SHM=1
 EXPOSE 9002
 ENTRYPOINT ["/usr/local/bin/auth-svc"]
 

@@ -55,6 +55,7 @@ ring_status() {
   for name in "$PID_DIR"/*-[0-9]*; do
     [ -e "$name" ] && ! process_read "$name" && { printf '%-12s %8s %6s %6s  %s\n' "${name##*/}" - - - 'has died'; result=1; }
   done
+  [ ! -e "$PID_DIR/.starting" ] || { echo "still starting"; result=1; }
   exit "$result"
 }
 

@@ -12,7 +12,8 @@ PACKAGES_RUN=(nats-server redis-server)
 COMMANDS_TEST=(
   clang:clang clang-format:clang-format clang-tidy:clang-tidy llvm-symbolizer:llvm shellcheck:shellcheck node:nodejs
   npm:npm python3:python3 git:git)
-PACKAGES_TEST=(python3-venv)
+# libclang-rt-dev: what clang links for sanitizers and fuzzing, only recommended by its own package.
+PACKAGES_TEST=(python3-venv libclang-rt-dev)
 
 # packages_need PURPOSE PACKAGE...: returns when all are installed, else ends the program.
 packages_need() {

@@ -70,6 +70,7 @@ up_folders() {
   running=$(processes_running)
   [ -z "$running" ] || fail 1 "a ring is already running in $RUN_DIR; ./pollen8 down stops it"
   rm -f "$PID_DIR"/* "$LOG_DIR"/*-[0-9]*.log # of the ring before
+  : >"$PID_DIR/.starting" # until all of it is ready: what status sees before is not the whole ring
 }
 
 # Every port must be free, and no two the same.
@@ -119,7 +120,7 @@ up_start() {
     ops=$((ops + 1))
   done
   for ((i = 1; i <= auths; i++)); do
-    JWT_SECRET=$RING_SECRET process_start "auth-svc-$i" 0 "$ops" env -u PORT "${common[@]:5}" \
+    JWT_SECRET=$RING_SECRET process_start "auth-svc-$i" 0 "$ops" env -u PORT MONGOC_DISABLE_SHM=1 "${common[@]:5}" \
       "OPS_PORT=$ops" "USER_STORE=${USER_STORE:-file:$RUN_DIR/users.json}" "CLIENT_SUBMIT=${CLIENT_SUBMIT:-on}" \
       "$bin/auth-svc"
     ops=$((ops + 1))
@@ -143,6 +144,7 @@ up_wait_ready() {
     done
   done
   up_check_all
+  rm -f "$PID_DIR/.starting"
 }
 
 # Ends everything when one of the processes is gone.
@@ -160,6 +162,7 @@ up_failed() { # TEXT [NAME]
   echo "pollen8: $1; the end of its log:" >&2
   tail -n 15 "$LOG_DIR/$name.log" | sed 's/^/  /' >&2
   processes_stop_all
+  rm -f "$PID_DIR/.starting"
   fail 1 "the ring has been stopped; its logs are in $LOG_DIR"
 }
 
@@ -200,5 +203,6 @@ up_interrupted() {
   echo
   echo "pollen8: stopping"
   processes_stop_all
+  rm -f "$PID_DIR/.starting"
   exit 0
 }

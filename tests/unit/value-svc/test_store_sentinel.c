@@ -48,6 +48,15 @@ struct attempt {
     int64_t sum;
 };
 
+/* Tried again as a worker would: a replica that has just come may not confirm within the deadline, and the
+ * key keeps the event from counting twice. */
+static bool applied_on_the_primary(void *context)
+{
+    struct attempt *attempt = context;
+
+    return apply_one(attempt->store, "k1", 1, &attempt->sum) == STATUS_OK;
+}
+
 static bool applied_on_the_new_primary(void *context)
 {
     struct attempt *attempt = context;
@@ -75,7 +84,7 @@ static void a_failover(void **state)
     snprintf(text, sizeof text, "redis+sentinel://127.0.0.1:1,127.0.0.1:%d/main", sentinel.port);
     assert_int_equal(store_url_parse(text, &url, text, sizeof text), STATUS_OK);
     assert_int_equal(store_create(&options, &attempt.store), STATUS_OK);
-    assert_int_equal(apply_one(attempt.store, "k1", 1, &attempt.sum), STATUS_OK);
+    rig_until(applied_on_the_primary, &attempt, "the replica answers in time");
     assert_int_equal(attempt.sum, 1);
     assert_int_equal(redis_sum(&replica, "ada"), 1); /* it waited for the replica */
     attempt.epoch = store_epoch(attempt.store);
