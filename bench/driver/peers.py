@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+"""Who is measured. A peer starts its server alone on CPU 0 and everything else on CPU 1, says how the load client
+speaks to it and how events are published to it. In every peer a session is in the room of one industry and in
+its user's; each user has one session, with a token of its own."""
+import json
+
+from . import programs
+from .machine import BOTH_CPUS, OTHER_CPU, SERVER_CPU, Process, free_port, wait_port, wait_ready
+
+
+class Peer:
+    name = ""
+    about = ""
+    serves = True  # takes clients
+    end_to_end = False  # takes events of the platform, from the submission to the socket
+    tls = True  # whether its clients may come with TLS
+    checks_tokens = True
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.processes = []
+        self.port = free_port()
+        self.ack_port = free_port()
+        self.use_tls = False
+
+    @classmethod
+    def install(cls):
+        """Makes it ready to start; raises Failed where it cannot be had here."""
+
+    def start(self, use_tls):
+        self.use_tls = use_tls
+        self.launch()
+
+    def launch(self):
+        raise NotImplementedError
+
+    def process(self, name, cpu, command, environment=None):
+        process = Process(f"{self.name}-{name}", cpu, command, self.bench.folder, environment)
+        self.processes.append(process)
+        return process
+
+    def stop(self):
+        for process in reversed(self.processes):
+            process.stop()
+
+    def nats(self, *more, cpu=OTHER_CPU):
+        self.broker_port = free_port()
+        broker = self.process("nats", cpu, ["nats-server", "-a", "127.0.0.1", "-p", self.broker_port, *more])
+        wait_port(broker, self.broker_port)
+
+    def brokers(self, cpu):
+        """The stream and Redis as a ring has them: every change is on disk before its answer."""
+        folder = self.bench.folder / f"{self.name}-{self.port}"
+        (folder / "redis").mkdir(parents=True)
+        self.nats("-js", "-sd", folder / "jetstream", cpu=cpu)
+        self.redis_port = free_port()
+        redis = self.process("redis", cpu, ["redis-server", "--bind", "127.0.0.1", "--port", self.redis_port, "--dir",
+                                                  folder / "redis", "--appendonly", "yes", "--appendfsync", "always",
+                                                  "--save", ""])
+        wait_port(redis, self.redis_port)
+
+    def secret_environment(self):
+        environment = {"BENCH_SECRET": self.bench.secret, "NODE_ENV": "production"}
+        if self.use_tls:
+            cert, key = programs.certificate()
+            environment.update(BENCH_CERT=str(cert), BENCH_KEY=str(key))
+        return environment
+
+    def load_arguments(self):
+        return ["--path", "/?token=%t"]
+
+    def publisher(self, mode, seconds, window=None, rate=None, users=1):
+        command = [self.bench.bin / "bench-publish", "--broker", self.broker_port, "--mode", mode, "--seconds", seconds,
+                   "--users", users]
+        return command + (["--window", window, "--ack", self.ack_port] if window else ["--rate", rate])
+
+
+class Pollen8(Peer):
+    name = "pollen8"
+    about = "this product: gateway on CPU 0; auth-svc (users in a file), value-svc, NATS and Redis on CPU 1"
+    end_to_end = True
+    with_value = True
+
+    def launch(self):
+        self.ring(SERVER_CPU, OTHER_CPU)
+
+    def launch_end_to_end(self):
+        self.ring(BOTH_CPUS, BOTH_CPUS)
+
+    def ring(self, gateway_cpu, other_cpu):
+        self.brokers(other_cpu)
+        self.service("auth-svc", other_cpu, JWT_SECRET=self.bench.secret, USER_STORE=f"file:{self.bench.users}")
+        if self.with_value:
+            self.service("value-svc", other_cpu, REDIS_URL=f"redis://127.0.0.1:{self.redis_port}")
+        tls = {}
+        if self.use_tls:
+            cert, key = programs.certificate()
+            tls = {"TLS_CERT_FILE": str(cert), "TLS_KEY_FILE": str(key)}
+        self.server = self.service("gateway", gateway_cpu, PORT=str(self.port), LISTEN_ADDRESS="127.0.0.1",
+                                   HANDSHAKE_RATE="0", **tls)
+
+    def service(self, name, cpu, **settings):
+        ops_port = free_port()
+        common = {"NATS_URL": f"nats://127.0.0.1:{self.broker_port}", "OPS_ADDRESS": "127.0.0.1", "LOG_LEVEL": "warn",
+                  "LOG_FORMAT": "text", "OPS_PORT": str(ops_port)}
+        service = self.process(name, cpu, [self.bench.bin / name], {**common, **settings})
+        wait_ready(service, ops_port)
+        return service
+
+    def load_arguments(self):
+        return ["--path", "/socket.io/?EIO=4&transport=websocket", "--first", '40{"token":"%t"}', "--ready", '40{"sid"',
+                "--ping", "2", "--pong", "3"]
+
+    def publisher(self, mode, seconds, **pace):
+        return super().publisher(mode, seconds, **pace) + ["--frames"]
+
+
+class SocketIo(Peer):
+    name = "socketio"
+    about = "Socket.IO 4 with its Redis adapter on Node, published to through its Redis emitter"
+
+    @classmethod
+    def install(cls):
+        cls.folder = programs.node_peers()
+        programs.need("redis-server", "the peer socketio")
+
+    def launch(self):
+        self.broker_port = free_port()
+        redis = self.process("redis", OTHER_CPU, ["redis-server", "--bind", "127.0.0.1", "--port", self.broker_port,
+                                                  "--save", "", "--appendonly", "no"])
+        wait_port(redis, self.broker_port)
+        self.server = self.process("server", SERVER_CPU, ["node", self.folder / "socketio.js", self.port,
+                                                          self.broker_port], self.secret_environment())
+        wait_port(self.server, self.port)
+
+    load_arguments = Pollen8.load_arguments
+
+    def publisher(self, mode, seconds, window=None, rate=None, users=1):
+        return ["node", self.folder / "socketio-publish.js", self.broker_port, self.ack_port, mode, window or rate, users,
+                seconds]
+
+
+class WsNats(Peer):
+    name = "ws-nats"
+    about = "the relay one writes oneself with the Node packages `ws` and `nats`"
+
+    @classmethod
+    def install(cls):
+        cls.folder = programs.node_peers()
+
+    def launch(self):
+        self.nats()
+        self.server = self.process("server", SERVER_CPU, ["node", self.folder / "ws-nats.js", self.port,
+                                                          self.broker_port], self.secret_environment())
+        wait_port(self.server, self.port)
+
+
+class NatsWebsocket(Peer):
+    name = "nats-websocket"
+    about = "nats-server's own WebSocket listener: broker and server in one, no tokens"
+    checks_tokens = False
+
+    def launch(self):
+        self.broker_port = free_port()
+        tls = "no_tls: true"
+        if self.use_tls:
+            cert, key = programs.certificate()
+            tls = f'tls {{ cert_file: "{cert}", key_file: "{key}" }}'
+        conf = self.bench.folder / "nats-websocket.conf"
+        conf.write_text(f'listen: "127.0.0.1:{self.broker_port}"\nwebsocket {{ listen: "127.0.0.1:{self.port}", {tls}, '
+                        "compression: false }\n")
+        self.server = self.process("server", SERVER_CPU, ["nats-server", "-c", conf])
+        wait_port(self.server, self.broker_port)
+        wait_port(self.server, self.port)
+
+    def load_arguments(self):
+        return ["--binary", "--ready", "PONG", "--ping", "PING\r\n", "--pong", "PONG\r\n", "--first",
+                'CONNECT {"verbose":false,"protocol":1}\r\nSUB industry.steel 1\r\nSUB user.u%d 2\r\nPING\r\n']
+
+
+class Centrifuge(Peer):
+    name = "centrifuge"
+    about = "Centrifugo's Go library over NATS"
+
+    @classmethod
+    def install(cls):
+        cls.program = programs.centrifuge()
+
+    def launch(self):
+        self.nats()
+        self.server = self.process("server", SERVER_CPU, [self.program, self.port, self.broker_port],
+                                   self.secret_environment())
+        wait_port(self.server, self.port)
+
+    def load_arguments(self):
+        return ["--path", "/connection/websocket", "--first", json.dumps({"id": 1, "connect": {"token": "%t"}}),
+                "--ready", '"connect":', "--ping", "{}", "--pong", "{}"]
+
+
+class Limit(Peer):
+    name = "limit"
+    about = "bare C: epoll, one send() an event and socket; no library, no tokens, no queues"
+    sending = "send"
+    tls = False
+    checks_tokens = False
+
+    def launch(self):
+        self.nats()
+        self.server = self.process("server", SERVER_CPU, [self.bench.bin / "bench-limit", self.port, self.broker_port,
+                                                          self.sending])
+        wait_port(self.server, self.port)
+
+    def load_arguments(self):
+        return ["--path", "/?room=steel&user=u%d"]
+
+
+class LimitBatch(Limit):
+    name = "limit-batch"
+    about = "the same, all events that wait in one send() a socket"
+    sending = "batch"
+
+
+class LimitUring(Limit):
+    name = "limit-uring"
+    about = "as limit, sends through io_uring (where the kernel allows it and liburing is installed)"
+    sending = "uring"
+
+
+class Bare(Peer):
+    name = "bare"
+    about = "the bare path of an event: stored, fetched, value-svc's script, two publishes, acknowledged; nothing else"
+    serves = False
+    end_to_end = True
+
+    def launch_end_to_end(self):
+        self.brokers(BOTH_CPUS)
+
+
+PEERS = {peer.name: peer for peer in (Pollen8, SocketIo, WsNats, NatsWebsocket, Centrifuge, Limit, LimitBatch, LimitUring,
+                                      Bare)}

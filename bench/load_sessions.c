@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * A session: socket → upgrade → first message → the answer that makes it open → events. An event's latency is
+ * from the time it carries to the moment its bytes were read. Once every open session has the event number s,
+ * the publisher is told s by UDP.
+ */
+#include "load_sessions.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "common/clock.h"
+#include "load_figures.h"
+#include "load_frame.h"
+#include "load_number.h"
+#include "stream.h"
+
+#define EVENTS_A_TURN       16384
+#define READ_BYTES          ((size_t)1 << 20)
+#define TAIL_MAXIMUM        ((size_t)1 << 16)
+#define TEXT_BYTES          4096
+#define SESSIONS_AN_ADDRESS 12000
+#define OPENING_LIMIT_NS    (180ULL * 1000000000ULL)
+
+enum session_state { SESSION_CLOSED, SESSION_CONNECTING, SESSION_UPGRADING, SESSION_JOINING, SESSION_OPEN };
+
+struct session {
+    struct stream stream;
+    enum session_state state;
+    uint32_t events;
+    uint64_t value; /* hundredths, of the last event; only with options.values */
+    char *tail;     /* owned: the start of a frame whose rest has not come */
+    uint32_t tail_length;
+    uint32_t tail_capacity;
+};
+
+struct load {
+    struct load_options options;
+    struct session *sessions; /* owned */
+    int epoll;
+    int ack;
+    uint32_t next_to_open; /* sessions below have been started in this round */
+    uint32_t opening;
+    uint32_t open;
+    uint32_t failed;
+    uint32_t lost;
+    uint64_t round_started; /* monotonic ns */
+    uint64_t round_ended;   /* 0: still opening */
+    double churn_rate;
+    uint64_t churn_started;
+    uint64_t churned;
+    uint32_t churn_next;
+    struct load_figures figures;
+    struct epoll_event ready[EVENTS_A_TURN];
+    char input[TAIL_MAXIMUM + READ_BYTES];
+};
+
+static bool expand(const struct load *load, uint32_t number, const char *template, char out[TEXT_BYTES])
+{
+    const char *token = load->options.tokens ? load->options.tokens[number] : NULL;
+
+    return argument_expand(template, number, token, out, TEXT_BYTES);
+}
+
+static void session_end(struct load *load, struct session *session)
+{
+    if (session->state == SESSION_OPEN) {
+        load->open--;
+        load->lost++;
+    } else {
+        load->opening--;
+        load->failed++;
+    }
+    session->state = SESSION_CLOSED;
+    session->tail_length = 0;
+    stream_close(&session->stream);
+}
+
+static bool session_send(struct session *session, enum frame_opcode opcode, struct slice payload)
+{
+    char frame[FRAME_HEADER_MAXIMUM + TEXT_BYTES];
+    size_t header;
+
+    if (payload.length > TEXT_BYTES)
+        return false;
+    header = load_frame_header(frame, opcode, payload.length);
+    memcpy(frame + header, payload.data, payload.length);
+    return stream_write(&session->stream, frame, header + payload.length);
+}
+
+static void session_opened(struct load *load, struct session *session)
+{
+    session->state = SESSION_OPEN;
+    load->open++;
+    load->opening--;
+}
+
+static void acknowledge(struct load *load, uint32_t number)
+{
+    if (!load_figures_received(&load->figures, number, load->open))
+        return;
+    if (send(load->ack, &number, sizeof number, MSG_DONTWAIT) < 0 && errno != EAGAIN && errno != ECONNREFUSED)
+        perror("bench-load: ack");
+}
+
+static void count_event(struct load *load, struct session *session, const char *at, const char *end)
+{
+    session->events++;
+    if (load->options.values) {
+        session->value = read_hundredths(at, end);
+        load_figures_event(&load->figures, 0);
+        return;
+    }
+    load_figures_event(&load->figures, read_number(&at, end));
+    if (load->ack >= 0 && end - at > 5 && memcmp(at, ",\"s\":", 5) == 0) {
+        at += 5;
+        acknowledge(load, (uint32_t)read_number(&at, end));
+    }
+}
+
+static void take_events(struct load *load, struct session *session, struct slice text)
+{
+    const char *at = text.data;
+    const char *end = text.data + text.length;
+    size_t marker_length = strlen(load->options.marker);
+
+    while ((at = memmem(at, (size_t)(end - at), load->options.marker, marker_length))) {
+        at += marker_length;
+        count_event(load, session, at, end);
+    }
+}
+
+/* One line of a message: a heartbeat, or events. */
+static void take_line(struct load *load, struct session *session, struct slice line)
+{
+    const struct load_options *options = &load->options;
+
+    if (options->ping && slice_equal_string(line, options->ping)) {
+        if (!session_send(session, options->binary ? FRAME_BINARY : FRAME_TEXT,
+                          slice_from_string(options->pong)))
+            session_end(load, session);
+    } else if (session->state == SESSION_OPEN) {
+        take_events(load, session, line);
+    } else if (memmem(line.data, line.length, options->ready, strlen(options->ready))) {
+        session_opened(load, session);
+    }
+}
+
+/* A peer may put several messages into one, a line each. */
+static void take_text(struct load *load, struct session *session, struct slice text)
+{
+    const char *line_end;
+
+    if (load->options.binary) {
+        take_line(load, session, text);
+        return;
+    }
+    while (session->state != SESSION_CLOSED && (line_end = memchr(text.data, '\n', text.length))) {
+        size_t length = (size_t)(line_end - text.data);
+        take_line(load, session, slice_make(text.data, length));
+        text = slice_make(line_end + 1, text.length - length - 1);
+    }
+    if (session->state != SESSION_CLOSED)
+        take_line(load, session, text);
+}
+
+/* The bytes used; the session may have ended. */
+static size_t take_frames(struct load *load, struct session *session, struct slice bytes)
+{
+    size_t used = 0;
+    struct load_frame frame;
+
+    while (load_frame_read(slice_make(bytes.data + used, bytes.length - used), &frame)) {
+        used += frame.length;
+        if (frame.opcode == FRAME_CLOSE ||
+            (frame.opcode == FRAME_PING && !session_send(session, FRAME_PONG, frame.payload)))
+            session_end(load, session);
+        else if (frame.opcode <= FRAME_BINARY)
+            take_text(load, session, frame.payload);
+        if (session->state == SESSION_CLOSED)
+            break;
+    }
+    return used;
+}
+
+static bool send_first(struct load *load, struct session *session)
+{
+    char text[TEXT_BYTES];
+
+    return expand(load, (uint32_t)(session - load->sessions), load->options.first, text) &&
+           session_send(session, load->options.binary ? FRAME_BINARY : FRAME_TEXT, slice_from_string(text));
+}
+
+/* The bytes used of the answer to the upgrade; 0 where it is not all there. */
+static size_t take_upgrade(struct load *load, struct session *session, struct slice bytes)
+{
+    const char *end = memmem(bytes.data, bytes.length, "\r\n\r\n", 4);
+
+    if (!end)
+        return 0;
+    if (bytes.length < 12 || memcmp(bytes.data + 8, " 101", 4) != 0) {
+        if (load->failed == 0)
+            fprintf(stderr, "bench-load: %.*s\n", (int)strcspn(bytes.data, "\r"), bytes.data);
+        session_end(load, session);
+        return bytes.length;
+    }
+    if (load->options.first && !send_first(load, session)) {
+        session_end(load, session);
+        return bytes.length;
+    }
+    session->state = SESSION_JOINING;
+    if (!load->options.ready)
+        session_opened(load, session);
+    return (size_t)(end - bytes.data) + 4;
+}
+
+static void keep_tail(struct load *load, struct session *session, struct slice tail)
+{
+    if (tail.length > session->tail_capacity) {
+        char *larger = tail.length <= TAIL_MAXIMUM ? realloc(session->tail, tail.length + 1024) : NULL;
+        if (!larger) {
+            session_end(load, session);
+            return;
+        }
+        session->tail = larger;
+        session->tail_capacity = (uint32_t)tail.length + 1024;
+    }
+    session->tail_length = (uint32_t)tail.length;
+    if (tail.length > 0)
+        memcpy(session->tail, tail.data, tail.length);
+}
+
+static void session_read(struct load *load, struct session *session)
+{
+    size_t kept = session->tail_length;
+    size_t used = 0;
+    struct slice bytes;
+    ssize_t length = stream_read(&session->stream, load->input + kept, READ_BYTES);
+
+    if (length < 0)
+        session_end(load, session);
+    if (length <= 0)
+        return;
+    if (kept)
+        memcpy(load->input, session->tail, kept);
+    load->figures.reads++;
+    load->figures.bytes += (uint64_t)length;
+    bytes = slice_make(load->input, kept + (size_t)length);
+    if (session->state == SESSION_UPGRADING)
+        used = take_upgrade(load, session, bytes);
+    if (session->state == SESSION_JOINING || session->state == SESSION_OPEN)
+        used += take_frames(load, session, slice_make(bytes.data + used, bytes.length - used));
+    if (session->state != SESSION_CLOSED)
+        keep_tail(load, session, slice_make(bytes.data + used, bytes.length - used));
+}
+
+static void session_watch(struct load *load, struct session *session, uint32_t events, int operation)
+{
+    struct epoll_event event = {.events = events, .data.u32 = (uint32_t)(session - load->sessions)};
+
+    if (epoll_ctl(load->epoll, operation, session->stream.fd, &event) != 0)
+        session_end(load, session);
+}
+
+static bool send_request(struct load *load, struct session *session)
+{
+    char path[TEXT_BYTES];
+    char text[TEXT_BYTES];
+    int length;
+
+    if (!expand(load, (uint32_t)(session - load->sessions), load->options.path, path))
+        return false;
+    length = snprintf(text, sizeof text,
+                      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s%s\r\n",
+                      path, load->options.port, load->options.header ? load->options.header : "",
+                      load->options.header ? "\r\n" : "");
+    return length > 0 && (size_t)length < sizeof text && stream_write(&session->stream, text, (size_t)length);
+}
+
+static void session_connect(struct load *load, struct session *session)
+{
+    bool wants_write = false;
+    int result = stream_connect(&session->stream, &wants_write);
+
+    if (result < 0 || (result > 0 && !send_request(load, session))) {
+        session_end(load, session);
+        return;
+    }
+    if (result > 0)
+        session->state = SESSION_UPGRADING;
+    session_watch(load, session, wants_write ? EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
+}
+
+static void session_start(struct load *load, uint32_t number)
+{
+    struct session *session = &load->sessions[number];
+
+    load->opening++;
+    session->state = SESSION_CONNECTING;
+    if (!stream_open(&session->stream, load->options.port, 2 + number / SESSIONS_AN_ADDRESS,
+                     load->options.tls)) {
+        perror("bench-load: connect");
+        session_end(load, session);
+        return;
+    }
+    session_watch(load, session, EPOLLOUT, EPOLL_CTL_ADD);
+}
+
+static void open_some(struct load *load)
+{
+    if (load->round_ended)
+        return;
+    while (load->next_to_open < load->options.count && load->opening < load->options.in_flight)
+        session_start(load, load->next_to_open++);
+    if (load->next_to_open == load->options.count && load->opening == 0)
+        load->round_ended = clock_monotonic_ns();
+    else if (clock_monotonic_ns() - load->round_started > OPENING_LIMIT_NS) {
+        for (uint32_t i = 0; i < load->options.count; i++)
+            if (load->sessions[i].state != SESSION_CLOSED && load->sessions[i].state != SESSION_OPEN)
+                session_end(load, &load->sessions[i]);
+        load->failed += load->options.count - load->next_to_open;
+        load->round_ended = clock_monotonic_ns();
+    }
+}
+
+static void churn_some(struct load *load)
+{
+    double due = load->churn_rate * (double)(clock_monotonic_ns() - load->churn_started) / 1e9;
+
+    for (uint32_t tries = 0; (double)load->churned < due && tries < load->options.count; tries++) {
+        struct session *session = &load->sessions[load->churn_next];
+        if (session->state == SESSION_OPEN) {
+            session_end(load, session);
+            load->lost--; /* meant, not lost */
+            session_start(load, load->churn_next);
+            load->churned++;
+        }
+        load->churn_next = (load->churn_next + 1) % load->options.count;
+    }
+}
+
+void load_turn(struct load *load)
+{
+    int count;
+
+    open_some(load);
+    if (load->churn_rate > 0)
+        churn_some(load);
+    count = epoll_wait(load->epoll, load->ready, EVENTS_A_TURN, 0);
+    for (int i = 0; i < count; i++) {
+        struct session *session = &load->sessions[load->ready[i].data.u32];
+        if (load->ready[i].data.u32 >= load->options.count || session->state == SESSION_CLOSED)
+            continue; /* another's descriptor; or ended earlier in this turn */
+        if (session->state == SESSION_CONNECTING)
+            session_connect(load, session);
+        else
+            session_read(load, session);
+    }
+}
+
+bool load_settled(const struct load *load)
+{
+    return load->round_ended != 0;
+}
+
+void load_reset(struct load *load)
+{
+    load_figures_reset(&load->figures);
+    load->churned = 0;
+    load->churn_started = clock_monotonic_ns();
+    load->lost = load->failed = 0;
+    for (uint32_t i = 0; i < load->options.count; i++)
+        load->sessions[i].events = 0;
+}
+
+void load_report(const struct load *load)
+{
+    uint32_t least = UINT32_MAX;
+    uint32_t most = 0;
+    uint64_t values = 0;
+
+    for (uint32_t i = 0; i < load->options.count; i++) {
+        const struct session *session = &load->sessions[i];
+        if (session->state == SESSION_OPEN && session->events < least)
+            least = session->events;
+        if (session->state == SESSION_OPEN && session->events > most)
+            most = session->events;
+        values += session->value;
+    }
+    printf("{\"sessions\":%" PRIu32 ",\"failed\":%" PRIu32 ",\"lost\":%" PRIu32 ",\"churned\":%" PRIu64
+           ",\"opening_s\":%.3f,\"least\":%" PRIu32 ",\"most\":%" PRIu32 ",\"values\":%" PRIu64 ",",
+           load->open, load->failed, load->lost, load->churned,
+           (double)(load->round_ended - load->round_started) / 1e9, load->open ? least : 0, most, values);
+    load_figures_print(&load->figures);
+    puts("}");
+    fflush(stdout);
+}
+
+void load_storm(struct load *load, uint32_t in_flight)
+{
+    for (uint32_t i = 0; i < load->options.count; i++)
+        if (load->sessions[i].state != SESSION_CLOSED)
+            session_end(load, &load->sessions[i]);
+    load->options.in_flight = in_flight;
+    load->failed = load->lost = 0;
+    load->next_to_open = 0;
+    load->round_ended = 0;
+    load->round_started = clock_monotonic_ns();
+}
+
+void load_churn(struct load *load, double rate)
+{
+    load->churn_rate = rate;
+    load->churned = 0;
+    load->churn_started = clock_monotonic_ns();
+}
+
+int load_epoll(const struct load *load)
+{
+    return load->epoll;
+}
+
+static int ack_socket(uint16_t port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+struct load *load_create(const struct load_options *options)
+{
+    struct load *load = calloc(1, sizeof *load);
+
+    if (!load)
+        return NULL;
+    load->options = *options;
+    load->epoll = epoll_create1(EPOLL_CLOEXEC);
+    load->ack = options->ack_port ? ack_socket(options->ack_port) : -1;
+    load->sessions = calloc(options->count, sizeof *load->sessions);
+    if (!load->sessions || load->epoll < 0 || (options->ack_port && load->ack < 0)) {
+        load_free(load);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < options->count; i++)
+        load->sessions[i].stream.fd = -1;
+    load->round_started = clock_monotonic_ns();
+    load_figures_reset(&load->figures);
+    return load;
+}
+
+void load_free(struct load *load)
+{
+    if (!load)
+        return;
+    for (uint32_t i = 0; load->sessions && i < load->options.count; i++) {
+        stream_close(&load->sessions[i].stream);
+        free(load->sessions[i].tail);
+    }
+    free(load->sessions);
+    if (load->epoll >= 0)
+        close(load->epoll);
+    if (load->ack >= 0)
+        close(load->ack);
+    free(load);
+}

@@ -1,0 +1,15 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+#
+# `bench`: the packages it needs, then bench/run, which knows everything else.
+
+ring_bench() {
+  local argument
+  for argument; do
+    case $argument in
+      --help | -h | --list) exec "$POLLEN8_ROOT/bench/run" "$@" ;;
+    esac
+  done
+  packages_need "the benchmark" "${PACKAGES_BUILD[@]}" "${PACKAGES_RUN[@]}"
+  exec "$POLLEN8_ROOT/bench/run" "$@"
+}
