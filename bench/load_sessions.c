@@ -21,25 +21,20 @@
 #include "load_figures.h"
 #include "load_frame.h"
 #include "load_number.h"
-#include "stream.h"
+#include "ws_client.h"
 
 #define EVENTS_A_TURN       16384
-#define READ_BYTES          ((size_t)1 << 20)
-#define TAIL_MAXIMUM        ((size_t)1 << 16)
-#define TEXT_BYTES          4096
+#define TEXT_BYTES          WS_CLIENT_TEXT_BYTES
 #define SESSIONS_AN_ADDRESS 12000
 #define OPENING_LIMIT_NS    (180ULL * 1000000000ULL)
 
-enum session_state { SESSION_CLOSED, SESSION_CONNECTING, SESSION_UPGRADING, SESSION_JOINING, SESSION_OPEN };
+enum session_state { SESSION_CLOSED, SESSION_OPENING, SESSION_JOINING, SESSION_OPEN };
 
 struct session {
-    struct stream stream;
+    struct ws_client client; /* first: a session is found from it */
     enum session_state state;
     uint32_t events;
     uint64_t value; /* hundredths, of the last event; only with options.values */
-    char *tail;     /* owned: the start of a frame whose rest has not come */
-    uint32_t tail_length;
-    uint32_t tail_capacity;
 };
 
 struct load {
@@ -60,7 +55,8 @@ struct load {
     uint32_t churn_next;
     struct load_figures figures;
     struct epoll_event ready[EVENTS_A_TURN];
-    char input[TAIL_MAXIMUM + READ_BYTES];
+    struct ws_client_handlers handlers;
+    char input[WS_CLIENT_TAIL_BYTES + WS_CLIENT_READ_BYTES];
 };
 
 static bool expand(const struct load *load, uint32_t number, const char *template, char out[TEXT_BYTES])
@@ -80,20 +76,14 @@ static void session_end(struct load *load, struct session *session)
         load->failed++;
     }
     session->state = SESSION_CLOSED;
-    session->tail_length = 0;
-    stream_close(&session->stream);
+    ws_client_close(&session->client);
 }
 
-static bool session_send(struct session *session, enum frame_opcode opcode, struct slice payload)
+static bool session_send(const struct load *load, struct session *session, const char *text)
 {
-    char frame[FRAME_HEADER_MAXIMUM + TEXT_BYTES];
-    size_t header;
+    enum frame_opcode opcode = load->options.binary ? FRAME_BINARY : FRAME_TEXT;
 
-    if (payload.length > TEXT_BYTES)
-        return false;
-    header = load_frame_header(frame, opcode, payload.length);
-    memcpy(frame + header, payload.data, payload.length);
-    return stream_write(&session->stream, frame, header + payload.length);
+    return ws_client_send(&session->client, opcode, slice_from_string(text));
 }
 
 static void session_opened(struct load *load, struct session *session)
@@ -144,8 +134,7 @@ static void take_line(struct load *load, struct session *session, struct slice l
     const struct load_options *options = &load->options;
 
     if (options->ping && slice_equal_string(line, options->ping)) {
-        if (!session_send(session, options->binary ? FRAME_BINARY : FRAME_TEXT,
-                          slice_from_string(options->pong)))
+        if (!session_send(load, session, options->pong))
             session_end(load, session);
     } else if (session->state == SESSION_OPEN) {
         take_events(load, session, line);
@@ -172,132 +161,69 @@ static void take_text(struct load *load, struct session *session, struct slice t
         take_line(load, session, text);
 }
 
-/* The bytes used; the session may have ended. */
-static size_t take_frames(struct load *load, struct session *session, struct slice bytes)
-{
-    size_t used = 0;
-    struct load_frame frame;
-
-    while (load_frame_read(slice_make(bytes.data + used, bytes.length - used), &frame)) {
-        used += frame.length;
-        if (frame.opcode == FRAME_CLOSE ||
-            (frame.opcode == FRAME_PING && !session_send(session, FRAME_PONG, frame.payload)))
-            session_end(load, session);
-        else if (frame.opcode <= FRAME_BINARY)
-            take_text(load, session, frame.payload);
-        if (session->state == SESSION_CLOSED)
-            break;
-    }
-    return used;
-}
-
 static bool send_first(struct load *load, struct session *session)
 {
     char text[TEXT_BYTES];
 
     return expand(load, (uint32_t)(session - load->sessions), load->options.first, text) &&
-           session_send(session, load->options.binary ? FRAME_BINARY : FRAME_TEXT, slice_from_string(text));
+           session_send(load, session, text);
 }
 
-/* The bytes used of the answer to the upgrade; 0 where it is not all there. */
-static size_t take_upgrade(struct load *load, struct session *session, struct slice bytes)
+static bool upgraded(void *context, struct ws_client *client)
 {
-    const char *end = memmem(bytes.data, bytes.length, "\r\n\r\n", 4);
+    struct load *load = context;
+    struct session *session = (struct session *)(void *)client;
 
-    if (!end)
-        return 0;
-    if (bytes.length < 12 || memcmp(bytes.data + 8, " 101", 4) != 0) {
-        if (load->failed == 0)
-            fprintf(stderr, "bench-load: %.*s\n", (int)strcspn(bytes.data, "\r"), bytes.data);
-        session_end(load, session);
-        return bytes.length;
-    }
-    if (load->options.first && !send_first(load, session)) {
-        session_end(load, session);
-        return bytes.length;
-    }
+    if (load->options.first && !send_first(load, session))
+        return false;
     session->state = SESSION_JOINING;
     if (!load->options.ready)
         session_opened(load, session);
-    return (size_t)(end - bytes.data) + 4;
+    return true;
 }
 
-static void keep_tail(struct load *load, struct session *session, struct slice tail)
+static void refused(void *context, struct ws_client *client, struct slice line)
 {
-    if (tail.length > session->tail_capacity) {
-        char *larger = tail.length <= TAIL_MAXIMUM ? realloc(session->tail, tail.length + 1024) : NULL;
-        if (!larger) {
-            session_end(load, session);
-            return;
-        }
-        session->tail = larger;
-        session->tail_capacity = (uint32_t)tail.length + 1024;
-    }
-    session->tail_length = (uint32_t)tail.length;
-    if (tail.length > 0)
-        memcpy(session->tail, tail.data, tail.length);
+    const struct load *load = context;
+
+    (void)client;
+    if (load->failed == 0)
+        fprintf(stderr, "bench-load: %.*s\n", (int)line.length, line.data);
+}
+
+static void take_message(void *context, struct ws_client *client, enum frame_opcode opcode,
+                         struct slice payload)
+{
+    struct load *load = context;
+    struct session *session = (struct session *)(void *)client;
+
+    if (opcode == FRAME_CLOSE)
+        session_end(load, session);
+    else
+        take_text(load, session, payload);
 }
 
 static void session_read(struct load *load, struct session *session)
 {
-    size_t kept = session->tail_length;
-    size_t used = 0;
-    struct slice bytes;
-    ssize_t length = stream_read(&session->stream, load->input + kept, READ_BYTES);
+    ssize_t length = ws_client_read(&session->client, &load->handlers);
 
-    if (length < 0)
+    if (length < 0 && session->state != SESSION_CLOSED)
         session_end(load, session);
     if (length <= 0)
         return;
-    if (kept)
-        memcpy(load->input, session->tail, kept);
     load->figures.reads++;
     load->figures.bytes += (uint64_t)length;
-    bytes = slice_make(load->input, kept + (size_t)length);
-    if (session->state == SESSION_UPGRADING)
-        used = take_upgrade(load, session, bytes);
-    if (session->state == SESSION_JOINING || session->state == SESSION_OPEN)
-        used += take_frames(load, session, slice_make(bytes.data + used, bytes.length - used));
-    if (session->state != SESSION_CLOSED)
-        keep_tail(load, session, slice_make(bytes.data + used, bytes.length - used));
-}
-
-static void session_watch(struct load *load, struct session *session, uint32_t events, int operation)
-{
-    struct epoll_event event = {.events = events, .data.u32 = (uint32_t)(session - load->sessions)};
-
-    if (epoll_ctl(load->epoll, operation, session->stream.fd, &event) != 0)
-        session_end(load, session);
-}
-
-static bool send_request(struct load *load, struct session *session)
-{
-    char path[TEXT_BYTES];
-    char text[TEXT_BYTES];
-    int length;
-
-    if (!expand(load, (uint32_t)(session - load->sessions), load->options.path, path))
-        return false;
-    length = snprintf(text, sizeof text,
-                      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s%s\r\n",
-                      path, load->options.port, load->options.header ? load->options.header : "",
-                      load->options.header ? "\r\n" : "");
-    return length > 0 && (size_t)length < sizeof text && stream_write(&session->stream, text, (size_t)length);
 }
 
 static void session_connect(struct load *load, struct session *session)
 {
-    bool wants_write = false;
-    int result = stream_connect(&session->stream, &wants_write);
+    uint32_t number = (uint32_t)(session - load->sessions);
+    char path[TEXT_BYTES];
 
-    if (result < 0 || (result > 0 && !send_request(load, session))) {
+    if (!expand(load, number, load->options.path, path) ||
+        !ws_client_connect(&session->client, load->epoll, number, load->options.port, path,
+                           load->options.header))
         session_end(load, session);
-        return;
-    }
-    if (result > 0)
-        session->state = SESSION_UPGRADING;
-    session_watch(load, session, wants_write ? EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
 }
 
 static void session_start(struct load *load, uint32_t number)
@@ -305,14 +231,12 @@ static void session_start(struct load *load, uint32_t number)
     struct session *session = &load->sessions[number];
 
     load->opening++;
-    session->state = SESSION_CONNECTING;
-    if (!stream_open(&session->stream, load->options.port, 2 + number / SESSIONS_AN_ADDRESS,
-                     load->options.tls)) {
+    session->state = SESSION_OPENING;
+    if (!ws_client_start(&session->client, load->epoll, number, load->options.port,
+                         2 + number / SESSIONS_AN_ADDRESS, load->options.tls)) {
         perror("bench-load: connect");
         session_end(load, session);
-        return;
     }
-    session_watch(load, session, EPOLLOUT, EPOLL_CTL_ADD);
 }
 
 static void open_some(struct load *load)
@@ -360,7 +284,7 @@ void load_turn(struct load *load)
         struct session *session = &load->sessions[load->ready[i].data.u32];
         if (load->ready[i].data.u32 >= load->options.count || session->state == SESSION_CLOSED)
             continue; /* another's descriptor; or ended earlier in this turn */
-        if (session->state == SESSION_CONNECTING)
+        if (session->client.state == WS_CLIENT_CONNECTING)
             session_connect(load, session);
         else
             session_read(load, session);
@@ -457,7 +381,12 @@ struct load *load_create(const struct load_options *options)
         return NULL;
     }
     for (uint32_t i = 0; i < options->count; i++)
-        load->sessions[i].stream.fd = -1;
+        ws_client_init(&load->sessions[i].client);
+    load->handlers = (struct ws_client_handlers){.opened = upgraded,
+                                                 .message = take_message,
+                                                 .refused = refused,
+                                                 .context = load,
+                                                 .input = load->input};
     load->round_started = clock_monotonic_ns();
     load_figures_reset(&load->figures);
     return load;
@@ -467,10 +396,8 @@ void load_free(struct load *load)
 {
     if (!load)
         return;
-    for (uint32_t i = 0; load->sessions && i < load->options.count; i++) {
-        stream_close(&load->sessions[i].stream);
-        free(load->sessions[i].tail);
-    }
+    for (uint32_t i = 0; load->sessions && i < load->options.count; i++)
+        ws_client_done(&load->sessions[i].client);
     free(load->sessions);
     if (load->epoll >= 0)
         close(load->epoll);
