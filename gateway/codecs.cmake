@@ -10,6 +10,7 @@ add_library(pollen8_gateway_codecs STATIC
   json_scan.c
   limits.c
   origin.c
+  position.c
   sio_packet.c
   ws_frame.c
   ws_json.c

@@ -15,6 +15,7 @@
 #include "gateway.h"
 #include "intake.h"
 #include "mailbox.h"
+#include "progress.h"
 #include "rooms.h"
 #include "session.h"
 
@@ -82,7 +83,17 @@ static bool board(struct gateway *gateway, const struct delivery *delivery)
 static void take_delivery(struct gateway *gateway, struct delivery *delivery)
 {
     const char *result = "repeat";
-    if (!dedupe_repeat(gateway->dedupe, delivery->event_id, gateway->now_ms)) {
+    enum progress_verdict verdict = progress_take(gateway->progress, &delivery->mark, gateway->now_ms);
+    if (verdict == PROGRESS_GAP) {
+        metrics_add(gateway->metrics, METRIC_GAPS, 1);
+        progress_accept(gateway->progress, &delivery->mark, gateway->now_ms);
+    }
+    if (!delivery->frame) {
+        delivery_free(delivery);
+        return;
+    }
+    if (verdict != PROGRESS_REPEAT &&
+        !dedupe_repeat(gateway->dedupe, delivery->frame->event_id, gateway->now_ms)) {
         result = "no_member";
         if (board(gateway, delivery)) {
             delivery->frame = NULL;

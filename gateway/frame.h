@@ -10,6 +10,7 @@
 #ifndef POLLEN8_GATEWAY_FRAME_H
 #define POLLEN8_GATEWAY_FRAME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../common/slice.h"
@@ -39,6 +40,10 @@ struct frame {
     struct frame_rule rule;
     uint64_t serial;         /* never the same for two frames of a process */
     int64_t published_at_us; /* Unix microseconds; 0: unknown */
+    uint64_t event_id;       /* names the delivery; 0: none */
+    uint64_t lane_sequence;  /* where it was published: lane 0: unknown */
+    uint32_t lane;
+    bool keep; /* value-svc keeps it until it is told that a socket took it */
     struct wire *wires[FRAME_FORMATS];
     char text[]; /* event, then data */
 };

@@ -44,6 +44,7 @@ struct gateway {
     struct presence *presence;
     struct resync *resync;
     struct dedupe *dedupe;
+    struct progress *progress;
     struct address_limits *handshakes;
     struct origin_policy *origins;
     struct networks *proxies;

@@ -37,6 +37,10 @@ enum status intake_make_frame(const Pollen8__OutboundFrame *message, struct fram
     enum status status = frame_create_event(event, data, &rule, &frame);
     if (status == STATUS_OK) {
         frame->published_at_us = message->published_at_us;
+        frame->event_id = message->event_id;
+        frame->lane = message->lane;
+        frame->lane_sequence = message->lane_sequence;
+        frame->keep = message->policy == POLLEN8__DELIVERY_POLICY__DELIVERY_KEEP;
         *ret_frame = frame;
     }
     return status;
@@ -78,6 +82,16 @@ void control_free(struct control *control)
     free(control);
 }
 
+static struct lane_mark mark_of(const Pollen8__OutboundFrame *message, bool heard)
+{
+    bool numbered = message->lane && message->lane_sequence;
+    return (struct lane_mark){.lane = numbered ? message->lane : 0,
+                              .heard = heard,
+                              .sequence = message->lane_sequence,
+                              .previous = message->lane_previous,
+                              .epoch = message->history_epoch};
+}
+
 static enum status make_delivery(const Pollen8__OutboundFrame *message, enum room_kind kind,
                                  char *const *keys, size_t count, struct delivery **ret_delivery)
 {
@@ -91,9 +105,17 @@ static enum status make_delivery(const Pollen8__OutboundFrame *message, enum roo
         delivery_free(delivery);
         return status;
     }
-    delivery->event_id = message->event_id;
+    delivery->mark = mark_of(message, kind != ROOM_USER);
+    delivery->user_sequence = kind == ROOM_USER ? message->user_sequence : 0;
     *ret_delivery = delivery;
     return STATUS_OK;
+}
+
+enum status intake_make_delivery(const Pollen8__OutboundFrame *message, struct delivery **ret_delivery)
+{
+    if (message->user_id[0])
+        return make_delivery(message, ROOM_USER, &message->user_id, 1, ret_delivery);
+    return make_delivery(message, ROOM_INDUSTRY, message->industries, message->n_industries, ret_delivery);
 }
 
 static void report(struct gateway *gateway, enum status status, struct slice subject)
@@ -121,6 +143,14 @@ static enum status subject_user(struct slice subject, enum subject_kind kind, ch
     return status;
 }
 
+static enum status post(struct gateway *gateway, struct delivery *delivery)
+{
+    enum status status = mailbox_post(gateway->mailbox, MAIL_FRAMES, &delivery->mail);
+    if (status != STATUS_OK)
+        delivery_free(delivery);
+    return status;
+}
+
 static void take_frame(struct gateway *gateway, const struct bus_message *message, enum room_kind kind)
 {
     struct wire_arena arena = {0};
@@ -139,10 +169,26 @@ static void take_frame(struct gateway *gateway, const struct bus_message *messag
         size_t count = kind == ROOM_USER ? 1 : kind == ROOM_INDUSTRY ? frame->n_industries : 0;
         status = make_delivery(frame, kind, keys, count, &delivery);
     }
+    if (status == STATUS_OK)
+        status = post(gateway, delivery);
+    report(gateway, status, message->subject);
+    wire_arena_done(&arena);
+}
+
+void intake_lane_mark(void *context, const struct bus_message *message)
+{
+    struct gateway *gateway = context;
+    struct wire_arena arena = {0};
+    const ProtobufCMessage *unpacked = NULL;
+    struct delivery *mark = NULL;
+    enum status status = wire_unpack(&arena, &pollen8__outbound_frame__descriptor, message->data, &unpacked);
     if (status == STATUS_OK) {
-        status = mailbox_post(gateway->mailbox, MAIL_FRAMES, &delivery->mail);
-        if (status != STATUS_OK)
-            delivery_free(delivery);
+        mark = delivery_create(ROOM_EVERYONE, NULL, 0);
+        status = mark ? STATUS_OK : STATUS_NO_MEMORY;
+    }
+    if (status == STATUS_OK) {
+        mark->mark = mark_of((const Pollen8__OutboundFrame *)unpacked, true);
+        status = post(gateway, mark);
     }
     report(gateway, status, message->subject);
     wire_arena_done(&arena);

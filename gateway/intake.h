@@ -11,16 +11,18 @@
 
 #include "../common/bus.h"
 #include "mailbox.h"
+#include "progress.h"
 #include "rooms.h"
 
 struct frame;
 struct identity;
 
-/* A frame and the rooms it is for. */
+/* A frame and the rooms it is for; or a lane's mark, which has none. */
 struct delivery {
     struct mail mail;
-    struct frame *frame; /* owned reference */
-    uint64_t event_id;   /* a repeat within the window is dropped; 0: never one */
+    struct frame *frame; /* owned reference; NULL: a mark. A repeat of its event_id is dropped */
+    struct lane_mark mark;
+    uint64_t user_sequence; /* ROOM_USER: running number in the user's history; 0: not in it */
     enum room_kind kind;
     uint32_t key_count;
     struct slice keys[]; /* into the same allocation */
@@ -40,11 +42,14 @@ struct control {
 void intake_industry_frame(void *context, const struct bus_message *message);
 void intake_all_frame(void *context, const struct bus_message *message);
 void intake_user_frame(void *context, const struct bus_message *message);
+void intake_lane_mark(void *context, const struct bus_message *message);
 void intake_control(void *context, const struct bus_message *message);
 
 /* The frame an unpacked OutboundFrame describes; for snapshots too. Any thread. STATUS_MALFORMED. */
-
 enum status intake_make_frame(const Pollen8__OutboundFrame *message, struct frame **ret_frame);
+
+/* One of a history; its rooms are the user or the industries that it names. STATUS_MALFORMED. */
+enum status intake_make_delivery(const Pollen8__OutboundFrame *message, struct delivery **ret_delivery);
 
 void delivery_free(struct delivery *delivery);
 void control_free(struct control *control);

@@ -2,7 +2,8 @@
  *
  * A turn runs in libuv's prepare phase: after all callbacks of a round and before the loop sleeps. Its order:
  *
- *   timers -> answers from services -> a slice of deliveries -> one write for each session that has something
+ *   timers -> answers from services -> messages of peers -> a slice of deliveries -> one write for each
+ * session that has something
  *   -> closes that were asked for (no callback of the library is running now) -> memory of closed sessions
  *
  * Where deliveries are left the loop does not sleep (idle handle), but looks at sockets first: that is what
@@ -28,6 +29,7 @@
 #include "http.h"
 #include "listener.h"
 #include "mailbox.h"
+#include "peer.h"
 #include "presence.h"
 #include "relay.h"
 #include "session.h"
@@ -110,6 +112,7 @@ static void turn(uv_prepare_t *prepare)
     atomic_store_explicit(&gateway->turned_ms, gateway->now_ms, memory_order_relaxed);
     wheel_advance(gateway->wheel, gateway->now_ms);
     bool more = take_answers(gateway);
+    more |= peer_run(gateway);
     more |= egress_run(gateway);
     sessions_flush(gateway);
     websockets_end_turn(gateway);

@@ -34,6 +34,7 @@ struct mailbox *mailbox_create(size_t frames_maximum, void (*wake)(void *context
     for (int i = 0; i < MAIL_LANES; i++)
         mailbox->lanes[i].tail = &mailbox->lanes[i].head;
     mailbox->lanes[MAIL_FRAMES].maximum = frames_maximum;
+    mailbox->lanes[MAIL_PEERS].maximum = frames_maximum;
     mailbox->wake = wake;
     mailbox->context = context;
     return mailbox;
@@ -54,7 +55,8 @@ enum status mailbox_post(struct mailbox *mailbox, enum mail_lane number, struct 
 {
     struct lane *lane = &mailbox->lanes[number];
     if (lane->maximum && atomic_load_explicit(&lane->depth, memory_order_relaxed) >= lane->maximum) {
-        atomic_store(&mailbox->gap, true);
+        if (number == MAIL_FRAMES)
+            atomic_store(&mailbox->gap, true);
         return STATUS_FULL;
     }
     mail->next = NULL;

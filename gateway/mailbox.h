@@ -3,9 +3,10 @@
  * What comes from the bus's threads to the loop: the one object both touch. Any thread posts; the loop thread
  * takes. A post wakes the loop only where the lane was empty.
  *
- * Two lanes. MAIL_FRAMES is bounded: past the bound a post is refused, its owner counts it, and a gap is
- * marked. MAIL_REPLIES holds answers to requests: each was counted when it was sent, so that its bound is
- * that of the requests, and an answer is never lost.
+ * Three lanes. MAIL_FRAMES is bounded: past the bound a post is refused, its owner counts it, and a gap is
+ * marked. MAIL_PEERS, what other gateways and value-svc say to this one, is bounded likewise. MAIL_REPLIES
+ * holds answers to requests: each was counted when it was sent, so that its bound is that of the requests,
+ * and an answer is never lost.
  */
 #ifndef POLLEN8_GATEWAY_MAILBOX_H
 #define POLLEN8_GATEWAY_MAILBOX_H
@@ -16,8 +17,8 @@
 
 #include "../common/status.h"
 
-enum mail_lane { MAIL_FRAMES, MAIL_REPLIES, MAIL_LANES };
-enum mail_kind { MAIL_DELIVERY, MAIL_CONTROL, MAIL_ANSWER };
+enum mail_lane { MAIL_FRAMES, MAIL_REPLIES, MAIL_PEERS, MAIL_LANES };
+enum mail_kind { MAIL_DELIVERY, MAIL_CONTROL, MAIL_ANSWER, MAIL_PEER };
 
 /* First member of whatever travels; the receiver owns the whole from mailbox_take on. */
 struct mail {
@@ -27,7 +28,8 @@ struct mail {
 
 struct mailbox; /* opaque */
 
-/* `wake` is called on the posting thread. NULL where memory is short. */
+/* Bound of MAIL_FRAMES, and of MAIL_PEERS. `wake` is called on the posting thread. NULL where memory is
+ * short. */
 struct mailbox *mailbox_create(size_t frames_maximum, void (*wake)(void *context), void *context);
 
 /* Whatever is still inside is handed to `dispose`. */

@@ -26,7 +26,9 @@
 #include "mailbox.h"
 #include "membership.h"
 #include "origin.h"
+#include "peer.h"
 #include "presence.h"
+#include "progress.h"
 #include "relay.h"
 #include "resync.h"
 #include "rooms.h"
@@ -38,6 +40,7 @@
 
 #define DEDUPE_WINDOW_MS 10000 /* twice the time after which value-svc's stream delivers again */
 #define DEDUPE_MAXIMUM   131072
+#define HISTORY_GRACE_MS 30000 /* histories keep this much more than their window */
 #define ADDRESSES        16384
 #define LOOP_STALLED_MS  10000
 #define DRAIN_GRACE_MS   15000 /* on top of DRAIN_SECONDS before the process ends all the same */
@@ -154,6 +157,10 @@ static enum status subscribe(struct gateway *gateway)
         bus_subscribe(gateway->bus, SUBJECT_OUT_INDUSTRY, NULL, intake_industry_frame, gateway, &kept);
     if (status == STATUS_OK)
         status = bus_subscribe(gateway->bus, SUBJECT_OUT_ALL, NULL, intake_all_frame, gateway, &kept);
+    if (status == STATUS_OK)
+        status = bus_subscribe(gateway->bus, SUBJECT_OUT_LANE, NULL, intake_lane_mark, gateway, &kept);
+    if (status == STATUS_OK)
+        status = peer_subscribe(gateway);
     return status;
 }
 
@@ -218,7 +225,10 @@ static enum status make_parts(struct gateway *gateway, char *error, size_t error
     gateway->sessions = sessions_create();
     gateway->egress = egress_create();
     gateway->dedupe = dedupe_create(DEDUPE_WINDOW_MS, DEDUPE_MAXIMUM);
-    if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress || !gateway->dedupe)
+    gateway->progress = progress_create((uint64_t)gateway->settings->history_window + HISTORY_GRACE_MS,
+                                        gateway->now_ms, clock_wall_ms());
+    if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress || !gateway->dedupe ||
+        !gateway->progress)
         return STATUS_NO_MEMORY;
     rooms_on_move(gateway->rooms, membership_moved);
     enum status status = make_pings(gateway);
@@ -256,6 +266,8 @@ static void dispose(struct mail *mail)
 {
     if (mail->kind == MAIL_DELIVERY)
         delivery_free((struct delivery *)mail);
+    else if (mail->kind == MAIL_PEER)
+        peer_dispose(mail);
     else if (mail->kind == MAIL_CONTROL)
         control_free((struct control *)mail);
     else
@@ -277,6 +289,7 @@ static void free_parts(struct gateway *gateway)
     rooms_free(gateway->rooms);
     sessions_free(gateway->sessions);
     dedupe_free(gateway->dedupe);
+    progress_free(gateway->progress);
     address_limits_free(gateway->handshakes);
     origin_policy_free(gateway->origins);
     networks_free(gateway->proxies);

@@ -8,10 +8,12 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "../common/clock.h"
 #include "../common/log.h"
 #include "../common/rng.h"
 #include "gateway.h"
 #include "mailbox.h"
+#include "progress.h"
 #include "session.h"
 #include "wheel.h"
 
@@ -43,6 +45,7 @@ static void ask_all(struct gateway *gateway)
 static void look(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
+    progress_expire(gateway->progress, gateway->now_ms, clock_wall_ms());
     bool gap = atomic_exchange(&gateway->reconnected, false);
     if (mailbox_gap(gateway->mailbox))
         gap = true;

@@ -168,7 +168,7 @@ struct session *session_create(struct gateway *gateway, const struct transport_o
     session->deadline_ms = deadline_ms;
     session->timer.fire = timer_fired;
     session->heartbeat.fire = heartbeat_fired;
-    rng_id(session->id, 15);
+    sessions_make_id(session, session->id);
     session_rearm(gateway, session);
     wheel_arm(gateway->wheel, &session->heartbeat,
               gateway->now_ms + (uint64_t)gateway->settings->ping_interval);
@@ -251,7 +251,7 @@ void session_leave(struct gateway *gateway, struct session *session, uint64_t de
     sessions_renew(gateway->sessions, session);
     session->in_flight = 0;
     session->deadline_ms = deadline_ms;
-    rng_id(session->id, 15);
+    sessions_make_id(session, session->id);
     session_rearm(gateway, session);
 }
 

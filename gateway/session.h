@@ -90,6 +90,10 @@ size_t sessions_count(const struct sessions *sessions);
 /* The session of a handle, or NULL where it is gone or has been opened anew. */
 struct session *sessions_find(const struct sessions *sessions, uint64_t handle);
 
+/* A public id, which holds the session's place in the table; and the session that has it, or NULL. */
+void sessions_make_id(const struct session *session, char out[SESSION_ID_SIZE]);
+struct session *sessions_named(const struct sessions *sessions, struct slice id);
+
 /* The session in slot `index` of `sessions_slots`, or NULL; for walks in slices. */
 size_t sessions_slots(const struct sessions *sessions);
 struct session *sessions_at(const struct sessions *sessions, size_t index);

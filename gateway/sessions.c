@@ -5,12 +5,16 @@
  * and who is closed.
  */
 #include <stdlib.h>
+#include <string.h>
 
+#include "../common/base64url.h"
+#include "../common/rng.h"
 #include "gateway.h"
 #include "session.h"
 #include "sessions.h"
 
 #define SLOTS_START 256
+#define ID_BYTES    15
 #define NONE        UINT32_MAX
 
 struct slot {
@@ -74,6 +78,27 @@ struct session *sessions_find(const struct sessions *sessions, uint64_t handle)
     if (index >= sessions->used || sessions->slots[index].generation != (uint32_t)(handle >> 32))
         return NULL;
     return sessions->slots[index].session;
+}
+
+void sessions_make_id(const struct session *session, char out[SESSION_ID_SIZE])
+{
+    unsigned char bytes[ID_BYTES];
+    uint32_t place = (uint32_t)(session->handle & UINT32_MAX);
+    rng_bytes(bytes, sizeof(bytes));
+    memcpy(bytes, &place, sizeof(place));
+    out[base64url_encode(out, bytes, sizeof(bytes))] = '\0';
+}
+
+struct session *sessions_named(const struct sessions *sessions, struct slice id)
+{
+    unsigned char bytes[ID_BYTES];
+    size_t length = 0;
+    uint32_t place;
+    if (base64url_decode(bytes, sizeof(bytes), id, &length) != STATUS_OK || length != sizeof(bytes))
+        return NULL;
+    memcpy(&place, bytes, sizeof(place));
+    struct session *session = sessions_at(sessions, place);
+    return session && slice_equal_string(id, session->id) ? session : NULL;
 }
 
 /* Room for one more session, in the dirty list too: marking one dirty can then never fail. */

@@ -15,6 +15,7 @@
 #include "../../../gateway/gateway.h"
 #include "../../../gateway/intake.h"
 #include "../../../gateway/membership.h"
+#include "../../../gateway/progress.h"
 #include "../../../gateway/session.h"
 
 enum { FRAMES_KEPT = 400 };
@@ -120,6 +121,7 @@ static inline int setup(void **state)
     gateway->sessions = sessions_create();
     gateway->egress = egress_create();
     gateway->dedupe = dedupe_create(10000, 1000);
+    gateway->progress = progress_create(150000, gateway->now_ms, 1000000);
     rooms_on_move(gateway->rooms, membership_moved);
     *state = fixture;
     return 0;
@@ -144,6 +146,7 @@ static inline int teardown(void **state)
     rooms_free(gateway->rooms);
     sessions_free(gateway->sessions);
     dedupe_free(gateway->dedupe);
+    progress_free(gateway->progress);
     wheel_free(gateway->wheel);
     metrics_free(gateway->metrics);
     free(fixture);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * How far this gateway has come: its position, moved on by every numbered frame and mark in the order they
+ * are taken, and for each lane the last number that every gateway hears, which shows what was missed.
+ *
+ * All of a lane's messages come in the order of their numbers over one connection, so that to have taken
+ * number n means to have been given everything up to n that was subscribed to. A lane marks itself at least
+ * once a second; one that has been silent for `keep_ms` leaves the position. Beyond POSITION_LANES lanes
+ * there are no offsets until some have left. Pure; loop thread.
+ */
+#ifndef POLLEN8_GATEWAY_PROGRESS_H
+#define POLLEN8_GATEWAY_PROGRESS_H
+
+#include "position.h"
+
+#define PROGRESS_SETTLE_MS 1500 /* every lane that lives has been heard after this long */
+
+/* Where a frame or a mark stands in its lane. */
+struct lane_mark {
+    uint32_t lane; /* 0: in none */
+    bool heard;    /* by every gateway: `previous` says what came before */
+    uint64_t sequence;
+    uint64_t previous;
+    uint64_t epoch; /* of the histories; 0: unknown */
+};
+
+enum progress_verdict {
+    PROGRESS_NEW,
+    PROGRESS_REPEAT, /* it was taken before */
+    PROGRESS_GAP     /* something before it was missed: nothing has moved */
+};
+
+struct progress; /* opaque */
+
+/* NULL where memory is short. Begins as progress_start. */
+struct progress *progress_create(uint64_t keep_ms, uint64_t now_ms, int64_t wall_ms);
+void progress_free(struct progress *progress);
+
+/* From now on everything is heard; what came before is unknown. Lanes are taken as they come until
+ * PROGRESS_SETTLE_MS have passed, and the position of what is still heard goes on. */
+void progress_start(struct progress *progress, uint64_t now_ms, int64_t wall_ms);
+
+/* Whether lanes may live that have not been heard yet. */
+bool progress_settling(const struct progress *progress, uint64_t now_ms);
+
+enum progress_verdict progress_take(struct progress *progress, const struct lane_mark *mark, uint64_t now_ms);
+
+/* Takes it whatever is missing before it: that has been repaired, or given up. */
+void progress_accept(struct progress *progress, const struct lane_mark *mark, uint64_t now_ms);
+
+/* Lanes that have been silent for too long leave. */
+void progress_expire(struct progress *progress, uint64_t now_ms, int64_t wall_ms);
+
+/* Borrowed; it changes with the next call. */
+const struct position *progress_position(const struct progress *progress);
+
+/* The same, shared: one copy for all who ask before it changes. A reference of the caller's; NULL where
+ * memory is short or some lane has no room. */
+struct position *progress_share(struct progress *progress, uint64_t now_ms, int64_t wall_ms);
+
+/* The offset of the position, borrowed until the next call; empty: there is none. */
+struct slice progress_offset(struct progress *progress, uint64_t now_ms, int64_t wall_ms);
+
+#endif
