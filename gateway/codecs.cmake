@@ -11,6 +11,7 @@ add_library(pollen8_gateway_codecs STATIC
   limits.c
   origin.c
   position.c
+  sid.c
   sio_packet.c
   ws_frame.c
   ws_json.c

@@ -14,6 +14,7 @@
 #include "gateway.h"
 #include "listener.h"
 #include "loop.h"
+#include "poll_relay.h"
 #include "session.h"
 #include "wheel.h"
 
@@ -82,6 +83,7 @@ enum status drain_start(struct gateway *gateway)
     listener_stop(gateway->listener);
     log_event(LOG_INFO, "draining", LOG_U("sessions", sessions_count(gateway->sessions)),
               LOG_I("over_ms", gateway->settings->drain_time));
+    poll_relays_release(gateway);
     wheel_arm(gateway->wheel, &drain->timer, gateway->now_ms);
     return STATUS_OK;
 }

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * WebSocket message -> Engine.IO packet -> heartbeat and close: here · message: the handler. A sid is the
- * place of the session in the table and 88 random bits, so that it is found without a table of its own.
+ * WebSocket message -> Engine.IO packet -> heartbeat and close: here · message: the handler.
  */
 #include "engineio.h"
 
-#include <string.h>
-
-#include "../common/base64url.h"
-#include "../common/rng.h"
 #include "gateway.h"
 #include "handshake.h"
 #include "polling.h"
 #include "session.h"
+#include "sid.h"
 
 #define OPEN_MAXIMUM 512
-#define SID_BYTES    15
 
 /* ---- down --------------------------------------------------------------------------------------------- */
 
@@ -34,8 +29,10 @@ void engineio_send(struct gateway *gateway, struct session *session, bool binary
     buf_done(&buf);
 }
 
-void engineio_send_open(struct gateway *gateway, struct session *session, const char *sid, bool upgradable)
+void engineio_send_open(struct gateway *gateway, struct session *session, const char *key, bool upgradable)
 {
+    char sid[SID_SIZE];
+    sid_write(sid, key, gateway->settings->gateway_name);
     const struct settings *settings = gateway->settings;
     struct eio_open open = {
         .sid = slice_from_string(sid),
@@ -106,44 +103,22 @@ static void on_message(struct gateway *gateway, struct session *session, bool bi
 
 /* ---- sessions by sid ---------------------------------------------------------------------------------- */
 
-void engineio_make_sid(const struct session *session, char out[ENGINEIO_SID_SIZE])
-{
-    unsigned char bytes[SID_BYTES];
-    uint32_t place = (uint32_t)(session->handle & UINT32_MAX);
-    rng_bytes(bytes, sizeof(bytes));
-    memcpy(bytes, &place, sizeof(place));
-    out[base64url_encode(out, bytes, sizeof(bytes))] = '\0';
-}
-
-static const char *sid_of(const struct session *session)
+static const char *key_of(const struct session *session)
 {
     if (polling_carries(session))
         return polling_sid(session);
     return session->ops == &websocket_ops && session->transport ? websocket_sid(session->transport) : NULL;
 }
 
-/* Takes as long for any two texts of one length. */
-static bool same(const char *a, struct slice b)
+struct session *engineio_find(struct gateway *gateway, struct slice text)
 {
-    unsigned char difference = 0;
-    if (strlen(a) != b.length)
-        return false;
-    for (size_t i = 0; i < b.length; i++)
-        difference |= (unsigned char)(a[i] ^ b.data[i]);
-    return difference == 0;
-}
-
-struct session *engineio_find(struct gateway *gateway, struct slice sid)
-{
-    unsigned char bytes[SID_BYTES];
-    size_t length = 0;
-    uint32_t place;
-    if (base64url_decode(bytes, sizeof(bytes), sid, &length) != STATUS_OK || length != sizeof(bytes))
+    struct sid sid;
+    if (sid_read(text, &sid) != STATUS_OK ||
+        !slice_equal_string(sid.gateway, gateway->settings->gateway_name))
         return NULL;
-    memcpy(&place, bytes, sizeof(place));
-    struct session *session = sessions_at(gateway->sessions, place);
-    const char *own = session ? sid_of(session) : NULL;
-    if (!own || !same(own, sid) || session_overdue(gateway, session))
+    struct session *session = sessions_at(gateway->sessions, sid.place);
+    const char *key = session ? key_of(session) : NULL;
+    if (!key || !sid_key_equal(key, sid.key) || session_overdue(gateway, session))
         return NULL;
     return session;
 }
@@ -153,7 +128,7 @@ struct session *engineio_find(struct gateway *gateway, struct slice sid)
 enum status engineio_open(struct gateway *gateway, struct lws *wsi, struct handshake_token *token,
                           enum status token_status, struct websocket **ret_websocket)
 {
-    char sid[ENGINEIO_SID_SIZE];
+    char key[SID_KEY_SIZE];
     uint64_t deadline_ms = gateway->now_ms + (uint64_t)gateway->settings->connect_timeout;
     struct websocket *websocket = websocket_create(gateway, wsi, on_message);
     if (!websocket)
@@ -168,8 +143,8 @@ enum status engineio_open(struct gateway *gateway, struct lws *wsi, struct hands
     session->token_status = (uint8_t)token_status;
     *token = (struct handshake_token){0};
     *ret_websocket = websocket;
-    engineio_make_sid(session, sid);
-    engineio_send_open(gateway, session, sid, false);
+    sid_make_key((uint32_t)(session->handle & UINT32_MAX), key);
+    engineio_send_open(gateway, session, key, false);
     return STATUS_OK;
 }
 

@@ -19,8 +19,6 @@
 #include "transport.h"
 #include "websocket.h"
 
-#define ENGINEIO_SID_SIZE 24 /* NUL-terminated; 20 characters */
-
 struct handshake_token;
 
 /* What lives above. */
@@ -37,7 +35,7 @@ struct engineio_handler {
 /* A message to the client. */
 void engineio_send(struct gateway *gateway, struct session *session, bool binary, struct slice data);
 
-/* The session of a sid, whatever carries it by now; NULL. */
+/* The session of a sid of this gateway, whatever carries it by now; NULL. */
 struct session *engineio_find(struct gateway *gateway, struct slice sid);
 
 /* ---- for what brings a client ---- */
@@ -57,11 +55,8 @@ enum status engineio_attend(struct gateway *gateway, struct lws *wsi, struct sli
 /* A packet of any but the types CLOSE and UPGRADE, which are the transport's. May close the session. */
 void engineio_take(struct gateway *gateway, struct session *session, const struct eio_packet *packet);
 
-/* Queues the open packet. */
-void engineio_send_open(struct gateway *gateway, struct session *session, const char *sid, bool upgradable);
-
-/* A new sid for the session, which engineio_find will ask for with the name it has then. */
-void engineio_make_sid(const struct session *session, char out[ENGINEIO_SID_SIZE]);
+/* Queues the open packet; `key` is that of the sid, see sid.h. */
+void engineio_send_open(struct gateway *gateway, struct session *session, const char *key, bool upgradable);
 
 void engineio_opened(struct gateway *gateway, struct session *session, struct slice id);
 void engineio_refused(struct gateway *gateway, struct session *session, struct slice id,

@@ -2,7 +2,9 @@
  *
  *   STARTING -- answered --> ended, or DISCARDING (its body, which nobody wants)
  *      | owned, with a body           | owned, without
- *   READING -- whole, answered -->  HELD -- answered --> ended, or DRAINING (what the kernel did not take)
+ *   READING -- whole, owned ------> HELD -- answered --> ended, or DRAINING (what the kernel did not take)
+ *      | whole, answered --> ended
+ *   ELSEWHERE -- answered --> ended: it has no connection here
  *
  * Holding: where the connection is kept alive the library is told that the transaction is complete before
  * anything was written. It then waits for the next request, without the header table, and the answer is
@@ -29,7 +31,7 @@
 #define PUSHES         64 /* pieces of a rest in one go */
 #define KEEPALIVE_S    60 /* as the virtual host's */
 
-enum state { STARTING, READING, HELD, DRAINING, DISCARDING };
+enum state { STARTING, READING, HELD, DRAINING, DISCARDING, ELSEWHERE };
 
 struct exchange {
     uint32_t magic;
@@ -47,12 +49,17 @@ struct exchange {
     struct buf body;
     struct wheel_timer timer;
     struct exchange *next_ending;
+    exchange_elsewhere_fn *elsewhere; /* ELSEWHERE: answers it */
+    void *context;                    /* of that */
     size_t origin_length;
     char origin[];
 };
 
 /* Loop thread only. */
 static struct exchange *ending_list;
+
+static const struct http_answer session_unknown = {
+    400, HTTP_JSON, {"{\"code\":1,\"message\":\"Session ID unknown\"}", 41}, NULL, NULL};
 
 void exchange_own(struct exchange *exchange, const struct exchange_owner *kind, void *owner)
 {
@@ -64,6 +71,8 @@ void exchange_disown(struct exchange *exchange)
 {
     exchange->kind = NULL;
     exchange->owner = NULL;
+    if (exchange->state == ELSEWHERE && !exchange->answered)
+        exchange_answer(exchange, &session_unknown);
 }
 
 uint64_t exchange_body_length(const struct exchange *exchange)
@@ -183,10 +192,24 @@ static void answer_now(struct exchange *exchange, const struct http_answer *answ
         exchange->keep_alive = false;
 }
 
+static void answer_elsewhere(struct exchange *exchange, const struct http_answer *answer)
+{
+    struct gateway *gateway = exchange->gateway;
+    exchange_elsewhere_fn *elsewhere = exchange->elsewhere;
+    void *context = exchange->context;
+    release(exchange);
+    elsewhere(gateway, context, answer);
+}
+
 void exchange_answer(struct exchange *exchange, const struct http_answer *answer)
 {
     CHECK(exchange->magic == MAGIC && !exchange->answered);
-    exchange_disown(exchange);
+    exchange->kind = NULL;
+    exchange->owner = NULL;
+    if (exchange->state == ELSEWHERE) {
+        answer_elsewhere(exchange, answer);
+        return;
+    }
     if (exchange->state != HELD) {
         answer_now(exchange, answer);
         return;
@@ -266,9 +289,20 @@ static int ended(struct exchange *exchange, uint64_t body_left)
     return hang_up || lws_http_transaction_completed(wsi) ? -1 : 0;
 }
 
+/* Until the answer is there the connection is idle, for the library. */
+static int held(struct exchange *exchange)
+{
+    wheel_cancel(exchange->gateway->wheel, &exchange->timer);
+    buf_done(&exchange->body);
+    exchange->state = HELD;
+    if (exchange->keep_alive && lws_http_transaction_completed(exchange->wsi))
+        return -1;
+    lws_set_timeout(exchange->wsi, NO_PENDING_TIMEOUT, 0);
+    return 0;
+}
+
 int exchange_started(struct exchange *exchange)
 {
-    struct lws *wsi = exchange->wsi;
     if (exchange->answered)
         return ended(exchange, exchange->body_length);
     if (exchange->kind->body) {
@@ -276,11 +310,47 @@ int exchange_started(struct exchange *exchange)
         expect_body(exchange, READING);
         return 0;
     }
-    exchange->state = HELD;
-    if (exchange->keep_alive && lws_http_transaction_completed(wsi))
-        return -1;
-    lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
-    return 0;
+    return held(exchange);
+}
+
+/* ---- elsewhere ---------------------------------------------------------------------------------------- */
+
+struct exchange *exchange_create_elsewhere(struct gateway *gateway, exchange_elsewhere_fn *answer,
+                                           void *context)
+{
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    if (!exchange)
+        return NULL;
+    exchange->magic = MAGIC;
+    exchange->gateway = gateway;
+    exchange->state = ELSEWHERE;
+    exchange->elsewhere = answer;
+    exchange->context = context;
+    return exchange;
+}
+
+void *exchange_elsewhere(const struct exchange *exchange)
+{
+    return exchange->context;
+}
+
+void exchange_whole(struct exchange *exchange, struct slice body)
+{
+    const struct exchange_owner *kind = exchange->kind;
+    void *owner = exchange->owner;
+    exchange->kind = NULL;
+    exchange->owner = NULL;
+    kind->body(exchange->gateway, owner, exchange, body);
+}
+
+void exchange_lost(struct exchange *exchange)
+{
+    struct gateway *gateway = exchange->gateway;
+    const struct exchange_owner *kind = exchange->kind;
+    void *owner = exchange->owner;
+    release(exchange);
+    if (kind)
+        kind->gone(gateway, owner);
 }
 
 /* ---- its body ----------------------------------------------------------------------------------------- */
@@ -295,8 +365,6 @@ int exchange_body(struct lws *wsi, const void *data, size_t length)
 
 int exchange_body_end(struct lws *wsi)
 {
-    static const struct http_answer unknown = {
-        400, HTTP_JSON, {"{\"code\":1,\"message\":\"Session ID unknown\"}", 41}, NULL, NULL};
     struct exchange *exchange = lws_get_opaque_user_data(wsi);
     if (!exchange || exchange->state != READING || exchange->ending)
         return -1;
@@ -305,8 +373,10 @@ int exchange_body_end(struct lws *wsi)
     exchange_disown(exchange);
     if (kind)
         kind->body(exchange->gateway, owner, exchange, buf_slice(&exchange->body));
+    if (exchange->kind)
+        return held(exchange);
     if (!exchange->answered)
-        answer_now(exchange, &unknown);
+        answer_now(exchange, &session_unknown);
     return ended(exchange, 0);
 }
 

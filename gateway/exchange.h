@@ -22,7 +22,7 @@ struct lws;
 
 /* What the owner is told; either ends its ownership. */
 struct exchange_owner {
-    /* The whole body is here: it must be answered now. */
+    /* The whole body is here: it is answered now, or owned anew until it is. */
     void (*body)(struct gateway *gateway, void *owner, struct exchange *exchange, struct slice body);
     /* The client has hung up, or its body was late. */
     void (*gone)(struct gateway *gateway, void *owner);
@@ -38,6 +38,23 @@ void exchange_answer(struct exchange *exchange, const struct http_answer *answer
 
 /* Bytes of body that come; REQUEST_BODY_UNKNOWN. */
 uint64_t exchange_body_length(const struct exchange *exchange);
+
+/* ---- requests that have arrived at another gateway; `answer` is called once ---- */
+
+typedef void exchange_elsewhere_fn(struct gateway *gateway, void *context, const struct http_answer *answer);
+
+/* NULL where memory is short. It is answered by exchange_answer, and refused where its owner leaves it. */
+struct exchange *exchange_create_elsewhere(struct gateway *gateway, exchange_elsewhere_fn *answer,
+                                           void *context);
+
+/* Its `context`; NULL for a request that has arrived here. */
+void *exchange_elsewhere(const struct exchange *exchange);
+
+/* Its body has come whole: the owner answers. */
+void exchange_whole(struct exchange *exchange, struct slice body);
+
+/* Its client has hung up: the owner is told, nobody is answered. */
+void exchange_lost(struct exchange *exchange);
 
 /* ---- from the library's callbacks; an int is the callback's result ---- */
 

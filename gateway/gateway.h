@@ -45,6 +45,8 @@ struct gateway {
     struct resync *resync;
     struct dedupe *dedupe;
     struct progress *progress;
+    struct peers *peers;        /* NULL: there is no other gateway */
+    struct poll_relays *relays; /* NULL likewise */
     struct address_limits *handshakes;
     struct origin_policy *origins;
     struct networks *proxies;
@@ -57,6 +59,7 @@ struct gateway {
     bool draining;
     char drain_text[64];        /* close reason while draining */
     atomic_bool reconnected;    /* set on the bus's thread, taken by the loop */
+    atomic_bool broken;         /* likewise: what other gateways said may be missing */
     atomic_bool listening;      /* for /readyz */
     _Atomic uint64_t turned_ms; /* when the loop last turned, for /healthz */
 };

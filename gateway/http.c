@@ -20,6 +20,7 @@
 #include "polling.h"
 #include "polling_http.h"
 #include "request.h"
+#include "sid.h"
 #include "transport_ws.h"
 #include "ws_json.h"
 #include "ws_proto.h"
@@ -68,7 +69,7 @@ static bool write_answer(struct lws *wsi, const struct http_answer *answer, bool
 /* The checks of Engine.IO, in the stock server's order. */
 static const struct http_answer *judge_engineio(struct gateway *gateway, struct lws *wsi, bool *ret_known)
 {
-    char value[32];
+    char value[SID_SIZE];
     *ret_known = false;
     if (!request_argument(wsi, "transport=", value, sizeof(value)) || strcmp(value, "websocket") != 0)
         return &polling_transport_unknown;
@@ -137,7 +138,7 @@ static int confirm_upgrade(struct gateway *gateway, struct lws *wsi, const char 
 static enum status established_engineio(struct gateway *gateway, struct lws *wsi, struct slot *slot,
                                         struct handshake_token *token, enum status token_status)
 {
-    char sid[32];
+    char sid[SID_SIZE];
     if (request_argument(wsi, "sid=", sid, sizeof(sid)))
         return engineio_attend(gateway, wsi, slice_from_string(sid), &slot->websocket);
     return engineio_open(gateway, wsi, token, token_status, &slot->websocket);

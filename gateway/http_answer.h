@@ -14,6 +14,7 @@
 
 #define HTTP_TEXT "text/plain; charset=UTF-8"
 #define HTTP_JSON "application/json"
+#define HTTP_HTML "text/html"
 
 struct http_answer {
     unsigned status;

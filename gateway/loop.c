@@ -83,7 +83,10 @@ static bool take_answers(struct gateway *gateway)
         mail = mailbox_take(gateway->mailbox, MAIL_REPLIES);
         if (!mail)
             return false;
-        relay_answer(gateway, mail);
+        if (mail->kind == MAIL_PEER)
+            peer_take(gateway, mail);
+        else
+            relay_answer(gateway, mail);
     }
     return true;
 }

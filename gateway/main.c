@@ -27,6 +27,8 @@
 #include "membership.h"
 #include "origin.h"
 #include "peer.h"
+#include "peers.h"
+#include "poll_relay.h"
 #include "presence.h"
 #include "progress.h"
 #include "relay.h"
@@ -127,6 +129,8 @@ static void on_bus_state(void *context, enum bus_state state)
     bool ending = !atomic_load(&gateway->listening);
     bool bad = !ending && (state == BUS_DISCONNECTED || state == BUS_SLOW_CONSUMER);
     log_event(bad ? LOG_WARN : LOG_INFO, lines[state]);
+    if (state == BUS_DISCONNECTED || state == BUS_RECONNECTED || state == BUS_SLOW_CONSUMER)
+        peers_broken(gateway);
     if (state != BUS_RECONNECTED && state != BUS_SLOW_CONSUMER)
         return;
     atomic_store(&gateway->reconnected, true);
@@ -227,8 +231,9 @@ static enum status make_parts(struct gateway *gateway, char *error, size_t error
     gateway->dedupe = dedupe_create(DEDUPE_WINDOW_MS, DEDUPE_MAXIMUM);
     gateway->progress = progress_create((uint64_t)gateway->settings->history_window + HISTORY_GRACE_MS,
                                         gateway->now_ms, clock_wall_ms());
+    gateway->relays = poll_relays_create();
     if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress || !gateway->dedupe ||
-        !gateway->progress)
+        !gateway->progress || !gateway->relays)
         return STATUS_NO_MEMORY;
     rooms_on_move(gateway->rooms, membership_moved);
     enum status status = make_pings(gateway);
@@ -254,6 +259,8 @@ static enum status connect_parts(struct gateway *gateway, char *error, size_t er
         status = presence_create(gateway, &gateway->presence);
     if (status == STATUS_OK)
         status = resync_create(gateway, &gateway->resync);
+    if (status == STATUS_OK)
+        status = peers_create(gateway, &gateway->peers);
     if (status != STATUS_OK)
         return status;
     status = start_ops(gateway);
@@ -280,6 +287,8 @@ static void free_parts(struct gateway *gateway)
     ops_http_free(ops);
     resync_free(gateway, gateway->resync);
     presence_free(gateway, gateway->presence);
+    peers_free(gateway, gateway->peers);
+    poll_relays_free(gateway->relays);
     users_end(gateway);
     sender_free(gateway->sender);
     bus_free(gateway->bus);

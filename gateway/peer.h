@@ -1,26 +1,56 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What is said to this gateway alone, on pollen8.gw.<gateway>: unpacked on the delivery thread, acted on by
- * the loop in a mailbox lane of its own, so that it does not wait behind frames.
+ * What is said to one gateway alone, by other gateways and by value-svc: a GatewayMessage on
+ * pollen8.gw.<gateway>, told, or asked for a reply that is one too. Everything from one gateway to another,
+ * replies included, comes in the order it was sent, in a lane of its own, so that it does not wait behind
+ * frames.
+ *
+ *   loop: packed -> sender ~> bus ~> the other gateway: unpacked (delivery thread) -> mailbox -> loop
  *
  * SessionEvict: the session's pid was claimed by a newer one. Its transport closes; nothing is told that
  * would keep a stock client from coming back.
+ *
+ * Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_PEER_H
 #define POLLEN8_GATEWAY_PEER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
-#include "../common/bus.h"
+#include "peer.pb-c.h"
+
+#include "../common/status.h"
 #include "mailbox.h"
 
+#define PEER_REPLY_MS 3000 /* a gateway that has not replied by then is taken for dead */
+
 struct gateway;
+
+/* `reply` is NULL unless status is STATUS_OK; STATUS_NO_RESPONDERS: there is no such gateway (any more).
+ * `id` is what was given to peer_ask. Loop thread. */
+typedef void peer_reply_fn(struct gateway *gateway, uint64_t id, enum status status,
+                           const Pollen8__GatewayMessage *reply);
+
+/* Every ask that is accepted is answered, once. STATUS_FULL, STATUS_NO_MEMORY. `gateway_name` is one token.
+ * A secret message's packed bytes are wiped. */
+enum status peer_ask(struct gateway *gateway, const char *gateway_name,
+                     const Pollen8__GatewayMessage *message, bool secret, peer_reply_fn *answered,
+                     uint64_t id);
+enum status peer_tell(struct gateway *gateway, const char *gateway_name,
+                      const Pollen8__GatewayMessage *message);
+
+/* The reply to a message, by its subject of replies. */
+enum status peer_reply(struct gateway *gateway, const char *subject, const Pollen8__GatewayMessage *message);
 
 /* Listens until the bus goes. */
 enum status peer_subscribe(struct gateway *gateway);
 
 /* A share of what waits; whether there is more. */
 bool peer_run(struct gateway *gateway);
+
+/* Acts on one, and frees it. */
+void peer_take(struct gateway *gateway, struct mail *mail);
 
 /* Frees one that nobody will act on. */
 void peer_dispose(struct mail *mail);

@@ -19,6 +19,7 @@
 #include "gateway.h"
 #include "handshake.h"
 #include "session.h"
+#include "sid.h"
 
 #define BODY_FRAMES_BYTES 60000 /* of queued frames in one answer; one frame may be longer */
 #define BODY_MAXIMUM      (8u * 1024 * 1024)
@@ -48,7 +49,7 @@ struct polling {
     uint64_t upgrade_ms;      /* by then it must have */
     bool making_way;          /* polls are ended */
     struct wheel_timer timer; /* of the upgrade */
-    char sid[ENGINEIO_SID_SIZE];
+    char sid[SID_KEY_SIZE];
 };
 
 static const struct transport_ops polling_ops;
@@ -64,6 +65,18 @@ const char *polling_sid(const struct session *session)
     return polling->sid;
 }
 
+struct exchange *polling_held(const struct session *session)
+{
+    const struct polling *polling = session->transport;
+    return polling->get;
+}
+
+struct exchange *polling_reading(const struct session *session)
+{
+    const struct polling *polling = session->transport;
+    return polling->post;
+}
+
 /* ---- out ---------------------------------------------------------------------------------------------- */
 
 static void answer_get(struct polling *polling, struct slice body)
@@ -72,6 +85,13 @@ static void answer_get(struct polling *polling, struct slice body)
     const struct http_answer answer = {200, HTTP_TEXT, body, NULL, NULL};
     polling->get = NULL;
     exchange_answer(get, &answer);
+}
+
+void polling_release(struct session *session)
+{
+    struct polling *polling = session->transport;
+    if (polling->get)
+        answer_get(polling, SLICE_LITERAL("6"));
 }
 
 /* Takes frames out of the queue into the body. */
@@ -216,7 +236,7 @@ static bool take_packets(struct gateway *gateway, struct session *session, struc
 
 static void post_body(struct gateway *gateway, void *owner, struct exchange *exchange, struct slice body)
 {
-    static const struct http_answer ok = {200, "text/html", {"ok", 2}, NULL, NULL};
+    static const struct http_answer ok = {200, HTTP_HTML, {"ok", 2}, NULL, NULL};
     struct polling *polling = owner;
     struct session *session = polling->session; /* lives until the end of the turn, whatever happens */
     polling->post = NULL;
@@ -325,7 +345,7 @@ enum status polling_open(struct gateway *gateway, struct handshake_token *token,
     polling->gateway = gateway;
     polling->session = session;
     polling->timer.fire = upgrade_timer;
-    engineio_make_sid(session, polling->sid);
+    sid_make_key((uint32_t)(session->handle & UINT32_MAX), polling->sid);
     session->token = *token;
     session->token_status = (uint8_t)token_status;
     *token = (struct handshake_token){0};

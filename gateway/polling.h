@@ -35,7 +35,14 @@ enum status polling_open(struct gateway *gateway, struct handshake_token *token,
 
 /* Whether the session is carried by polling; all below is for such sessions only. */
 bool polling_carries(const struct session *session);
-const char *polling_sid(const struct session *session);
+const char *polling_sid(const struct session *session); /* its key; see sid.h */
+
+/* The poll that is held and the body that is read; NULL: none. */
+struct exchange *polling_held(const struct session *session);
+struct exchange *polling_reading(const struct session *session);
+
+/* Ends the poll that is held with a noop: the client polls again. */
+void polling_release(struct session *session);
 
 /* A poll, answered at once where something waits. NULL, or how it is to be refused: there is one already,
  * which ends the session. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * request -> exchange -> origin -> EIO, transport -> sid? the session's transport : handshake.
+ * request -> exchange -> origin -> EIO, transport -> sid? (the session's transport, or its gateway) :
+ * handshake.
  */
 #include "polling_http.h"
 
@@ -13,9 +14,11 @@
 #include "gateway.h"
 #include "handshake.h"
 #include "http_answer.h"
+#include "poll_relay.h"
 #include "polling.h"
 #include "request.h"
 #include "session.h"
+#include "sid.h"
 
 #define RETRY "retry-after: 1\r\n"
 
@@ -62,8 +65,8 @@ static const struct http_answer *handshake(struct gateway *gateway, struct lws *
 
 /* ---- a known one -------------------------------------------------------------------------------------- */
 
-static const struct http_answer *post(struct gateway *gateway, struct lws *wsi, struct session *session,
-                                      struct exchange *exchange)
+/* Judged where it arrives; NULL: it is one. */
+static const struct http_answer *judge_body(const struct gateway *gateway, const struct exchange *exchange)
 {
     static const struct http_answer no_length = {
         411, HTTP_TEXT, {"a body needs a content-length\n", 30}, NULL, "no_length"};
@@ -71,32 +74,54 @@ static const struct http_answer *post(struct gateway *gateway, struct lws *wsi, 
     uint64_t length = exchange_body_length(exchange);
     if (length == REQUEST_BODY_UNKNOWN)
         return &no_length;
-    if (length > (uint64_t)gateway->settings->max_payload)
-        return &too_large;
-    if (request_body_binary(wsi)) {
-        session_close(gateway, session, CAUSE_PROTOCOL);
-        return &polling_bad_request;
-    }
-    return polling_post(gateway, session, exchange);
+    return length > (uint64_t)gateway->settings->max_payload ? &too_large : NULL;
 }
 
-static const struct http_answer *continue_session(struct gateway *gateway, struct lws *wsi, struct slice sid,
-                                                  struct exchange *exchange)
+static const struct http_answer *post(struct gateway *gateway, struct session *session,
+                                      struct exchange *exchange, bool unsupported)
+{
+    if (!unsupported)
+        return polling_post(gateway, session, exchange);
+    session_close(gateway, session, CAUSE_PROTOCOL);
+    return &polling_bad_request;
+}
+
+/* The session is NULL where it belongs to another gateway. */
+static const struct http_answer *pass_on(struct gateway *gateway, struct lws *wsi, const struct sid *sid,
+                                         struct session *session, struct exchange *exchange)
 {
     static const struct http_answer method = {
         405, HTTP_TEXT, {"method not allowed\n", 19}, "allow: GET, POST, OPTIONS\r\n", "method"};
-    struct session *session = engineio_find(gateway, sid);
+    const struct http_answer *refusal;
+    switch (request_method(wsi)) {
+    case METHOD_GET:
+        if (exchange_body_length(exchange))
+            return &polling_bad_request;
+        return session ? polling_get(gateway, session, exchange) : poll_relay_get(gateway, sid, exchange);
+    case METHOD_POST:
+        refusal = judge_body(gateway, exchange);
+        if (refusal)
+            return refusal;
+        return session ? post(gateway, session, exchange, request_body_binary(wsi))
+                       : poll_relay_post(gateway, sid, exchange, request_body_binary(wsi));
+    default: return &method;
+    }
+}
+
+static const struct http_answer *continue_session(struct gateway *gateway, struct lws *wsi, struct slice text,
+                                                  struct exchange *exchange)
+{
+    struct sid sid;
+    if (sid_read(text, &sid) != STATUS_OK)
+        return &polling_session_unknown;
+    if (!slice_equal_string(sid.gateway, gateway->settings->gateway_name))
+        return pass_on(gateway, wsi, &sid, NULL, exchange);
+    struct session *session = engineio_find(gateway, text);
     if (!session)
         return &polling_session_unknown;
     if (!polling_carries(session))
         return &polling_bad_request;
-    switch (request_method(wsi)) {
-    case METHOD_GET:
-        return exchange_body_length(exchange) ? &polling_bad_request
-                                              : polling_get(gateway, session, exchange);
-    case METHOD_POST: return post(gateway, wsi, session, exchange);
-    default: return &method;
-    }
+    return pass_on(gateway, wsi, &sid, session, exchange);
 }
 
 /* ---- any ---------------------------------------------------------------------------------------------- */
@@ -121,7 +146,7 @@ static const struct http_answer *serve(struct gateway *gateway, struct lws *wsi,
 {
     static const struct http_answer forbidden = {
         403, HTTP_JSON, {"{\"code\":4,\"message\":\"Forbidden\"}", 32}, NULL, "origin"};
-    char value[32];
+    char value[SID_SIZE];
     if (!request_origin_allowed(gateway, wsi))
         return &forbidden;
     if (request_method(wsi) == METHOD_OPTIONS) {
