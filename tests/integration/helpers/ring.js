@@ -285,6 +285,12 @@ class Ring {
     return this.publish('connection.new', { userId, industries, ...more });
   }
 
+  /** A frame to a user's sessions, as a service publishes it; `more`: further fields of OutboundFrame. */
+  toUser(user, event, data, more = {}) {
+    this.broker.publish(`pollen8.out.user.${Buffer.from(user).toString('base64url')}`, proto.lookupType('OutboundFrame')
+      .encode({ event, data: Buffer.from(JSON.stringify(data)), userId: user, ...more }).finish());
+  }
+
   /** Waits until every event published so far is applied, delivered to the broker and acknowledged. */
   async applied() {
     await until('the stream to be worked off', async () => {
