@@ -35,6 +35,7 @@ struct gateway {
     struct bus *bus;         /* any thread */
     struct mailbox *mailbox; /* any thread */
     struct sender *sender;
+    struct reader *reader;
     struct loop *loop;
     struct listener *listener;
     struct wheel *wheel;

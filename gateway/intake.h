@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * From the bus's delivery thread to the mailbox: checks what services publish, once, and makes the shared
- * frame, so that the loop only delivers. Everything here but the free functions runs on the delivery thread;
- * the context of the callbacks is the struct gateway, of which they touch mailbox and metrics alone.
+ * From the broker to the mailbox: checks what services publish, once, and makes the shared frame, so that
+ * egress only delivers. Everything here but the free functions runs on the thread that reads (reader.h: the
+ * loop, or the library's delivery thread); the context of the callbacks is the struct gateway, of which they
+ * touch mailbox and metrics alone.
  */
 #ifndef POLLEN8_GATEWAY_INTAKE_H
 #define POLLEN8_GATEWAY_INTAKE_H

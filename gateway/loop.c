@@ -31,6 +31,7 @@
 #include "mailbox.h"
 #include "peer.h"
 #include "presence.h"
+#include "reader.h"
 #include "relay.h"
 #include "session.h"
 #include "websocket.h"
@@ -50,7 +51,9 @@ struct loop {
     uv_idle_t idle; /* active while the loop must not sleep */
     uv_async_t wake;
     pthread_mutex_t wake_lock;
-    bool deaf; /* wake_lock; the handle of wakes is closed or about to be */
+    bool deaf;        /* wake_lock; the handle of wakes is closed or about to be */
+    pthread_t thread; /* the loop's own, once it runs */
+    bool woken;       /* by itself */
     uv_timer_t timer;
     uint64_t timer_due_ms;
     uv_poll_t signals;
@@ -112,6 +115,7 @@ static void turn(uv_prepare_t *prepare)
     struct gateway *gateway = loop->gateway;
     uint64_t start_us = clock_monotonic_us();
     gateway->now_ms = start_us / 1000;
+    loop->woken = false;
     atomic_store_explicit(&gateway->turned_ms, gateway->now_ms, memory_order_relaxed);
     wheel_advance(gateway->wheel, gateway->now_ms);
     bool more = take_answers(gateway);
@@ -123,6 +127,8 @@ static void turn(uv_prepare_t *prepare)
     sessions_end_turn(gateway);
     presence_turn(gateway);
     more |= sessions_dirty(gateway->sessions);
+    more |= reader_turn(gateway->reader);
+    more |= loop->woken;
     if (loop->ending) {
         uv_stop(&loop->uv);
         return;
@@ -153,6 +159,10 @@ static void on_signal(uv_poll_t *poll, int status, int events)
 void loop_wake(void *context)
 {
     struct loop *loop = context;
+    if (pthread_equal(loop->thread, pthread_self())) {
+        loop->woken = true; /* a turn follows before the loop sleeps, unless this is its end */
+        return;
+    }
     pthread_mutex_lock(&loop->wake_lock);
     if (!loop->deaf)
         uv_async_send(&loop->wake);
@@ -254,6 +264,7 @@ enum status loop_create(struct gateway *gateway, const struct loop_handlers *han
     pthread_mutex_init(&loop->wake_lock, NULL);
     gateway->loop = loop;
     loop->gateway = gateway;
+    loop->thread = pthread_self();
     loop->handlers = *handlers;
     uint64_t open_files = limit_open_files(gateway->settings);
     snprintf(error, error_size, "the event loop cannot be made");
@@ -282,6 +293,7 @@ static void close_handle(uv_handle_t *handle)
 static void shut(struct loop *loop)
 {
     listener_stop(loop->gateway->listener);
+    reader_stop(loop->gateway->reader);
     sessions_close_all(loop->gateway); /* some have no connection at the moment */
     lws_context_destroy(loop->context);
     close_handle((uv_handle_t *)&loop->prepare);
@@ -299,6 +311,11 @@ static void shut(struct loop *loop)
     close(loop->signal_descriptor);
     if (uv_loop_close(&loop->uv) != 0)
         log_event(LOG_WARN, "the event loop ended with open handles");
+}
+
+struct uv_loop_s *loop_uv(struct loop *loop)
+{
+    return &loop->uv;
 }
 
 void loop_run(struct loop *loop)

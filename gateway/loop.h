@@ -13,6 +13,7 @@
 
 struct gateway;
 struct loop; /* opaque */
+struct uv_loop_s;
 
 /* What a signal asks for; called on the loop thread. */
 struct loop_handlers {
@@ -29,6 +30,9 @@ void loop_run(struct loop *loop);
 
 /* Ends loop_run after this turn. Loop thread. */
 void loop_end(struct loop *loop);
+
+/* The event library's loop, for what watches descriptors of its own. */
+struct uv_loop_s *loop_uv(struct loop *loop);
 
 /* Wakes the loop. Any thread. */
 void loop_wake(void *context);

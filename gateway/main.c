@@ -31,6 +31,7 @@
 #include "poll_relay.h"
 #include "presence.h"
 #include "progress.h"
+#include "reader.h"
 #include "relay.h"
 #include "resync.h"
 #include "rooms.h"
@@ -67,7 +68,7 @@ static const struct engineio_handler socketio = {
 static bool bus_is_connected(void *context)
 {
     const struct gateway *gateway = context;
-    return bus_connected(gateway->bus);
+    return bus_connected(gateway->bus) && reader_connected(gateway->reader);
 }
 
 static bool is_listening(void *context)
@@ -156,13 +157,11 @@ static enum status start_bus(struct gateway *gateway, char *error, size_t error_
 
 static enum status subscribe(struct gateway *gateway)
 {
-    struct bus_subscription *kept; /* until the bus goes */
-    enum status status =
-        bus_subscribe(gateway->bus, SUBJECT_OUT_INDUSTRY, NULL, intake_industry_frame, gateway, &kept);
+    enum status status = reader_subscribe(gateway->reader, SUBJECT_OUT_INDUSTRY, intake_industry_frame);
     if (status == STATUS_OK)
-        status = bus_subscribe(gateway->bus, SUBJECT_OUT_ALL, NULL, intake_all_frame, gateway, &kept);
+        status = reader_subscribe(gateway->reader, SUBJECT_OUT_ALL, intake_all_frame);
     if (status == STATUS_OK)
-        status = bus_subscribe(gateway->bus, SUBJECT_OUT_LANE, NULL, intake_lane_mark, gateway, &kept);
+        status = reader_subscribe(gateway->reader, SUBJECT_OUT_LANE, intake_lane_mark);
     if (status == STATUS_OK)
         status = peer_subscribe(gateway);
     return status;
@@ -254,6 +253,10 @@ static enum status connect_parts(struct gateway *gateway, char *error, size_t er
     if (status == STATUS_OK)
         status = sender_create(gateway->bus, (size_t)gateway->settings->outbound_queue, &gateway->sender);
     if (status == STATUS_OK)
+        status = reader_create(gateway, &gateway->reader, error, error_size);
+    if (status == STATUS_OK)
+        reader_on_renew(gateway->reader, users_renew);
+    if (status == STATUS_OK)
         status = subscribe(gateway);
     if (status == STATUS_OK)
         status = presence_create(gateway, &gateway->presence);
@@ -291,6 +294,7 @@ static void free_parts(struct gateway *gateway)
     poll_relays_free(gateway->relays);
     users_end(gateway);
     sender_free(gateway->sender);
+    reader_free(gateway->reader);
     bus_free(gateway->bus);
     mailbox_free(gateway->mailbox, dispose);
     drain_free(gateway);

@@ -24,6 +24,7 @@
 #include "gateway.h"
 #include "identity.h"
 #include "intake.h"
+#include "reader.h"
 #include "sender.h"
 #include "session.h"
 
@@ -163,13 +164,21 @@ static struct request *request_create(struct gateway *gateway, const struct sess
     return request;
 }
 
+/* What is published after the answer was made must find the session subscribed. */
+static bool follows_subscriptions(enum request_kind kind)
+{
+    return kind != REQUEST_VERIFY && kind != REQUEST_EVENT;
+}
+
 static enum status send_request(struct gateway *gateway, struct session *session, struct request *request,
                                 const char *subject, const ProtobufCMessage *message, uint32_t timeout_ms)
 {
     struct buf packed;
     buf_init(&packed, PACKED_MAXIMUM);
     enum status status = wire_pack(&packed, message);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && follows_subscriptions(request->kind))
+        status = reader_request(gateway->reader, subject, buf_slice(&packed), timeout_ms, on_answer, request);
+    else if (status == STATUS_OK)
         status = sender_request(gateway->sender, subject, buf_slice(&packed), request->kind == REQUEST_VERIFY,
                                 timeout_ms, on_answer, request);
     if (packed.data && request->kind == REQUEST_VERIFY)

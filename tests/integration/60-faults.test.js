@@ -125,7 +125,9 @@ withRing('Redis lost while running', { users, env: quick }, (ring, it) => {
   });
 });
 
-withRing('NATS lost while running', { users, env: quick }, (ring, it) => {
+for (const reader of ['loop', 'library']) withRing(`NATS lost while running, frames read by the ${reader}`, {
+  users, env: { ...quick, gateway: { ...quick.gateway, BROKER_READER: reader } },
+}, (ring, it) => {
   it('clients stay, acks say UNAVAILABLE, all comes back by itself, counts exact', async () => {
     const counted = [await ring.sio('counted'), await ring.ws('counted')];
     for (let i = 0; i < 10; i++) await ring.connectionNew('counted', ['counting']);
