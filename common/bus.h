@@ -119,7 +119,8 @@ struct bus_stream_options {
     int replicas;                /* 1, 3 or 5 */
 };
 
-/* Makes the stream, or brings an existing one to these options. File storage, limits retention. Blocks. */
+/* Makes the stream, or brings an existing one to these options. File storage, limits retention; at a limit
+ * new messages are refused, none that is stored is dropped for them. Blocks. */
 enum status bus_stream_ensure(struct bus *bus, const struct bus_stream_options *options, char *error,
                               size_t error_size);
 

@@ -80,13 +80,17 @@ static natsStatus update_stream(struct bus *bus, const jsStreamInfo *info, const
 
     if (same_subjects(info->Config, want) && merged.Duplicates == want->Duplicates &&
         merged.MaxAge == want->MaxAge && merged.MaxBytes == want->MaxBytes &&
-        merged.Replicas == want->Replicas)
+        merged.MaxMsgs == want->MaxMsgs && merged.MaxMsgsPerSubject == want->MaxMsgsPerSubject &&
+        merged.Discard == want->Discard && merged.Replicas == want->Replicas)
         return NATS_OK;
     merged.Subjects = want->Subjects;
     merged.SubjectsLen = want->SubjectsLen;
     merged.Duplicates = want->Duplicates;
     merged.MaxAge = want->MaxAge;
     merged.MaxBytes = want->MaxBytes;
+    merged.MaxMsgs = want->MaxMsgs;
+    merged.MaxMsgsPerSubject = want->MaxMsgsPerSubject;
+    merged.Discard = want->Discard;
     merged.Replicas = want->Replicas;
     return js_UpdateStream(NULL, bus->jetstream, &merged, NULL, ret_code);
 }
@@ -115,6 +119,9 @@ enum status bus_stream_ensure(struct bus *bus, const struct bus_stream_options *
     want.Duplicates = options->duplicates_ms * NANOSECONDS_PER_MS;
     want.MaxAge = options->maximum_age_ms * NANOSECONDS_PER_MS;
     want.MaxBytes = options->maximum_bytes > 0 ? options->maximum_bytes : -1;
+    want.MaxMsgs = -1;
+    want.MaxMsgsPerSubject = -1;
+    want.Discard = js_DiscardNew;
     want.Replicas = options->replicas > 0 ? options->replicas : 1;
 
     status = js_GetStreamInfo(&info, bus->jetstream, options->name, NULL, &code);

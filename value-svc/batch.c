@@ -100,6 +100,7 @@ static void add_apply(struct batch *batch, struct entry *entry)
                                   .key = entry->key,
                                   .counts = entry->event.definition->sign != 0,
                                   .change = event_change(&entry->event),
+                                  .once = event_once(&entry->event),
                                   .sequence = entry->delivery.stream_sequence,
                                   .time_ms = entry->delivery.timestamp_ms};
     entry->applied_as = batch->apply_count++;

@@ -248,6 +248,11 @@ void event_key(const struct event *event, uint64_t stream_sequence, int64_t time
     base64url_encode(out, digest, sizeof digest);
 }
 
+bool event_once(const struct event *event)
+{
+    return event->definition->index == EVENT_CONNECTION_IMPORT && event->event_id[0] != '\0';
+}
+
 int64_t event_change(const struct event *event)
 {
     return event->definition->sign * event->amount;

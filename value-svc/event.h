@@ -88,6 +88,9 @@ enum status event_append_payload(const struct event *event, struct buf *buf);
 void event_key(const struct event *event, uint64_t stream_sequence, int64_t timestamp_ms,
                char out[EVENT_KEY_SIZE]);
 
+/* Whether the key counts once for ever, not only within the window: an import that has an eventId. */
+bool event_once(const struct event *event);
+
 /* The signed change of the count. */
 int64_t event_change(const struct event *event);
 

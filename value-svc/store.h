@@ -6,7 +6,7 @@
  *   p8:epoch                   hash: epoch, run_id, replayed
  *   p8:position                hash: how far the stream was acknowledged (sequence, time)
  *   p8:replay                  lock of a running replay
- *   p8:{u.<user>}:net          hash: connections (signed sum), n (version)
+ *   p8:{u.<user>}:net          hash: connections (signed sum), n (version), i:<event key> of each import
  *   p8:{u.<user>}:seen         hash: event key -> what it gave; :seen.order the same, oldest first
  *   p8:gateways                sorted set: gateway parts by their last heartbeat
  *   p8:gw:<gateway>[:<part>]   hashes of live sessions by industry and user, expiring
@@ -92,6 +92,7 @@ struct store_event {
     uint64_t version;           /* result */
     enum store_outcome outcome; /* result */
     bool counts;                /* false: remembered only */
+    bool once;                  /* the key counts once for ever, not only within the window */
 };
 
 /* How long event keys are kept: service_retention_ms says why so long. */

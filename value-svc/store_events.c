@@ -38,7 +38,8 @@ static enum status send_event(struct store *store, const struct rules_text *rule
     snprintf(time, sizeof time, "%" PRId64, event->time_ms);
     return store_send_script(store, SCRIPT_APPLY_EVENT,
                              (const char *const[]){"3", net, seen, order, event->key, change, sequence, time,
-                                                   rules->window, rules->retention, rules->ack_floor, NULL});
+                                                   rules->window, rules->retention, rules->ack_floor,
+                                                   event->once ? "1" : "", NULL});
 }
 
 /* *missing is set where the server has lost the script. */

@@ -135,6 +135,21 @@ describe('./pollen8', { skip: elsewhere }, () => {
     assert.equal(other2.status, 2);
   });
 
+  test('dead shows what can never be processed; import brings counts in', async () => {
+    assert.equal((await ring.run('emit', 'connection.new', '{"userId":"ada"}')).status, 0);
+    const listed = await until('the dead letter', async () => {
+      const result = await ring.run('dead', 'list');
+      return result.status === 0 && result.stdout && result.stdout;
+    });
+    assert.match(listed, /connection\.new\s+`industries` is missing/);
+    assert.equal((await ring.run('dead', 'drop', '--all', '--yes')).stdout, '1 dropped\n');
+    const file = path.join(ring.folder, 'counts.ndjson');
+    fs.writeFileSync(file, '{"userId":"imported","connections":7}\n');
+    for (const said of ['1 stored, 0 before, 0 bad\n', '0 stored, 1 before, 0 bad\n']) {
+      assert.equal((await ring.run('import', file)).stdout, said);
+    }
+  });
+
   test('logs shows each service, and no secret', async () => {
     const result = await ring.run('logs');
     assert.equal(result.status, 0);
@@ -149,7 +164,7 @@ describe('./pollen8', { skip: elsewhere }, () => {
       assert.equal(result.status, 2, `${args.join(' ')}: ${result.stderr}`);
       assert.ok(result.stderr.trim().length > 0);
     }
-    for (const command of ['up', 'down', 'status', 'logs', 'token', 'emit', 'watch', 'test']) {
+    for (const command of ['up', 'down', 'status', 'logs', 'token', 'emit', 'watch', 'dead', 'import', 'test']) {
       const result = await ring.run(command, '--help');
       assert.equal(result.status, 0, command);
       assert.match(result.stdout, new RegExp(`usage: \\./pollen8 ${command}`), command);

@@ -12,6 +12,8 @@
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2
 
+int command_dead(int argc, char **argv);
+int command_import(int argc, char **argv);
 int command_token(int argc, char **argv);
 int command_emit(int argc, char **argv);
 int command_watch(int argc, char **argv);

@@ -9,16 +9,12 @@
 #include <getopt.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
-#include "common/bus.h"
+#include "broker.h"
 #include "common/json.h"
 #include "common/names.h"
 
-#define CONNECT_WAIT_S 5
-#define ACK_WAIT_MS    5000
+#define ACK_WAIT_MS 5000
 
 static const char usage[] =
     "usage: pollen8ctl emit EVENT JSON [--nats URL] [--id ID]\n"
@@ -34,22 +30,10 @@ static const char usage[] =
 struct wait {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    bool connected;
     bool answered;
     enum status status;
     char answer[1024];
 };
-
-static void on_state(void *context, enum bus_state state)
-{
-    struct wait *wait = context;
-
-    pthread_mutex_lock(&wait->mutex);
-    if (state == BUS_CONNECTED)
-        wait->connected = true;
-    pthread_cond_broadcast(&wait->changed);
-    pthread_mutex_unlock(&wait->mutex);
-}
 
 static void on_reply(void *context, enum status status, const struct bus_message *message)
 {
@@ -64,22 +48,14 @@ static void on_reply(void *context, enum status status, const struct bus_message
     pthread_mutex_unlock(&wait->mutex);
 }
 
-/* Waits for a flag, at most `seconds` (0: for ever, the bus has a deadline of its own). */
-static bool wait_for(struct wait *wait, const bool *flag, time_t seconds)
+/* The bus has a deadline of its own. */
+static enum status wait_answer(struct wait *wait)
 {
-    struct timespec limit;
-    int result = 0;
-    bool value;
-
-    clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_sec += seconds;
     pthread_mutex_lock(&wait->mutex);
-    while (!*flag && result == 0)
-        result = seconds ? pthread_cond_timedwait(&wait->changed, &wait->mutex, &limit)
-                         : pthread_cond_wait(&wait->changed, &wait->mutex);
-    value = *flag;
+    while (!wait->answered)
+        pthread_cond_wait(&wait->changed, &wait->mutex);
     pthread_mutex_unlock(&wait->mutex);
-    return value;
+    return wait->status;
 }
 
 /* Prints the stream's answer; an error in it is a failure. */
@@ -107,16 +83,14 @@ static int publish(struct bus *bus, struct wait *wait, const char *event, struct
                    const char *id)
 {
     const char *headers[] = {"Nats-Msg-Id", id, NULL};
-    char subject[EVENT_NAME_MAXIMUM_BYTES + 32];
+    char subject[EVENT_NAME_MAXIMUM_BYTES + sizeof BROKER_EVENTS];
     enum status status;
 
-    snprintf(subject, sizeof(subject), "pollen8.events.%s", event);
+    snprintf(subject, sizeof(subject), BROKER_EVENTS "%s", event);
     status = bus_request(bus, subject, id ? headers : NULL, payload.data, payload.length, ACK_WAIT_MS,
                          on_reply, wait);
-    if (status == STATUS_OK) {
-        wait_for(wait, &wait->answered, 0);
-        status = wait->status;
-    }
+    if (status == STATUS_OK)
+        status = wait_answer(wait);
     if (status == STATUS_NO_RESPONDERS)
         return command_fail(EXIT_FAILED, "no stream takes %s: is value-svc running?", subject);
     if (status != STATUS_OK)
@@ -127,25 +101,13 @@ static int publish(struct bus *bus, struct wait *wait, const char *event, struct
 static int emit(const char *url, const char *event, struct slice payload, const char *id)
 {
     struct wait wait = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct bus_options options = {.url = url,
-                                  .name = "pollen8ctl",
-                                  .credentials_file = getenv("NATS_CREDENTIALS_FILE"),
-                                  .ca_file = getenv("NATS_CA_FILE"),
-                                  .send_as_soon_as_possible = true,
-                                  .on_state = on_state,
-                                  .context = &wait};
-    struct bus *bus = NULL;
-    char error[256] = "";
+    struct broker *broker = broker_open(url);
     int result;
 
-    if (bus_create(&options, &bus, error, sizeof(error)) != STATUS_OK)
-        return command_fail(EXIT_FAILED, "%s", error);
-    if (wait_for(&wait, &wait.connected, CONNECT_WAIT_S))
-        result = publish(bus, &wait, event, payload, id);
-    else
-        result = command_fail(
-            EXIT_FAILED, "cannot reach NATS: is the ring running? (NATS_URL or --nats names the broker)");
-    bus_free(bus);
+    if (!broker)
+        return EXIT_FAILED;
+    result = publish(broker_bus(broker), &wait, event, payload, id);
+    broker_close(broker);
     return result;
 }
 
@@ -155,7 +117,7 @@ int command_emit(int argc, char **argv)
                                             {"id", required_argument, NULL, 'i'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
-    const char *url = getenv("NATS_URL");
+    const char *url = NULL;
     const char *id = NULL;
     struct slice payload;
     json_t *value = NULL;
@@ -180,5 +142,5 @@ int command_emit(int argc, char **argv)
     if (json_parse(payload, &value, reason, sizeof(reason)) != STATUS_OK)
         return command_fail(EXIT_USAGE, "the payload is not valid JSON: %s", reason);
     json_decref(value);
-    return emit(url && *url ? url : "nats://localhost:4222", argv[optind], payload, id);
+    return emit(url, argv[optind], payload, id);
 }

@@ -14,6 +14,8 @@ static const char usage[] =
     "  token USER --secret-file FILE [--role ROLE] [--expires 1h]   print a signed token\n"
     "  emit EVENT JSON [--nats URL] [--id ID]                       publish as a platform backend does\n"
     "  watch USER --secret-file FILE [--role ROLE] [--url URL]      print what a client of that user gets\n"
+    "  dead list|show|replay|drop [...]                             events that can never be processed\n"
+    "  import FILE [--name NAME] [--dry-run]                        bring in counts there already are\n"
     "\n"
     "  pollen8ctl COMMAND --help says more; ./pollen8 gives the local ring's files and ports by itself.\n";
 
@@ -34,7 +36,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"token", command_token}, {"emit", command_emit}, {"watch", command_watch}};
+    } commands[] = {{"token", command_token},
+                    {"emit", command_emit},
+                    {"watch", command_watch},
+                    {"dead", command_dead},
+                    {"import", command_import}};
 
     if (argc < 2) {
         fputs(usage, stderr);

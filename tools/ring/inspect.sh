@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
 #
-# Commands about a ring that is (perhaps) running: down, status, logs, token, emit, watch.
+# Commands about a ring that is (perhaps) running: down, status, logs, token, emit, watch, dead, import.
 
 ring_down() {
   local pid start port ops
@@ -127,4 +127,26 @@ ring_watch() {
   build_tool
   exec "$BUILD_DIR/bin/pollen8ctl" watch --secret-file "$SECRET_FILE" \
     --url "$scheme://127.0.0.1:$((10#$RING_PORT))/ws" "$@"
+}
+
+ring_dead() {
+  ring_help_or "usage: ./pollen8 dead list [--limit N] [--json]
+       ./pollen8 dead show SEQUENCE [--json]
+       ./pollen8 dead replay SEQUENCE|--all
+       ./pollen8 dead drop SEQUENCE|--all --yes
+
+  Events that can never be processed because their content is wrong. replay publishes the body as the event it
+  was and deletes it there; drop deletes it for ever. Exit status: 0 done, 1 failed, 2 used wrongly." "$@"
+  build_tool
+  exec "$BUILD_DIR/bin/pollen8ctl" dead --nats "nats://127.0.0.1:$RING_NATS_PORT" "$@"
+}
+
+ring_import() {
+  ring_help_or "usage: ./pollen8 import FILE [--name NAME] [--dry-run] [--restart] [--progress PATH]
+
+  Brings in connections that members already have: one {\"userId\":\"ada\",\"connections\":12} a line. Counts once
+  per user and name (default: members), however often it is run; stopped, it goes on where it was. Bad lines are
+  told as FILE:LINE. Exit status: 0 every line is stored, 1 bad lines or not all stored, 2 used wrongly." "$@"
+  build_tool
+  exec "$BUILD_DIR/bin/pollen8ctl" import --nats "nats://127.0.0.1:$RING_NATS_PORT" "$@"
 }

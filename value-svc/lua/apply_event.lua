@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
 -- Applies one event to one user: seen? -> sum -> version -> record. Atomic; sending it again is harmless.
 --
--- KEYS  1 net         hash: connections (signed sum of changes), n (version)
+-- KEYS  1 net         hash: connections (signed sum of changes), n (version); "i:<event key>" for each import
+--                     that had an eventId: "sequence time" of the one that counted
 --       2 seen        hash: event key -> "sum n sequence time"
 --       3 seen order  list: "event-key sequence time", oldest first: what pruning walks along
 -- ARGV  1 event key
@@ -9,6 +10,7 @@
 --       3 stream sequence    4 time the stream stored it, Unix ms
 --       5 window, ms         6 retention, ms (> window)
 --       7 ack floor: every event up to this stream sequence is acknowledged
+--       8 "1": the key counts once for ever, not only within the window
 -- Returns {outcome, sum, n}
 --       0 applied
 --       1 repeated: this very event was applied before; sum and n are those it gave then
@@ -29,6 +31,14 @@ if record then
 end
 
 local sum, n = 0, 0
+local stamp = sequence .. ' ' .. ARGV[4]
+local mark = ARGV[8] == '1' and 'i:' .. key
+if mark then
+  local marked = redis.call('HMGET', KEYS[1], mark, 'connections', 'n')
+  if marked[1] then
+    return {marked[1] == stamp and 1 or 2, tonumber(marked[2] or '0'), tonumber(marked[3] or '0')}
+  end
+end
 if ARGV[2] ~= '' then
   sum = tonumber(redis.call('HGET', KEYS[1], 'connections') or '0') + tonumber(ARGV[2])
   if sum > 9007199254740991 or sum < -9007199254740991 then
@@ -37,7 +47,9 @@ if ARGV[2] ~= '' then
   n = redis.call('HINCRBY', KEYS[1], 'n', 1)
   redis.call('HSET', KEYS[1], 'connections', string.format('%.0f', sum))
 end
-local stamp = sequence .. ' ' .. ARGV[4]
+if mark then
+  redis.call('HSET', KEYS[1], mark, stamp)
+end
 redis.call('HSET', KEYS[2], key, string.format('%.0f %.0f ', sum, n) .. stamp)
 redis.call('RPUSH', KEYS[3], key .. ' ' .. stamp)
 

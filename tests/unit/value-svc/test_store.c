@@ -108,6 +108,33 @@ static void remembered_only(void **state)
     assert_true(redis_sum(&redis, "inv") == -1);
 }
 
+/* An import's key outlives its record: the user's own mark knows it. "imp" is aW1w in base64url. */
+static void once_for_ever(void **state)
+{
+    struct store_event event = {.user_id = "imp",
+                                .key = "k",
+                                .counts = true,
+                                .once = true,
+                                .change = 7,
+                                .sequence = 1,
+                                .time_ms = 1000};
+
+    (void)state;
+    assert_int_equal(store_apply(store, &rules, &event, 1), STATUS_OK);
+    expect(event, STORE_APPLIED, 7, 1);
+    redis_integer(&redis, "DEL p8:{u.aW1w}:seen p8:{u.aW1w}:seen.order");
+    assert_int_equal(store_apply(store, &rules, &event, 1), STATUS_OK);
+    expect(event, STORE_REPEATED, 7, 1);
+    event.sequence = 2;
+    event.time_ms = 99000000;
+    assert_int_equal(store_apply(store, &rules, &event, 1), STATUS_OK);
+    expect(event, STORE_DUPLICATE, 7, 1);
+    event.key = "l";
+    assert_int_equal(store_apply(store, &rules, &event, 1), STATUS_OK);
+    expect(event, STORE_APPLIED, 14, 2);
+    assert_true(redis_sum(&redis, "imp") == 14);
+}
+
 static void exact_to_the_end(void **state)
 {
     (void)state;
@@ -384,6 +411,7 @@ int main(void)
         cmocka_unit_test(counts_and_versions),
         cmocka_unit_test(once_within_the_window),
         cmocka_unit_test(remembered_only),
+        cmocka_unit_test(once_for_ever),
         cmocka_unit_test(exact_to_the_end),
         cmocka_unit_test(pruning),
         cmocka_unit_test(pruning_spares_the_later_record),
