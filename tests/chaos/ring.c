@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Options → folder, files, ports → processes.
+ */
+#include "ring.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/rng.h"
+#include "ledger.h"
+
+#define FIRST_PORT 10000 /* below what outgoing connections take: a part that is away finds its port free */
+#define PORTS      20000
+
+const char *part_kind_name(enum part_kind kind)
+{
+    static const char *const names[] = {"nats-server", "redis-server", "auth-svc", "value-svc", "gateway"};
+
+    return names[kind];
+}
+
+/* ---- Ports and questions ---------------------------------------------------------------------------- */
+
+static int loopback_socket(struct sockaddr_in *address, uint16_t port)
+{
+    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
+    address->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static bool port_taken(const struct ring *ring, uint16_t port)
+{
+    for (size_t i = 0; i < ring->count; i++)
+        if (ring->parts[i].port == port || ring->parts[i].ops_port == port)
+            return true;
+    return false;
+}
+
+static uint16_t free_port(const struct ring *ring)
+{
+    for (;;) {
+        struct sockaddr_in address;
+        uint16_t port = (uint16_t)(FIRST_PORT + rng_below(PORTS));
+        int fd = loopback_socket(&address, port);
+        bool free = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+
+        if (fd >= 0)
+            close(fd);
+        if (free && !port_taken(ring, port))
+            return port;
+    }
+}
+
+/* Whether `expected` is at the start of what a port says after `question`. */
+static bool port_says(uint16_t port, const char *question, const char *expected)
+{
+    struct timeval limit = {.tv_usec = RING_ASK_MS * 1000};
+    struct sockaddr_in address;
+    char answer[256] = "";
+    int fd = loopback_socket(&address, port);
+    bool said = false;
+
+    if (fd < 0)
+        return false;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
+        send(fd, question, strlen(question), MSG_NOSIGNAL) == (ssize_t)strlen(question)) {
+        ssize_t length = recv(fd, answer, sizeof answer - 1, 0);
+        said = length > 0 && strncmp(answer, expected, strlen(expected)) == 0;
+    }
+    close(fd);
+    return said;
+}
+
+bool ring_ready(const struct part *part)
+{
+    if (part->process.pid == 0)
+        return false;
+    if (part->kind == PART_NATS)
+        return port_says(part->port, "", "INFO ");
+    if (part->kind == PART_REDIS)
+        return port_says(part->port, "PING\r\n", "+PONG");
+    return port_says(part->ops_port, "GET /readyz HTTP/1.0\r\n\r\n", "HTTP/1.0 200") ||
+           port_says(part->ops_port, "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+                     "HTTP/1.1 200");
+}
+
+/* ---- Layout ----------------------------------------------------------------------------------------- */
+
+static FILE *open_file(const struct ring *ring, const char *name)
+{
+    char path[RING_FOLDER_SIZE + 32];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", ring->folder, name);
+    file = fopen(path, "we");
+    if (!file)
+        perror(path);
+    return file;
+}
+
+static bool write_users(const struct ring *ring, const struct ring_options *options)
+{
+    FILE *file = open_file(ring, "users.json");
+
+    if (!file)
+        return false;
+    fputs("{\"users\":[", file);
+    for (uint32_t user = 0; user < options->users; user++) {
+        char industry[LEDGER_INDUSTRY_SIZE];
+        ledger_write_industry(industry, 0, user / options->users_an_industry);
+        fprintf(file, "%s{\"_id\":\"" LEDGER_USER "\",\"industries\":[\"%s\"]}", user ? "," : "", user,
+                industry);
+    }
+    fputs("]}", file);
+    return fclose(file) == 0;
+}
+
+static bool write_broker_file(const struct ring *ring, uint16_t port)
+{
+    FILE *file = open_file(ring, "nats.conf");
+
+    if (!file)
+        return false;
+    fprintf(file,
+            "listen: \"127.0.0.1:%u\"\nmax_payload: 2097152\nmax_pending: 64MB\nwrite_deadline: \"5s\"\n"
+            "jetstream { store_dir: \"%s/nats\" }\n",
+            port, ring->folder);
+    return fclose(file) == 0;
+}
+
+static struct part *add_part(struct ring *ring, enum part_kind kind, uint32_t number, uint16_t port)
+{
+    struct part *part = &ring->parts[ring->count++];
+
+    part->kind = kind;
+    part->port = port;
+    snprintf(part->process.name, sizeof part->process.name, "%s-%u", part_kind_name(kind), number + 1);
+    snprintf(part->process.log, sizeof part->process.log, "%s/%s-%u.log", ring->folder, part_kind_name(kind),
+             number + 1);
+    return part;
+}
+
+static void add_stores(struct ring *ring)
+{
+    char data[RING_FOLDER_SIZE + 16];
+
+    ring->nats = add_part(ring, PART_NATS, 0, free_port(ring));
+    process_argument(&ring->nats->process, "nats-server");
+    process_argument(&ring->nats->process, "-c");
+    process_argument(&ring->nats->process, "%s/nats.conf", ring->folder);
+    ring->redis = add_part(ring, PART_REDIS, 0, free_port(ring));
+    snprintf(data, sizeof data, "%s/redis", ring->folder);
+    mkdir(data, 0700);
+    process_argument(&ring->redis->process, "redis-server");
+    process_argument(&ring->redis->process, "--bind");
+    process_argument(&ring->redis->process, "127.0.0.1");
+    process_argument(&ring->redis->process, "--port");
+    process_argument(&ring->redis->process, "%u", ring->redis->port);
+    process_argument(&ring->redis->process, "--dir");
+    process_argument(&ring->redis->process, "%s", data);
+    process_argument(&ring->redis->process, "--appendonly");
+    process_argument(&ring->redis->process, "yes");
+    process_argument(&ring->redis->process, "--appendfsync");
+    process_argument(&ring->redis->process, "always");
+    process_argument(&ring->redis->process, "--save");
+    process_argument(&ring->redis->process, " ");
+}
+
+static struct part *add_service(struct ring *ring, enum part_kind kind, uint32_t number, bool listens)
+{
+    struct part *part = add_part(ring, kind, number, listens ? free_port(ring) : 0);
+
+    part->ops_port = free_port(ring);
+    process_argument(&part->process, "%s/%s", ring->programs, part_kind_name(kind));
+    process_setting(&part->process, "NATS_URL=nats://127.0.0.1:%u", ring->nats->port);
+    process_setting(&part->process, "OPS_ADDRESS=127.0.0.1");
+    process_setting(&part->process, "OPS_PORT=%u", part->ops_port);
+    process_setting(&part->process, "LOG_FORMAT=text");
+    return part;
+}
+
+static void add_services(struct ring *ring, const struct ring_options *options)
+{
+    for (uint32_t i = 0; i < options->auths; i++) {
+        struct process *process = &add_service(ring, PART_AUTH, i, false)->process;
+        process_setting(process, "JWT_SECRET=" RING_SECRET);
+        process_setting(process, "USER_STORE=file:%s/users.json", ring->folder);
+    }
+    for (uint32_t i = 0; i < options->values; i++)
+        process_setting(&add_service(ring, PART_VALUE, i, false)->process, "REDIS_URL=redis://127.0.0.1:%u",
+                        ring->redis->port);
+    ring->gateway_count = options->gateways;
+    for (uint32_t i = 0; i < options->gateways; i++) {
+        ring->gateways[i] = add_service(ring, PART_GATEWAY, i, true);
+        process_setting(&ring->gateways[i]->process, "PORT=%u", ring->gateways[i]->port);
+        process_setting(&ring->gateways[i]->process, "LISTEN_ADDRESS=127.0.0.1");
+        process_setting(&ring->gateways[i]->process, "DRAIN_SECONDS=%us", options->drain_seconds);
+    }
+}
+
+bool ring_create(struct ring *ring, const struct ring_options *options, struct report *report)
+{
+    const char *temporary = getenv("TMPDIR");
+
+    *ring =
+        (struct ring){.report = report, .programs = options->programs, .folder = malloc(RING_FOLDER_SIZE)};
+    if (!ring->folder)
+        return false;
+    snprintf(ring->folder, RING_FOLDER_SIZE, "%s/pollen8-chaos-XXXXXX", temporary ? temporary : "/tmp");
+    if (!mkdtemp(ring->folder)) {
+        perror(ring->folder);
+        return false;
+    }
+    add_stores(ring);
+    add_services(ring, options);
+    return write_users(ring, options) && write_broker_file(ring, ring->nats->port);
+}
+
+/* ---- Life ------------------------------------------------------------------------------------------- */
+
+void ring_start_part(struct ring *ring, struct part *part)
+{
+    if (part->process.pid == 0 && !process_start(&part->process, clock_monotonic_ms()))
+        report_violation(ring->report, "%s cannot be started: %s", part->process.name, strerror(errno));
+}
+
+static void say_end(struct ring *ring, const struct part *part, int status)
+{
+    if (WIFSIGNALED(status))
+        report_violation(ring->report, "%s ended by itself: signal %d, see %s", part->process.name,
+                         WTERMSIG(status), part->process.log);
+    else
+        report_violation(ring->report, "%s ended by itself: exit status %d, see %s", part->process.name,
+                         WEXITSTATUS(status), part->process.log);
+}
+
+void ring_watch(struct ring *ring)
+{
+    for (size_t i = 0; i < ring->count; i++) {
+        int status = 0;
+        if (!process_ended(&ring->parts[i].process, &status))
+            continue;
+        say_end(ring, &ring->parts[i], status);
+        ring_start_part(ring, &ring->parts[i]);
+    }
+}
+
+void ring_stop_kind(struct ring *ring, enum part_kind kind, uint64_t limit_ms)
+{
+    uint64_t end_ms = clock_monotonic_ms() + limit_ms;
+    int status = 0;
+
+    for (size_t i = 0; i < ring->count; i++)
+        if (ring->parts[i].kind == kind && ring->parts[i].process.pid)
+            kill(ring->parts[i].process.pid, SIGTERM);
+    for (size_t i = 0; i < ring->count; i++) {
+        struct process *process = &ring->parts[i].process;
+        if (ring->parts[i].kind != kind || process->pid == 0)
+            continue;
+        while (!process_ended(process, &status) && clock_monotonic_ms() < end_ms)
+            usleep(5000);
+        if (process->pid) {
+            report_violation(ring->report, "%s did not end on SIGTERM", process->name);
+            process_kill(process);
+        } else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+            say_end(ring, &ring->parts[i], status);
+        }
+    }
+}
+
+static int remove_entry(const char *path, const struct stat *state, int flag, struct FTW *walk)
+{
+    (void)state;
+    (void)flag;
+    (void)walk;
+    return remove(path);
+}
+
+void ring_free(struct ring *ring, bool keep)
+{
+    for (size_t i = 0; i < ring->count; i++)
+        process_kill(&ring->parts[i].process);
+    if (!ring->folder)
+        return;
+    if (keep)
+        fprintf(stderr, "logs and data are in %s\n", ring->folder);
+    else
+        nftw(ring->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    free(ring->folder);
+    ring->folder = NULL;
+}
