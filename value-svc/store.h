@@ -88,7 +88,7 @@ struct store_event {
     int64_t change;
     uint64_t sequence;          /* in the stream */
     int64_t time_ms;            /* when the stream stored it */
-    int64_t sum;                /* result: signed, as this event left it */
+    int64_t sum;                /* result: signed, as this event left it; repeated: as it is now */
     uint64_t version;           /* result */
     enum store_outcome outcome; /* result */
     bool counts;                /* false: remembered only */

@@ -13,7 +13,8 @@
 --       8 "1": the key counts once for ever, not only within the window
 -- Returns {outcome, sum, n}
 --       0 applied
---       1 repeated: this very event was applied before; sum and n are those it gave then
+--       1 repeated: this very event was applied before; sum and n as they are now: those it gave then were told
+--         in an epoch that may have ended, and would be taken for newer than later ones told in it
 --       2 duplicate: another event with this key came within the window; sum and n as that gave
 --       3 the sum would leave what doubles hold exactly (2^53 - 1); nothing was changed
 -- Numbers that matter stay integers below 2^53; the sum is kept as a text without exponent.
@@ -22,6 +23,10 @@ local record = redis.call('HGET', KEYS[2], key)
 if record then
   local sum, n, seen_sequence, seen_time = string.match(record, '^(%S+) (%S+) (%S+) (%S+)$')
   if seen_sequence == sequence and tonumber(seen_time) == time then
+    if ARGV[2] ~= '' then
+      local now = redis.call('HMGET', KEYS[1], 'connections', 'n')
+      return {1, tonumber(now[1] or sum), tonumber(now[2] or n)}
+    end
     return {1, tonumber(sum), tonumber(n)}
   end
   -- Compared in the stream's own time, so that a backlog worked off late is judged as it was sent.
