@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Chance → kind → one of it → kill → pause → start.
+ * Chance → order of the kinds → one of a kind → kill → pause → start.
  */
 #include "killer.h"
 
@@ -16,9 +16,21 @@ void killer_create(struct killer *killer, struct ring *ring, uint64_t seed)
     *killer = (struct killer){.ring = ring, .dice = {seed}};
 }
 
+static enum part_kind next_kind(struct killer *killer)
+{
+    uint32_t at = killer->turn++ % PART_KINDS;
+
+    for (uint32_t i = 0; at == 0 && i < PART_KINDS; i++) {
+        uint32_t other = (uint32_t)dice_between(&killer->dice, 0, i + 1);
+        killer->round[i] = killer->round[other];
+        killer->round[other] = (enum part_kind)i;
+    }
+    return killer->round[at];
+}
+
 static struct part *choose(struct killer *killer)
 {
-    enum part_kind kind = (enum part_kind)dice_between(&killer->dice, 0, PART_KINDS);
+    enum part_kind kind = next_kind(killer);
     uint32_t skip = (uint32_t)dice_between(&killer->dice, 0, RING_PARTS_MAXIMUM);
     struct part *part = NULL;
 

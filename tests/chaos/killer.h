@@ -16,6 +16,8 @@ struct killer {
     struct dice dice;
     uint64_t next_kill_ms;
     uint64_t start_ms[RING_PARTS_MAXIMUM]; /* when a killed one is started again; 0: it runs */
+    enum part_kind round[PART_KINDS];      /* each kind once, in an order by chance */
+    uint32_t turn;
     uint32_t kills[PART_KINDS];
     bool spared[PART_KINDS];
 };
