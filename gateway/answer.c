@@ -6,6 +6,7 @@
 
 #include "eio_packet.h"
 #include "gateway.h"
+#include "name_space.h"
 #include "session.h"
 #include "sio_packet.h"
 #include "ws_json.h"
@@ -13,15 +14,16 @@
 
 #define ANSWER_MAXIMUM (4u * 1024 * 1024)
 
-static enum status append_ack(struct buf *buf, enum frame_format format, struct slice id,
+static enum status append_ack(struct buf *buf, const struct session *session, struct slice id,
                               const struct client_result *result)
 {
+    enum frame_format format = (enum frame_format)session->format;
     if (format == FRAME_JSON)
         return ws_json_ack_append(buf, id, result);
     if (format == FRAME_PROTOBUF)
         return ws_proto_ack_append(buf, id, result);
     enum status status = buf_append_char(buf, '0' + EIO_MESSAGE);
-    return status ? status : sio_ack_append(buf, SIO_ROOT, id, result);
+    return status ? status : sio_ack_append(buf, name_space_of(session), id, result);
 }
 
 static enum status append_error_data(struct buf *buf, struct slice event, const struct client_result *result)
@@ -64,8 +66,9 @@ static void send_ack(struct gateway *gateway, struct session *session, struct sl
 {
     struct buf text;
     buf_init(&text, ANSWER_MAXIMUM);
-    if (append_ack(&text, (enum frame_format)session->format, id, result) == STATUS_OK)
-        session_send_message(gateway, session, buf_slice(&text));
+    const struct attachments *attachments = session->format == FRAME_SOCKETIO ? result->attachments : NULL;
+    if (append_ack(&text, session, id, result) == STATUS_OK)
+        session_send_messages(gateway, session, buf_slice(&text), attachments);
     else
         session_close(gateway, session, CAUSE_MEMORY);
     buf_done(&text);

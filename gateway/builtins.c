@@ -115,7 +115,13 @@ static void run(struct gateway *gateway, struct session *session, const struct c
     struct buf ack;
     json_t *data = NULL;
     buf_init(&ack, ACK_MAXIMUM);
-    enum status status = frame->data.length ? json_parse(frame->data, &data, NULL, 0) : STATUS_OK;
+    enum status status = STATUS_OK;
+    if (frame->arguments || frame->attachments) {
+        client_reason_set(&reason, "this event takes one argument of JSON");
+        status = STATUS_INVALID_PAYLOAD;
+    } else if (frame->data.length) {
+        status = json_parse(frame->data, &data, NULL, 0);
+    }
     if (status == STATUS_OK)
         status = parse(data, &industries, &reason);
     if (status == STATUS_OK)

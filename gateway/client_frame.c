@@ -10,6 +10,7 @@
 
 #include "../common/json.h"
 #include "append.h"
+#include "base64.h"
 #include "json_scan.h"
 
 void client_reason_set(struct client_reason *reason, const char *format, ...)
@@ -39,6 +40,31 @@ enum status client_data_check(struct slice text, struct client_reason *reason)
         return status;
     client_reason_set(reason, "data is not valid JSON%s%s", detail[0] ? ": " : "", detail);
     return STATUS_INVALID_PAYLOAD;
+}
+
+enum status client_array_inside(struct slice array, struct slice *ret_inside)
+{
+    array = json_scan_trim(array);
+    if (array.length < 2 || array.data[0] != '[' || array.data[array.length - 1] != ']')
+        return STATUS_MALFORMED;
+    *ret_inside = json_scan_trim(slice_make(array.data + 1, array.length - 2));
+    return STATUS_OK;
+}
+
+enum status client_attachments_append(struct buf *buf, const struct attachments *attachments)
+{
+    struct append out = append_start(buf);
+
+    if (attachments_count(attachments) == 0)
+        return STATUS_OK;
+    append_text(&out, ",\"attachments\":[");
+    for (size_t i = 0; i < attachments->count; i++) {
+        append_text(&out, i > 0 ? ",\"" : "\"");
+        append_status(&out, base64_append(buf, attachments->list[i]));
+        append_text(&out, "\"");
+    }
+    append_text(&out, "]");
+    return append_end(&out);
 }
 
 static void append_error(struct append *out, const struct client_result *result)

@@ -17,6 +17,7 @@
 #include "../common/names.h"
 #include "../common/slice.h"
 #include "../common/status.h"
+#include "attachments.h"
 
 #define CLIENT_ID_MAXIMUM_BYTES 128   /* a frame's id as written, without quotes */
 #define CLIENT_DATA_VALUES      16384 /* JSON values in one frame's data, nested ones included */
@@ -27,6 +28,9 @@
 struct client_frame {
     struct slice id;                          /* borrowed; length 0: no ack wanted */
     struct slice data;                        /* borrowed; one valid JSON text, length 0: none given */
+    const struct attachments *attachments;    /* borrowed; NULL: none */
+    uint64_t answer;                          /* not 0: answers the event with this number; no event */
+    bool arguments;                           /* data is several JSON texts, separated by commas */
     char event[EVENT_NAME_MAXIMUM_BYTES + 1]; /* a valid event name, NUL-terminated */
 };
 
@@ -45,11 +49,29 @@ struct client_reason {
 
 /* The answer to a frame with an id. For ok, `data` is one JSON text (length 0 is sent as {}). */
 struct client_result {
-    enum status status;      /* STATUS_OK, or a refusal of errors.def */
-    struct slice data;       /* borrowed; ok only */
+    enum status status;                    /* STATUS_OK, or a refusal of errors.def */
+    struct slice data;                     /* borrowed; ok only */
+    const struct attachments *attachments; /* borrowed; ok only; NULL: none */
+    bool arguments;          /* data is an array: what Socket.IO's ack is called with, as it is */
     struct slice message;    /* borrowed, valid UTF-8; length 0: the status's default sentence */
     uint32_t retry_after_ms; /* 0: no hint */
 };
+
+/* An event for a client, in the form all encoders take. */
+struct client_event {
+    struct slice event;
+    struct slice data;                     /* JSON text as it goes out; empty: none */
+    struct slice offset;                   /* plain text; empty: none */
+    const struct attachments *attachments; /* NULL: none */
+    uint64_t ask;                          /* not 0: an answer under this number is wanted */
+    bool arguments;                        /* data is the array of the event's arguments */
+};
+
+/* What stands between the brackets of an array. STATUS_MALFORMED where the text is none. */
+enum status client_array_inside(struct slice array, struct slice *ret_inside);
+
+/* Appends ,"attachments":["<base64>",...] where there are any. */
+enum status client_attachments_append(struct buf *buf, const struct attachments *attachments);
 
 /* Whether the text is one valid JSON text within bounds: syntax, UTF-8, depth, number of values, duplicate
  * keys. STATUS_INVALID_PAYLOAD with a reason, STATUS_NO_MEMORY. Empty text is refused. */

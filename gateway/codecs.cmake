@@ -2,6 +2,8 @@
 # The gateway's pure parts: bytes in, structs out; no socket, no loop, no log.
 add_library(pollen8_gateway_codecs STATIC
   append.c
+  attachments.c
+  base64.c
   client_frame.c
   dedupe.c
   eio_packet.c
@@ -12,6 +14,7 @@ add_library(pollen8_gateway_codecs STATIC
   origin.c
   position.c
   sid.c
+  sio_assembly.c
   sio_packet.c
   ws_frame.c
   ws_json.c

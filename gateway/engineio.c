@@ -8,6 +8,7 @@
 #include "handshake.h"
 #include "polling.h"
 #include "session.h"
+#include "session_rare.h"
 #include "sid.h"
 
 #define OPEN_MAXIMUM 512
@@ -139,10 +140,11 @@ enum status engineio_open(struct gateway *gateway, struct lws *wsi, struct hands
         return STATUS_NO_MEMORY;
     }
     websocket_carry(websocket, session);
-    session->token = *token;
-    session->token_status = (uint8_t)token_status;
-    *token = (struct handshake_token){0};
     *ret_websocket = websocket;
+    if (session_rare_keep_token(session, token, token_status) != STATUS_OK) {
+        session_close(gateway, session, CAUSE_MEMORY);
+        return STATUS_OK;
+    }
     sid_make_key((uint32_t)(session->handle & UINT32_MAX), key);
     engineio_send_open(gateway, session, key, false);
     return STATUS_OK;

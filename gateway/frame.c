@@ -11,12 +11,19 @@
 #include <string.h>
 
 #include "../common/buf.h"
+#include "../common/names.h"
 #include "eio_packet.h"
 #include "sio_packet.h"
 #include "ws_json.h"
 #include "ws_proto.h"
 
 #define ENCODED_MAXIMUM (4u * 1024 * 1024)
+
+struct frame_variant {
+    struct frame_variant *next;
+    int index; /* of the namespace */
+    struct frame *frame;
+};
 
 static uint64_t next_serial(void)
 {
@@ -34,18 +41,33 @@ static struct frame *allocate(size_t text_length)
     return frame;
 }
 
-static struct wire *wire_create(enum ws_opcode opcode, struct slice payload)
+static size_t framed_size(size_t length)
 {
-    unsigned char header[WS_FRAME_HEADER_MAXIMUM];
-    size_t size = ws_frame_header(header, opcode, payload.length);
-    struct wire *wire = malloc(sizeof(*wire) + size + payload.length);
+    return ws_frame_header_size(length) + length;
+}
+
+static unsigned char *write_frame(unsigned char *at, enum ws_opcode opcode, struct slice payload)
+{
+    at += ws_frame_header(at, opcode, payload.length);
+    if (payload.length)
+        memcpy(at, payload.data, payload.length);
+    return at + payload.length;
+}
+
+static struct wire *wire_create(enum ws_opcode opcode, struct slice payload,
+                                const struct attachments *attachments)
+{
+    size_t size = framed_size(payload.length);
+    for (size_t i = 0; i < attachments_count(attachments); i++)
+        size += framed_size(attachments->list[i].length);
+    struct wire *wire = malloc(sizeof(*wire) + size);
     if (!wire)
         return NULL;
-    wire->header = (uint32_t)size;
-    wire->length = (uint32_t)(size + payload.length);
-    memcpy(wire->bytes, header, size);
-    if (payload.length)
-        memcpy(wire->bytes + size, payload.data, payload.length);
+    wire->header = (uint32_t)ws_frame_header_size(payload.length);
+    wire->length = (uint32_t)size;
+    unsigned char *at = write_frame(wire->bytes, opcode, payload);
+    for (size_t i = 0; i < attachments_count(attachments); i++)
+        at = write_frame(at, WS_BINARY, attachments->list[i]);
     return wire;
 }
 
@@ -68,13 +90,13 @@ enum status frame_create_event(struct slice event, struct slice data, const stru
     return STATUS_OK;
 }
 
-enum status frame_create_message(enum frame_format format, enum ws_opcode opcode, struct slice payload,
-                                 struct frame **ret_frame)
+enum status frame_create_messages(enum frame_format format, enum ws_opcode opcode, struct slice payload,
+                                  const struct attachments *attachments, struct frame **ret_frame)
 {
     struct frame *frame = allocate(0);
     if (!frame)
         return STATUS_NO_MEMORY;
-    frame->wires[format] = wire_create(opcode, payload);
+    frame->wires[format] = wire_create(opcode, payload, attachments);
     if (!frame->wires[format]) {
         free(frame);
         return STATUS_NO_MEMORY;
@@ -83,39 +105,113 @@ enum status frame_create_message(enum frame_format format, enum ws_opcode opcode
     return STATUS_OK;
 }
 
+enum status frame_create_message(enum frame_format format, enum ws_opcode opcode, struct slice payload,
+                                 struct frame **ret_frame)
+{
+    return frame_create_messages(format, opcode, payload, NULL, ret_frame);
+}
+
+static void free_variants(struct frame *frame)
+{
+    struct frame_variant *variant;
+    while ((variant = frame->variants)) {
+        frame->variants = variant->next;
+        frame_unref(variant->frame);
+        free(variant);
+    }
+}
+
 void frame_unref(struct frame *frame)
 {
     if (!frame || --frame->references > 0)
         return;
     for (int i = 0; i < FRAME_FORMATS; i++)
         free(frame->wires[i]);
+    free_variants(frame);
+    free(frame->attachments);
     free(frame);
 }
 
-static enum status append_socketio(struct buf *buf, struct slice event, struct slice data)
+static struct client_event event_of(const struct frame *frame)
 {
-    enum status status = buf_append_char(buf, '0' + EIO_MESSAGE);
-    return status ? status : sio_event_append(buf, SIO_ROOT, NULL, event, data, (struct slice){0});
+    return (struct client_event){
+        .event = slice_make(frame->text, frame->event_length),
+        .data = slice_make(frame->text + frame->event_length, frame->data_length),
+        .attachments = frame->attachments,
+        .arguments = frame->arguments,
+    };
+}
+
+static struct wire *encode_socketio(const struct frame *frame, struct slice name_space)
+{
+    struct client_event event = event_of(frame);
+    struct wire *wire = NULL;
+    struct buf buf;
+    buf_init(&buf, ENCODED_MAXIMUM);
+    if (buf_append_char(&buf, '0' + EIO_MESSAGE) == STATUS_OK &&
+        sio_event_append(&buf, name_space, &event) == STATUS_OK)
+        wire = wire_create(WS_TEXT, buf_slice(&buf), frame->attachments);
+    buf_done(&buf);
+    return wire;
+}
+
+static struct wire *encode_ws(const struct frame *frame, enum frame_format format)
+{
+    struct client_event event = event_of(frame);
+    struct wire *wire = NULL;
+    struct buf buf;
+    buf_init(&buf, ENCODED_MAXIMUM);
+    enum status status =
+        format == FRAME_JSON ? ws_json_event_append(&buf, &event) : ws_proto_event_append(&buf, &event);
+    if (status == STATUS_OK)
+        wire = wire_create(format == FRAME_PROTOBUF ? WS_BINARY : WS_TEXT, buf_slice(&buf), NULL);
+    buf_done(&buf);
+    return wire;
 }
 
 const struct wire *frame_encode(struct frame *frame, enum frame_format format)
 {
-    struct slice event = slice_make(frame->text, frame->event_length);
-    struct slice data = slice_make(frame->text + frame->event_length, frame->data_length);
-    struct slice none = {0};
-    struct buf buf;
-    enum status status = STATUS_NOT_FOUND;
     if (!frame->event_length)
         return NULL;
-    buf_init(&buf, ENCODED_MAXIMUM);
-    if (format == FRAME_SOCKETIO)
-        status = append_socketio(&buf, event, data);
-    else if (format == FRAME_JSON)
-        status = ws_json_event_append(&buf, event, data, none);
-    else if (format == FRAME_PROTOBUF)
-        status = ws_proto_event_append(&buf, event, data, none);
-    if (status == STATUS_OK)
-        frame->wires[format] = wire_create(format == FRAME_PROTOBUF ? WS_BINARY : WS_TEXT, buf_slice(&buf));
-    buf_done(&buf);
+    frame->wires[format] =
+        format == FRAME_SOCKETIO ? encode_socketio(frame, SIO_ROOT) : encode_ws(frame, format);
     return frame->wires[format];
+}
+
+/* ---- further namespaces ------------------------------------------------------------------------------- */
+
+static struct frame *make_variant(const struct frame *frame, int index, struct slice name)
+{
+    struct frame *variant = allocate(0);
+    if (!variant)
+        return NULL;
+    variant->wires[FRAME_SOCKETIO] = encode_socketio(frame, name);
+    if (!variant->wires[FRAME_SOCKETIO]) {
+        frame_unref(variant);
+        return NULL;
+    }
+    variant->event_id = frame->event_id;
+    variant->keep = frame->keep;
+    if (frame->rule.coalesce)
+        variant->rule.coalesce = hash64(&index, sizeof(index), frame->rule.coalesce) | 1;
+    return variant;
+}
+
+struct frame *frame_in_name_space(struct frame *frame, int index, struct slice name)
+{
+    if (!frame->event_length)
+        return frame;
+    for (const struct frame_variant *variant = frame->variants; variant; variant = variant->next)
+        if (variant->index == index)
+            return variant->frame;
+    struct frame_variant *added = malloc(sizeof(*added));
+    if (!added)
+        return NULL;
+    *added = (struct frame_variant){frame->variants, index, make_variant(frame, index, name)};
+    if (!added->frame) {
+        free(added);
+        return NULL;
+    }
+    frame->variants = added;
+    return added->frame;
 }

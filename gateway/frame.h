@@ -15,6 +15,7 @@
 
 #include "../common/slice.h"
 #include "../common/status.h"
+#include "attachments.h"
 #include "ws_frame.h"
 
 enum frame_format { FRAME_SOCKETIO, FRAME_JSON, FRAME_PROTOBUF, FRAME_FORMATS };
@@ -33,6 +34,8 @@ struct frame_rule {
     uint64_t version;
 };
 
+struct frame_variant;
+
 struct frame {
     uint32_t references;
     uint32_t event_length;
@@ -43,7 +46,10 @@ struct frame {
     uint64_t event_id;       /* names the delivery; 0: none */
     uint64_t lane_sequence;  /* where it was published: lane 0: unknown */
     uint32_t lane;
-    bool keep; /* value-svc keeps it until it is told that a socket took it */
+    bool keep;                       /* value-svc keeps it until it is told that a socket took it */
+    struct attachments *attachments; /* owned; NULL: none. Set by the maker, as is the next */
+    bool arguments;                  /* data is the array of several arguments */
+    struct frame_variant *variants;  /* owned: the forms for further namespaces of Socket.IO */
     struct wire *wires[FRAME_FORMATS];
     char text[]; /* event, then data */
 };
@@ -56,6 +62,10 @@ enum status frame_create_event(struct slice event, struct slice data, const stru
 enum status frame_create_message(enum frame_format format, enum ws_opcode opcode, struct slice payload,
                                  struct frame **ret_frame);
 
+/* The same with attachments (NULL: none), which follow as binary messages in the same run of bytes. */
+enum status frame_create_messages(enum frame_format format, enum ws_opcode opcode, struct slice payload,
+                                  const struct attachments *attachments, struct frame **ret_frame);
+
 static inline struct frame *frame_ref(struct frame *frame)
 {
     frame->references++;
@@ -67,6 +77,10 @@ void frame_unref(struct frame *frame);
 
 /* The frame in this format, borrowed; NULL where memory is short or it has no such form. */
 const struct wire *frame_encode(struct frame *frame, enum frame_format format);
+
+/* The frame as it goes to Socket.IO's namespace `name`, the index-th of those configured: borrowed, and made
+ * once; a message is itself. It replaces only waiting ones of its namespace. NULL where memory is short. */
+struct frame *frame_in_name_space(struct frame *frame, int index, struct slice name);
 
 static inline const struct wire *frame_wire(struct frame *frame, enum frame_format format)
 {

@@ -17,16 +17,35 @@
 #include "../common/names.h"
 #include "../common/subject.h"
 #include "../common/wire.h"
+#include "client_frame.h"
 #include "frame.h"
 #include "gateway.h"
 #include "identity.h"
+#include "sio_packet.h"
+
+enum status intake_attachments(struct slice data, size_t count, const ProtobufCBinaryData *list,
+                               struct attachments **ret_attachments)
+{
+    struct attachments attachments = {.count = count};
+    if (count == 0) {
+        *ret_attachments = NULL;
+        return STATUS_OK;
+    }
+    if (count > ATTACHMENTS_MAXIMUM || sio_placeholders_check(data, count) != STATUS_OK)
+        return STATUS_MALFORMED;
+    for (size_t i = 0; i < count; i++)
+        attachments.list[i] = slice_make(list[i].data, list[i].len);
+    return attachments_copy(&attachments, ret_attachments);
+}
 
 enum status intake_make_frame(const Pollen8__OutboundFrame *message, struct frame **ret_frame)
 {
     struct slice event = slice_from_string(message->event);
     struct slice data = slice_make(message->data.data, message->data.len);
     struct frame_rule rule = {0};
-    if (!event_name_valid(event) || !json_valid(data))
+    struct slice inside;
+    if (!event_name_valid(event) || !json_valid(data) ||
+        (message->arguments && client_array_inside(data, &inside) != STATUS_OK))
         return STATUS_MALFORMED;
     if (message->policy == POLLEN8__DELIVERY_POLICY__DELIVERY_LATEST && message->coalesce_key[0]) {
         rule.coalesce = hash64(message->coalesce_key, strlen(message->coalesce_key), 0) | 1;
@@ -35,15 +54,20 @@ enum status intake_make_frame(const Pollen8__OutboundFrame *message, struct fram
     }
     struct frame *frame = NULL;
     enum status status = frame_create_event(event, data, &rule, &frame);
-    if (status == STATUS_OK) {
-        frame->published_at_us = message->published_at_us;
-        frame->event_id = message->event_id;
-        frame->lane = message->lane;
-        frame->lane_sequence = message->lane_sequence;
-        frame->keep = message->policy == POLLEN8__DELIVERY_POLICY__DELIVERY_KEEP;
-        *ret_frame = frame;
+    if (status == STATUS_OK)
+        status = intake_attachments(data, message->n_attachments, message->attachments, &frame->attachments);
+    if (status != STATUS_OK) {
+        frame_unref(frame);
+        return status;
     }
-    return status;
+    frame->arguments = message->arguments;
+    frame->published_at_us = message->published_at_us;
+    frame->event_id = message->event_id;
+    frame->lane = message->lane;
+    frame->lane_sequence = message->lane_sequence;
+    frame->keep = message->policy == POLLEN8__DELIVERY_POLICY__DELIVERY_KEEP;
+    *ret_frame = frame;
+    return STATUS_OK;
 }
 
 static struct delivery *delivery_create(enum room_kind kind, char *const *keys, size_t count)

@@ -11,6 +11,7 @@
 #include "frame.pb-c.h"
 
 #include "../common/bus.h"
+#include "attachments.h"
 #include "mailbox.h"
 #include "progress.h"
 #include "rooms.h"
@@ -45,6 +46,11 @@ void intake_all_frame(void *context, const struct bus_message *message);
 void intake_user_frame(void *context, const struct bus_message *message);
 void intake_lane_mark(void *context, const struct bus_message *message);
 void intake_control(void *context, const struct bus_message *message);
+
+/* An owned copy of what came as attachments of `data`, NULL where there are none. STATUS_MALFORMED where they
+ * and the placeholders in the data do not fit. Any thread. */
+enum status intake_attachments(struct slice data, size_t count, const ProtobufCBinaryData *list,
+                               struct attachments **ret_attachments);
 
 /* The frame an unpacked OutboundFrame describes; for snapshots too. Any thread. STATUS_MALFORMED. */
 enum status intake_make_frame(const Pollen8__OutboundFrame *message, struct frame **ret_frame);

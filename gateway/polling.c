@@ -19,6 +19,7 @@
 #include "gateway.h"
 #include "handshake.h"
 #include "session.h"
+#include "session_rare.h"
 #include "sid.h"
 
 #define BODY_FRAMES_BYTES 60000 /* of queued frames in one answer; one frame may be longer */
@@ -346,9 +347,10 @@ enum status polling_open(struct gateway *gateway, struct handshake_token *token,
     polling->session = session;
     polling->timer.fire = upgrade_timer;
     sid_make_key((uint32_t)(session->handle & UINT32_MAX), polling->sid);
-    session->token = *token;
-    session->token_status = (uint8_t)token_status;
-    *token = (struct handshake_token){0};
+    if (session_rare_keep_token(session, token, token_status) != STATUS_OK) {
+        session_close(gateway, session, CAUSE_MEMORY);
+        return STATUS_NO_MEMORY;
+    }
     engineio_send_open(gateway, session, polling->sid, true);
     *ret_session = session;
     return STATUS_OK;

@@ -24,6 +24,7 @@
 #include "gateway.h"
 #include "identity.h"
 #include "intake.h"
+#include "name_space.h"
 #include "reader.h"
 #include "sender.h"
 #include "session.h"
@@ -46,6 +47,8 @@ struct request {
     struct frame *snapshot;    /* REQUEST_SNAPSHOT; NULL: there is none */
     char *text;                /* owned: data of an event's answer, or the refusal's sentence */
     size_t text_length;
+    struct attachments *attachments; /* owned: of that data; NULL: none */
+    bool arguments;                  /* that data is a list of arguments */
     /* what the client sent */
     char event[EVENT_NAME_MAXIMUM_BYTES + 1];
     uint16_t id_length;
@@ -57,6 +60,7 @@ static void request_free(struct request *request)
     identity_unref(request->identity);
     frame_unref(request->snapshot);
     free(request->text);
+    free(request->attachments);
     free(request);
 }
 
@@ -94,15 +98,22 @@ static enum status take_reply(struct request *request, const ProtobufCMessage *u
         return STATUS_OK;
     }
     size_t length = reply->result_case == POLLEN8__FRAME_REPLY__RESULT_DATA ? reply->data.len : 0;
+    struct slice data = slice_make(reply->data.data, length);
+    struct slice inside;
     if (length == 0)
         return STATUS_OK;
-    if (!json_valid(slice_make(reply->data.data, length)))
+    if (!json_valid(data) || (reply->arguments && client_array_inside(data, &inside) != STATUS_OK))
         return STATUS_MALFORMED;
+    enum status status =
+        intake_attachments(data, reply->n_attachments, reply->attachments, &request->attachments);
+    if (status != STATUS_OK)
+        return status;
     request->text = malloc(length);
     if (!request->text)
         return STATUS_NO_MEMORY;
     memcpy(request->text, reply->data.data, length);
     request->text_length = length;
+    request->arguments = reply->arguments;
     return STATUS_OK;
 }
 
@@ -193,15 +204,35 @@ static enum status send_request(struct gateway *gateway, struct session *session
     return STATUS_OK;
 }
 
+/* The library never writes through these when it packs. */
+static ProtobufCBinaryData borrow(struct slice bytes)
+{
+    return (ProtobufCBinaryData){.len = bytes.length, .data = (uint8_t *)(uintptr_t)bytes.data};
+}
+
+static enum status make_array(struct buf *buf, struct slice inside)
+{
+    buf_init(buf, inside.length + 2);
+    enum status status = buf_reserve(buf, inside.length + 2);
+    if (status == STATUS_OK)
+        status = buf_append_char(buf, '[');
+    if (status == STATUS_OK)
+        status = buf_append(buf, inside.data, inside.length);
+    return status ? status : buf_append_char(buf, ']');
+}
+
 enum status relay_verify(struct gateway *gateway, struct session *session,
-                         const struct handshake_token *token, struct slice id)
+                         const struct handshake_token *token, struct slice auth, struct slice id)
 {
     Pollen8__VerifyRequest message = POLLEN8__VERIFY_REQUEST__INIT;
     uint32_t timeout_ms = (uint32_t)gateway->settings->auth_timeout;
     struct request *request = request_create(gateway, session, REQUEST_VERIFY, id);
     if (!request)
         return STATUS_NO_MEMORY;
-    message.token = token->text;
+    if (token->text)
+        message.token = token->text;
+    if (gateway->settings->auth_payload == AUTH_PAYLOAD_WHOLE)
+        message.auth = borrow(auth);
     message.deadline_ms = timeout_ms;
     return send_request(gateway, session, request, SUBJECT_AUTH_VERIFY, &message.base, timeout_ms);
 }
@@ -211,7 +242,8 @@ enum status relay_event(struct gateway *gateway, struct session *session, const 
     Pollen8__InboundFrame message = POLLEN8__INBOUND_FRAME__INIT;
     char subject[SUBJECT_SIZE];
     uint32_t timeout_ms = (uint32_t)gateway->settings->request_timeout;
-    struct slice data = frame->data.length ? frame->data : SLICE_LITERAL("{}");
+    struct buf array = {0};
+    ProtobufCBinaryData attachments[ATTACHMENTS_MAXIMUM];
     if (subject_make(subject, SUBJECT_IN, client_frame_event(frame)) != STATUS_OK)
         return STATUS_UNKNOWN_EVENT;
     struct request *request = request_create(gateway, session, REQUEST_EVENT, frame->id);
@@ -219,12 +251,26 @@ enum status relay_event(struct gateway *gateway, struct session *session, const 
         return STATUS_NO_MEMORY;
     memcpy(request->event, frame->event, sizeof(request->event));
     message.event = request->event;
-    message.data.data = (uint8_t *)(uintptr_t)data.data;
-    message.data.len = data.length;
+    message.data = borrow(frame->data.length ? frame->data : SLICE_LITERAL("{}"));
+    if (frame->arguments) {
+        if (make_array(&array, frame->data) != STATUS_OK) {
+            request_free(request);
+            return STATUS_NO_MEMORY;
+        }
+        message.data = borrow(buf_slice(&array));
+        message.arguments = true;
+    }
+    message.n_attachments = attachments_count(frame->attachments);
+    message.attachments = attachments;
+    for (size_t i = 0; i < message.n_attachments; i++)
+        attachments[i] = borrow(frame->attachments->list[i]);
+    message.name_space = (char *)(uintptr_t)name_space_text(session);
     message.identity = &session->identity->message;
     message.session = session->id;
     message.deadline_ms = timeout_ms;
-    return send_request(gateway, session, request, subject, &message.base, timeout_ms);
+    enum status status = send_request(gateway, session, request, subject, &message.base, timeout_ms);
+    buf_done(&array);
+    return status;
 }
 
 enum status relay_snapshot(struct gateway *gateway, struct session *session)
@@ -265,7 +311,10 @@ static enum status refusal_of(const struct session *session, const struct reques
 static struct client_result result_of(const struct session *session, const struct request *request)
 {
     struct slice text = slice_make(request->text, request->text_length);
-    struct client_result result = {.status = STATUS_OK, .data = text};
+    struct client_result result = {.status = STATUS_OK,
+                                   .data = text,
+                                   .attachments = request->attachments,
+                                   .arguments = request->arguments};
     if (request->status != STATUS_OK)
         result = (struct client_result){.status = refusal_of(session, request),
                                         .message = text,

@@ -20,7 +20,7 @@ struct client_frame;
 
 /* STATUS_FULL: too much is in flight; STATUS_NO_MEMORY. The token stays the caller's. */
 enum status relay_verify(struct gateway *gateway, struct session *session,
-                         const struct handshake_token *token, struct slice id);
+                         const struct handshake_token *token, struct slice auth, struct slice id);
 
 /* To pollen8.in.<event>. The answer goes to the client. */
 enum status relay_event(struct gateway *gateway, struct session *session, const struct client_frame *frame);

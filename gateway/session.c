@@ -17,7 +17,9 @@
 #include "gateway.h"
 #include "identity.h"
 #include "membership.h"
+#include "name_space.h"
 #include "relay.h"
+#include "session_rare.h"
 #include "sessions.h"
 #include "users.h"
 
@@ -177,10 +179,10 @@ struct session *session_create(struct gateway *gateway, const struct transport_o
 }
 
 void session_authenticate(struct gateway *gateway, struct session *session, struct handshake_token *token,
-                          struct slice id)
+                          struct slice auth, struct slice id)
 {
     move(session, SESSION_AUTHENTICATING);
-    enum status status = relay_verify(gateway, session, token, id);
+    enum status status = relay_verify(gateway, session, token, auth, id);
     handshake_token_wipe(token);
     if (status == STATUS_OK)
         return;
@@ -273,8 +275,8 @@ enum status session_replace_identity(struct gateway *gateway, struct session *se
     return status;
 }
 
-static void end(struct gateway *gateway, struct session *session, const char *label, uint16_t code,
-                const char *text)
+void session_close_coded(struct gateway *gateway, struct session *session, const char *label, uint16_t code,
+                         const char *text)
 {
     if (session->state == SESSION_CLOSING)
         return;
@@ -287,6 +289,8 @@ static void end(struct gateway *gateway, struct session *session, const char *la
     if (session->transport)
         session->ops->close(gateway, session, code, text);
     session->transport = NULL;
+    if (session->rare)
+        name_spaces_close(gateway, session);
     sessions_remove(gateway->sessions, session);
 }
 
@@ -299,20 +303,21 @@ void session_close(struct gateway *gateway, struct session *session, enum sessio
                               LOG_S("session", session->id), LOG_U("waiting", session->outq.bytes));
         outq_clear(&session->outq);
     }
-    end(gateway, session, causes[cause].label, causes[cause].code, text);
+    session_close_coded(gateway, session, causes[cause].label, causes[cause].code, text);
 }
 
 void session_close_status(struct gateway *gateway, struct session *session, enum status status)
 {
     unsigned code = status_close_code(status);
-    end(gateway, session, status_code(status), (uint16_t)(code ? code : 1011), status_code(status));
+    session_close_coded(gateway, session, status_code(status), (uint16_t)(code ? code : 1011),
+                        status_code(status));
 }
 
 void session_destroy(struct gateway *gateway, struct session *session)
 {
     (void)gateway;
     outq_clear(&session->outq);
-    handshake_token_wipe(&session->token);
+    session_rare_done(session);
     free(session);
 }
 
@@ -379,17 +384,23 @@ void session_send(struct gateway *gateway, struct session *session, struct frame
         session_close(gateway, session, status == STATUS_FULL ? CAUSE_SLOW : CAUSE_MEMORY);
 }
 
-void session_send_message(struct gateway *gateway, struct session *session, struct slice payload)
+void session_send_messages(struct gateway *gateway, struct session *session, struct slice payload,
+                           const struct attachments *attachments)
 {
     struct frame *frame = NULL;
     enum frame_format format = (enum frame_format)session->format;
     enum ws_opcode opcode = format == FRAME_PROTOBUF ? WS_BINARY : WS_TEXT;
-    if (frame_create_message(format, opcode, payload, &frame) != STATUS_OK) {
+    if (frame_create_messages(format, opcode, payload, attachments, &frame) != STATUS_OK) {
         session_close(gateway, session, CAUSE_MEMORY);
         return;
     }
     session_send(gateway, session, frame);
     frame_unref(frame);
+}
+
+void session_send_message(struct gateway *gateway, struct session *session, struct slice payload)
+{
+    session_send_messages(gateway, session, payload, NULL);
 }
 
 void session_change_transport(struct gateway *gateway, struct session *session,

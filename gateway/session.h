@@ -46,6 +46,7 @@ struct session_version {
 #define SESSION_VERSIONS_MAXIMUM 16
 
 struct identity;
+struct session_rare;
 
 struct session {
     const struct transport_ops *ops;
@@ -59,22 +60,19 @@ struct session {
     uint8_t membership_count;
     uint8_t snapshots_left;
     bool awaiting_pong;
-    uint8_t
-        token_status; /* why the token of the upgrade cannot be used; STATUS_OK: it can, or there is none */
     uint16_t in_flight;
     uint16_t refused_in_a_row;
     uint8_t version_count;
-    uint8_t attachments_left; /* of a Socket.IO packet: the binary messages that belong to it */
     struct outq outq;
     struct identity *identity;        /* owned reference; OPEN only */
     struct session_version version;   /* the first key */
     struct session_version *versions; /* owned; further keys */
     struct token_bucket events;
-    struct handshake_token token; /* of the upgrade, until it is used */
-    uint64_t deadline_ms;     /* CONNECTED, AUTHENTICATING: by then it must be open; OPEN: expiry; 0: none */
-    uint64_t snapshot_ms;     /* the next request for a snapshot; 0: none */
-    uint64_t write_ms;        /* by then a stuck socket must have taken something; 0: nothing is stuck */
-    struct wheel_timer timer; /* the earliest of the three above */
+    struct session_rare *rare; /* owned: what few sessions have; NULL: nothing of it */
+    uint64_t deadline_ms;      /* CONNECTED, AUTHENTICATING: by then it must be open; OPEN: expiry; 0: none */
+    uint64_t snapshot_ms;      /* the next request for a snapshot; 0: none */
+    uint64_t write_ms;         /* by then a stuck socket must have taken something; 0: nothing is stuck */
+    struct wheel_timer timer;  /* the earliest of the three above */
     struct wheel_timer heartbeat;
     struct session *next_dead;
     char id[SESSION_ID_SIZE];
@@ -114,10 +112,11 @@ bool session_may_move(enum session_state from, enum session_state to);
 bool session_is_member(const struct session *session);
 bool session_may_emit(const struct session *session);
 
-/* Asks auth-svc about a token (taken and wiped). `id`: the client's id for this message, may be empty. The
- * answer comes through ops->opened or ops->refused. */
+/* Asks auth-svc about a token (taken and wiped). `auth`: the JSON it came with, passed on where the setting
+ * says so. `id`: the client's id for this message, may be empty. The answer comes through ops->opened or
+ * ops->refused. */
 void session_authenticate(struct gateway *gateway, struct session *session, struct handshake_token *token,
-                          struct slice id);
+                          struct slice auth, struct slice id);
 
 /* AUTHENTICATING -> OPEN, or CONNECTED after a refusal. Takes the reference to the identity. */
 enum status session_open(struct gateway *gateway, struct session *session, struct identity *identity);
@@ -134,8 +133,11 @@ enum status session_replace_identity(struct gateway *gateway, struct session *se
  * session where the queue is full. */
 void session_send(struct gateway *gateway, struct session *session, struct frame *frame);
 
-/* Queues a message of the session's own format; the bytes are copied. */
+/* Queues a message of the session's own format; the bytes are copied. Attachments (may be NULL) follow it as
+ * binary messages. */
 void session_send_message(struct gateway *gateway, struct session *session, struct slice payload);
+void session_send_messages(struct gateway *gateway, struct session *session, struct slice payload,
+                           const struct attachments *attachments);
 
 /* A binary message of FRAME_SOCKETIO; the bytes are copied. */
 void session_send_binary(struct gateway *gateway, struct session *session, struct slice bytes);
@@ -147,6 +149,9 @@ void session_change_transport(struct gateway *gateway, struct session *session,
 void session_close(struct gateway *gateway, struct session *session, enum session_cause cause);
 /* With a refusal's close code and name. */
 void session_close_status(struct gateway *gateway, struct session *session, enum status status);
+/* With a label for the metric, and code and text as in transport.h. */
+void session_close_coded(struct gateway *gateway, struct session *session, const char *label, uint16_t code,
+                         const char *text);
 
 /* Whether its heartbeat has been unanswered for too long; it is closed then. For requests that come before
  * the timer has fired. */

@@ -185,11 +185,12 @@ bool sessions_dirty(const struct sessions *sessions)
 void sessions_flush(struct gateway *gateway)
 {
     struct sessions *sessions = gateway->sessions;
-    size_t count = sessions->dirty_count;
-    for (size_t i = 0; i < count; i++) {
+    /* One that is flushed may make another dirty: that of a further namespace its carrier. */
+    for (size_t i = 0; i < sessions->dirty_count; i++) {
         struct session *session = sessions->dirty[i];
         if (!session)
             continue;
+        sessions->dirty[i] = NULL;
         session->dirty = 0;
         session->ops->flush(gateway, session);
     }

@@ -20,6 +20,8 @@ struct settings {
 #undef SETTING
 };
 
+enum auth_payload { AUTH_PAYLOAD_TOKEN, AUTH_PAYLOAD_WHOLE }; /* the choices of AUTH_PAYLOAD */
+
 /* Reads the environment and the command line; ends the process as config_load says, also where settings
  * contradict each other. */
 void settings_load(struct settings *settings, int argc, char **argv);

@@ -169,21 +169,22 @@ static enum status read_name(struct json_scan_walk *walk, struct client_frame *f
     return STATUS_INVALID_PAYLOAD;
 }
 
-/* The second element, which is the data, and that there is no third. */
-static enum status read_argument(struct json_scan_walk *walk, struct client_frame *frame,
-                                 struct client_reason *reason)
+/* What follows the name: nothing, the data, or several arguments. */
+static enum status read_arguments(struct json_scan_walk *walk, struct client_frame *frame,
+                                  struct client_reason *reason)
 {
+    enum status status = STATUS_OK;
     struct slice value;
-    enum status status;
+    size_t count = 0;
 
-    if (json_scan_walk_next(walk, NULL, &frame->data) != STATUS_OK)
-        return STATUS_OK;
-    if (json_scan_walk_next(walk, NULL, &value) == STATUS_OK) {
-        client_reason_set(reason, "an event takes one argument");
-        status = STATUS_INVALID_PAYLOAD;
-    } else {
-        status = client_data_check(frame->data, reason);
+    while (status == STATUS_OK && json_scan_walk_next(walk, NULL, &value) == STATUS_OK) {
+        if (count++ == 0)
+            frame->data = value;
+        else
+            frame->data.length = (size_t)(value.data + value.length - frame->data.data);
+        status = client_data_check(value, reason);
     }
+    frame->arguments = count > 1;
     return status;
 }
 
@@ -198,11 +199,7 @@ enum status sio_event_decode(const struct sio_packet *packet, struct client_fram
         return STATUS_MALFORMED;
     status = read_name(&walk, &frame, reason);
     if (status == STATUS_OK)
-        status = read_argument(&walk, &frame, reason);
-    if (status == STATUS_OK && packet->attachments > 0) {
-        client_reason_set(reason, "data is JSON: binary attachments are not taken");
-        status = STATUS_INVALID_PAYLOAD;
-    }
+        status = read_arguments(&walk, &frame, reason);
     if (status != STATUS_OK)
         frame = (struct client_frame){.id = packet->ack_text};
     if (status == STATUS_OK || status == STATUS_INVALID_PAYLOAD)
@@ -249,12 +246,12 @@ static const char *skip_string(const char *at, const char *end)
     return at;
 }
 
-enum status sio_placeholders_check(const struct sio_packet *packet)
+enum status sio_placeholders_check(struct slice json, size_t attachments)
 {
-    const char *end = packet->payload.data + packet->payload.length;
+    const char *end = json.data + json.length;
     unsigned seen = 0; /* one bit a placeholder */
 
-    for (const char *at = packet->payload.data; at < end; at++) {
+    for (const char *at = json.data; at < end; at++) {
         unsigned number = 0;
         enum status status = STATUS_NOT_FOUND;
 
@@ -264,22 +261,41 @@ enum status sio_placeholders_check(const struct sio_packet *packet)
             status = read_placeholder(slice_make(at, (size_t)(end - at)), &number);
         if (status == STATUS_NOT_FOUND)
             continue;
-        if (status != STATUS_OK || number >= packet->attachments || (seen & (1U << number)))
+        if (status != STATUS_OK || number >= attachments || (seen & (1U << number)))
             return STATUS_MALFORMED;
         seen |= 1U << number;
     }
-    return seen == (1U << packet->attachments) - 1 ? STATUS_OK : STATUS_MALFORMED;
+    return seen == (1U << attachments) - 1 ? STATUS_OK : STATUS_MALFORMED;
 }
 
 /* ---- encoding ---- */
 
-static void append_head(struct append *out, enum sio_type type, struct slice name_space)
+static void append_name_space(struct append *out, struct slice name_space)
 {
-    append_number(out, (uint64_t)type);
     if (name_space.length == 0 || slice_equal_string(name_space, "/"))
         return;
     append_slice(out, name_space);
     append_text(out, ",");
+}
+
+static void append_head(struct append *out, enum sio_type type, struct slice name_space)
+{
+    append_number(out, (uint64_t)type);
+    append_name_space(out, name_space);
+}
+
+/* Of EVENT and ACK, which are of another type where attachments follow. */
+static void append_binary_head(struct append *out, enum sio_type type, size_t attachments,
+                               struct slice name_space)
+{
+    if (attachments == 0) {
+        append_head(out, type, name_space);
+        return;
+    }
+    append_number(out, type == SIO_EVENT ? SIO_BINARY_EVENT : SIO_BINARY_ACK);
+    append_number(out, attachments);
+    append_text(out, "-");
+    append_name_space(out, name_space);
 }
 
 enum status sio_connect_append(struct buf *buf, struct slice name_space, struct slice sid, struct slice pid)
@@ -328,23 +344,25 @@ enum status sio_disconnect_append(struct buf *buf, struct slice name_space)
     return append_end(&out);
 }
 
-enum status sio_event_append(struct buf *buf, struct slice name_space, const uint64_t *ack_id,
-                             struct slice event, struct slice data, struct slice offset)
+enum status sio_event_append(struct buf *buf, struct slice name_space, const struct client_event *event)
 {
     struct append out = append_start(buf);
+    struct slice arguments = event->data;
 
-    append_head(&out, SIO_EVENT, name_space);
-    if (ack_id)
-        append_number(&out, *ack_id);
+    if (event->arguments)
+        append_status(&out, client_array_inside(event->data, &arguments));
+    append_binary_head(&out, SIO_EVENT, attachments_count(event->attachments), name_space);
+    if (event->ask)
+        append_number(&out, event->ask);
     append_text(&out, "[");
-    append_json_string(&out, event);
-    if (data.length > 0) {
+    append_json_string(&out, event->event);
+    if (arguments.length > 0) {
         append_text(&out, ",");
-        append_slice(&out, data);
+        append_slice(&out, arguments);
     }
-    if (offset.length > 0) {
+    if (event->offset.length > 0) {
         append_text(&out, ",");
-        append_json_string(&out, offset);
+        append_json_string(&out, event->offset);
     }
     append_text(&out, "]");
     return append_end(&out);
@@ -354,11 +372,19 @@ enum status sio_ack_append(struct buf *buf, struct slice name_space, struct slic
                            const struct client_result *result)
 {
     struct append out = append_start(buf);
+    bool arguments = result->status == STATUS_OK && result->arguments;
+    struct slice inside = {0};
 
-    append_head(&out, SIO_ACK, name_space);
+    append_binary_head(&out, SIO_ACK,
+                       result->status == STATUS_OK ? attachments_count(result->attachments) : 0, name_space);
     append_slice(&out, ack_text);
     append_text(&out, "[");
-    append_status(&out, client_result_append(buf, result));
+    if (arguments) {
+        append_status(&out, client_array_inside(result->data, &inside));
+        append_slice(&out, inside);
+    } else {
+        append_status(&out, client_result_append(buf, result));
+    }
     append_text(&out, "]");
     return append_end(&out);
 }

@@ -48,9 +48,10 @@ struct sio_packet {
  * refuse. */
 enum status sio_packet_decode(struct slice text, struct sio_packet *ret_packet);
 
-/* The event of an EVENT packet in the form all transports share: one argument or none becomes the data.
+/* The event of an EVENT packet in the form all transports share: one argument becomes the data, none no data,
+ * several become `arguments`. Attachments are the caller's to add.
  *   STATUS_MALFORMED       the first element is no string or a reserved name: close the transport
- *   STATUS_INVALID_PAYLOAD bad event name, several arguments, data refused; `reason` is set
+ *   STATUS_INVALID_PAYLOAD bad event name, data refused; `reason` is set
  * On STATUS_INVALID_PAYLOAD ret_frame->id is set all the same, so that the ack can carry the refusal; the
  * rest of the frame is empty. */
 enum status sio_event_decode(const struct sio_packet *packet, struct client_frame *ret_frame,
@@ -60,9 +61,9 @@ enum status sio_event_decode(const struct sio_packet *packet, struct client_fram
  * disconnecting, newListener, removeListener. */
 bool sio_event_reserved(struct slice name);
 
-/* Checks a binary packet's payload: it holds exactly `attachments` objects {"_placeholder":true,"num":n} and
- * every n in 0..attachments-1 once. STATUS_MALFORMED else. Putting the parts together is not done here. */
-enum status sio_placeholders_check(const struct sio_packet *packet);
+/* Checks JSON text that comes with attachments: it holds exactly that many objects
+ * {"_placeholder":true,"num":n} and every n in 0..attachments-1 once. STATUS_MALFORMED else. */
+enum status sio_placeholders_check(struct slice json, size_t attachments);
 
 /* 0{"sid":"..."} with "pid" where it is not empty. Every encoder writes the namespace unless it is "/". */
 enum status sio_connect_append(struct buf *buf, struct slice name_space, struct slice sid, struct slice pid);
@@ -76,12 +77,11 @@ enum status sio_invalid_namespace_append(struct buf *buf, struct slice name_spac
 
 enum status sio_disconnect_append(struct buf *buf, struct slice name_space);
 
-/* 2[<ack id>]["event",data,"offset"]; `data` is JSON text (empty: no argument), `offset` plain text (empty:
- * none). ack_id NULL: no ack is asked for. */
-enum status sio_event_append(struct buf *buf, struct slice name_space, const uint64_t *ack_id,
-                             struct slice event, struct slice data, struct slice offset);
+/* 2[<ack id>]["event",data,"offset"], or 5<n>-... where there are attachments, which follow as n binary
+ * messages. STATUS_MALFORMED where the arguments are no array. */
+enum status sio_event_append(struct buf *buf, struct slice name_space, const struct client_event *event);
 
-/* 3<id>[{"ok":...}]; `ack_text` is the frame's id. */
+/* 3<id>[{"ok":...}], or 6<n>-... likewise; `ack_text` is the frame's id. */
 enum status sio_ack_append(struct buf *buf, struct slice name_space, struct slice ack_text,
                            const struct client_result *result);
 

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * message -> Socket.IO packet -> CONNECT: token and verification · EVENT: ingress · DISCONNECT: the session
- * leaves, the transport stays.
+ * message (and the binary ones that belong to it) -> Socket.IO packet -> the session of its namespace ->
+ * CONNECT: token and verification · EVENT: ingress · DISCONNECT: the session leaves, the transport stays.
  */
 #include "socketio.h"
 
 #include "eio_packet.h"
 #include "gateway.h"
 #include "handshake.h"
+#include "identity.h"
 #include "ingress.h"
+#include "name_space.h"
 #include "session.h"
+#include "session_rare.h"
+#include "sio_assembly.h"
 #include "sio_packet.h"
 
 #define PACKET_MAXIMUM   4096
-#define CONNECTS_MAXIMUM 16 /* tries to get in, for one transport */
+#define CONNECTS_MAXIMUM 16 /* tries to get in, for one transport, without any success */
 
 typedef enum status append_fn(struct buf *buf, const void *context);
 
@@ -36,13 +40,19 @@ static void send_packet(struct gateway *gateway, struct session *session, append
 static enum status append_connect(struct buf *buf, const void *context)
 {
     const struct session *session = context;
-    return sio_connect_append(buf, SIO_ROOT, slice_from_string(session->id), (struct slice){0});
+    return sio_connect_append(buf, name_space_of(session), slice_from_string(session->id), (struct slice){0});
 }
+
+struct refusal {
+    const struct session *session;
+    const struct client_result *result;
+};
 
 static enum status append_connect_error(struct buf *buf, const void *context)
 {
-    const struct client_result *result = context;
-    return sio_connect_error_append(buf, SIO_ROOT, result->status, result->message);
+    const struct refusal *refusal = context;
+    return sio_connect_error_append(buf, name_space_of(refusal->session), refusal->result->status,
+                                    refusal->result->message);
 }
 
 static enum status append_invalid_namespace(struct buf *buf, const void *context)
@@ -55,37 +65,57 @@ static enum status append_invalid_namespace(struct buf *buf, const void *context
 void socketio_opened(struct gateway *gateway, struct session *session, struct slice id)
 {
     (void)id;
+    name_space_joined(gateway, session);
     send_packet(gateway, session, append_connect, session);
 }
 
 void socketio_refused(struct gateway *gateway, struct session *session, struct slice id,
                       const struct client_result *result)
 {
+    const struct refusal refusal = {session, result};
     (void)id;
-    if (status_final(result->status))
-        send_packet(gateway, session, append_connect_error, result);
-    else
+    if (!status_final(result->status)) {
         session_close_status(gateway, session, result->status);
-}
-
-/* ---- Socket.IO ---------------------------------------------------------------------------------------- */
-
-static void on_connect(struct gateway *gateway, struct session *session, const struct sio_packet *packet)
-{
-    struct handshake_token token = {0};
-    if (session->state != SESSION_CONNECTED) {
-        session_close(gateway, session, CAUSE_PROTOCOL);
         return;
     }
+    send_packet(gateway, session, append_connect_error, &refusal);
+    if (name_space_carrier(session) != session)
+        session_close(gateway, session, CAUSE_CLIENT); /* the transport, and "/", stay */
+}
+
+/* ---- CONNECT ------------------------------------------------------------------------------------------ */
+
+/* The token of header or query: for one session alone where there is one namespace. */
+static enum status token_of_upgrade(const struct gateway *gateway, struct session *carrier,
+                                    struct handshake_token *ret_token)
+{
+    struct session_rare *rare = carrier->rare;
+    if (!rare || (!rare->token.text && !rare->token_status))
+        return STATUS_NOT_FOUND;
+    enum status status = rare->token_status;
+    bool keep = gateway->settings->name_spaces && gateway->settings->name_spaces[0];
+    if (keep)
+        return rare->token.text
+                   ? handshake_token_from_value(slice_make(rare->token.text, rare->token.length), ret_token)
+                   : status;
+    *ret_token = rare->token;
+    rare->token = (struct handshake_token){0};
+    rare->token_status = STATUS_OK;
+    session_rare_trim(carrier);
+    return status;
+}
+
+static void authenticate(struct gateway *gateway, struct session *carrier, struct session *session,
+                         const struct sio_packet *packet)
+{
+    struct handshake_token token = {0};
     enum status status = handshake_token_from_auth(packet->payload, &token);
-    if (status == STATUS_NOT_FOUND && (session->token.text || session->token_status)) {
-        token = session->token;
-        status = (enum status)session->token_status;
-        session->token = (struct handshake_token){0};
-        session->token_status = STATUS_OK;
-    }
+    if (status == STATUS_NOT_FOUND)
+        status = token_of_upgrade(gateway, carrier, &token);
+    if (status == STATUS_NOT_FOUND && gateway->settings->auth_payload == AUTH_PAYLOAD_WHOLE)
+        status = STATUS_OK;
     if (status == STATUS_OK) {
-        session_authenticate(gateway, session, &token, (struct slice){0});
+        session_authenticate(gateway, session, &token, packet->payload, (struct slice){0});
         return;
     }
     struct client_result result = {.status = status == STATUS_NOT_FOUND ? STATUS_AUTH_REQUIRED : status};
@@ -95,11 +125,54 @@ static void on_connect(struct gateway *gateway, struct session *session, const s
     socketio_refused(gateway, session, (struct slice){0}, &result);
 }
 
-static void on_event(struct gateway *gateway, struct session *session, const struct sio_packet *packet)
+static void on_connect_further(struct gateway *gateway, struct session *carrier,
+                               const struct sio_packet *packet)
+{
+    struct session *session = NULL;
+    int index = name_space_index(gateway->settings->name_spaces, packet->name_space);
+    if (index < 0)
+        send_packet(gateway, carrier, append_invalid_namespace, &packet->name_space);
+    else if (name_space_find(carrier, packet->name_space))
+        session_close(gateway, carrier, CAUSE_PROTOCOL);
+    else if (sessions_count(gateway->sessions) >= (size_t)gateway->settings->max_sessions)
+        session_close_status(gateway, carrier, STATUS_UNAVAILABLE);
+    else if (name_space_open(gateway, carrier, index, packet->name_space, &session) != STATUS_OK)
+        session_close(gateway, carrier, CAUSE_MEMORY);
+    else
+        authenticate(gateway, carrier, session, packet);
+}
+
+/* Verifications cost auth-svc something: a client gets in, or has few tries; one that is in pays for further
+ * ones as for events. */
+static bool may_connect(struct gateway *gateway, struct session *carrier)
+{
+    if (carrier->state != SESSION_OPEN)
+        return carrier->refused_in_a_row++ < CONNECTS_MAXIMUM;
+    return carrier->identity->unlimited ||
+           token_bucket_take(&carrier->events, &gateway->event_rule, gateway->now_ms, NULL) == STATUS_OK;
+}
+
+static void on_connect(struct gateway *gateway, struct session *carrier, const struct sio_packet *packet)
+{
+    if (!may_connect(gateway, carrier))
+        session_close_status(gateway, carrier, STATUS_RATE_LIMITED);
+    else if (!slice_equal(packet->name_space, SIO_ROOT))
+        on_connect_further(gateway, carrier, packet);
+    else if (carrier->state == SESSION_CONNECTED)
+        authenticate(gateway, carrier, carrier, packet);
+    else
+        session_close(gateway, carrier, CAUSE_PROTOCOL);
+}
+
+/* ---- other packets ------------------------------------------------------------------------------------ */
+
+static void on_event(struct gateway *gateway, struct session *session, const struct sio_packet *packet,
+                     const struct attachments *attachments)
 {
     struct client_frame frame;
     struct client_reason reason = {{0}};
     enum status status = sio_event_decode(packet, &frame, &reason);
+    frame.attachments = attachments;
     if (status == STATUS_OK)
         ingress_frame(gateway, session, &frame);
     else if (status == STATUS_INVALID_PAYLOAD)
@@ -108,57 +181,89 @@ static void on_event(struct gateway *gateway, struct session *session, const str
         session_close(gateway, session, status == STATUS_NO_MEMORY ? CAUSE_MEMORY : CAUSE_PROTOCOL);
 }
 
-/* Binary attachments are not taken: the event is refused and its attachments are passed over. */
-static void on_binary_event(struct gateway *gateway, struct session *session, const struct sio_packet *packet)
+static void on_disconnect(struct gateway *gateway, struct session *session)
 {
-    struct client_reason reason = {{0}};
-    session->attachments_left = (uint8_t)packet->attachments;
-    client_reason_set(&reason, "binary data is not supported");
-    ingress_malformed(gateway, session, packet->has_ack ? packet->ack_text : (struct slice){0},
-                      STATUS_INVALID_PAYLOAD, &reason);
+    if (name_space_carrier(session) != session)
+        session_close(gateway, session, CAUSE_CLIENT);
+    else
+        session_leave(
+            gateway, session,
+            name_space_any(session) ? 0 : gateway->now_ms + (uint64_t)gateway->settings->connect_timeout);
 }
 
-static void on_member_packet(struct gateway *gateway, struct session *session,
-                             const struct sio_packet *packet)
+/* `attachments`: NULL where the packet has none. */
+static void on_packet(struct gateway *gateway, struct session *carrier, const struct sio_packet *packet,
+                      const struct attachments *attachments)
 {
-    switch (packet->type) {
-    case SIO_EVENT: on_event(gateway, session, packet); break;
-    case SIO_BINARY_EVENT: on_binary_event(gateway, session, packet); break;
-    case SIO_BINARY_ACK: session->attachments_left = (uint8_t)packet->attachments; break;
-    case SIO_ACK: break; /* nobody asked for one yet */
-    case SIO_DISCONNECT:
-        session_leave(gateway, session, gateway->now_ms + (uint64_t)gateway->settings->connect_timeout);
-        break;
-    default: session_close(gateway, session, CAUSE_PROTOCOL); break;
-    }
-}
-
-void socketio_text(struct gateway *gateway, struct session *session, struct slice text)
-{
-    struct sio_packet packet;
-    if (sio_packet_decode(text, &packet) != STATUS_OK) {
-        session_close(gateway, session, CAUSE_PROTOCOL);
+    if (packet->type == SIO_CONNECT) {
+        on_connect(gateway, carrier, packet);
         return;
     }
-    bool root = slice_equal_string(packet.name_space, "/");
-    if (packet.type == SIO_CONNECT && session->state != SESSION_OPEN &&
-        session->refused_in_a_row++ >= CONNECTS_MAXIMUM)
-        session_close_status(gateway, session, STATUS_RATE_LIMITED);
-    else if (packet.type == SIO_CONNECT && !root)
-        send_packet(gateway, session, append_invalid_namespace, &packet.name_space);
-    else if (packet.type == SIO_CONNECT)
-        on_connect(gateway, session, &packet);
-    else if (root && session->state == SESSION_OPEN)
-        on_member_packet(gateway, session, &packet);
-    else
-        session_close(gateway, session, CAUSE_PROTOCOL);
+    struct session *session = name_space_find(carrier, packet->name_space);
+    if (!session || session->state != SESSION_OPEN) {
+        session_close(gateway, carrier, CAUSE_PROTOCOL);
+        return;
+    }
+    switch (packet->type) {
+    case SIO_EVENT:
+    case SIO_BINARY_EVENT: on_event(gateway, session, packet, attachments); break;
+    case SIO_ACK:
+    case SIO_BINARY_ACK: break; /* nobody asked for one yet */
+    case SIO_DISCONNECT: on_disconnect(gateway, session); break;
+    default: session_close(gateway, carrier, CAUSE_PROTOCOL); break;
+    }
 }
 
-void socketio_binary(struct gateway *gateway, struct session *session, struct slice bytes)
+/* ---- messages ----------------------------------------------------------------------------------------- */
+
+static void begin_assembly(struct gateway *gateway, struct session *carrier, struct slice text,
+                           const struct sio_packet *packet)
 {
-    (void)bytes;
-    if (session->attachments_left)
-        session->attachments_left--;
+    struct session_rare *rare = NULL;
+    enum status status = sio_placeholders_check(packet->payload, packet->attachments);
+    if (status == STATUS_OK)
+        rare = session_rare(carrier);
+    if (status == STATUS_OK)
+        status = rare ? sio_assembly_create(text, packet->attachments, (size_t)gateway->settings->max_payload,
+                                            &rare->assembly)
+                      : STATUS_NO_MEMORY;
+    if (status != STATUS_OK)
+        session_close(gateway, carrier, status == STATUS_NO_MEMORY ? CAUSE_MEMORY : CAUSE_PROTOCOL);
+}
+
+void socketio_text(struct gateway *gateway, struct session *carrier, struct slice text)
+{
+    struct sio_packet packet;
+    if ((carrier->rare && carrier->rare->assembly) || sio_packet_decode(text, &packet) != STATUS_OK)
+        session_close(gateway, carrier, CAUSE_PROTOCOL);
+    else if (packet.attachments)
+        begin_assembly(gateway, carrier, text, &packet);
     else
-        session_close(gateway, session, CAUSE_PROTOCOL);
+        on_packet(gateway, carrier, &packet, NULL);
+}
+
+static void end_assembly(struct gateway *gateway, struct session *carrier)
+{
+    struct sio_assembly *assembly = carrier->rare->assembly;
+    struct attachments attachments = sio_assembly_attachments(assembly);
+    struct sio_packet packet;
+    carrier->rare->assembly = NULL;
+    session_rare_trim(carrier);
+    if (sio_packet_decode(sio_assembly_text(assembly), &packet) == STATUS_OK)
+        on_packet(gateway, carrier, &packet, &attachments);
+    sio_assembly_free(assembly);
+}
+
+void socketio_binary(struct gateway *gateway, struct session *carrier, struct slice bytes)
+{
+    struct sio_assembly *assembly = carrier->rare ? carrier->rare->assembly : NULL;
+    if (!assembly) {
+        session_close(gateway, carrier, CAUSE_PROTOCOL);
+        return;
+    }
+    enum status status = sio_assembly_add(assembly, bytes);
+    if (status != STATUS_OK)
+        session_close(gateway, carrier, status == STATUS_FULL ? CAUSE_TOO_LARGE : CAUSE_MEMORY);
+    else if (sio_assembly_complete(assembly))
+        end_assembly(gateway, carrier);
 }

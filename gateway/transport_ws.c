@@ -89,10 +89,10 @@ static void refuse(struct gateway *gateway, struct session *session, struct slic
 
 /* Nothing is read until the verdict is here: opened() reads on. */
 static void authenticate(struct gateway *gateway, struct session *session, struct handshake_token *token,
-                         struct slice id)
+                         struct slice auth, struct slice id)
 {
     websocket_read(session->transport, false);
-    session_authenticate(gateway, session, token, id);
+    session_authenticate(gateway, session, token, auth, id);
 }
 
 static void on_first_frame(struct gateway *gateway, struct session *session, const struct client_frame *frame)
@@ -103,8 +103,10 @@ static void on_first_frame(struct gateway *gateway, struct session *session, con
         return;
     }
     enum status status = handshake_token_from_auth(frame->data, &token);
+    if (status == STATUS_NOT_FOUND && gateway->settings->auth_payload == AUTH_PAYLOAD_WHOLE)
+        status = STATUS_OK;
     if (status == STATUS_OK)
-        authenticate(gateway, session, &token, frame->id);
+        authenticate(gateway, session, &token, frame->data, frame->id);
     else
         refuse(gateway, session, frame->id, status == STATUS_NOT_FOUND ? STATUS_AUTH_REQUIRED : status, NULL);
 }
@@ -122,14 +124,15 @@ static void on_message(struct gateway *gateway, struct session *session, bool bi
 {
     struct client_frame frame;
     struct client_reason reason = {{0}};
+    struct attachments attachments;
     struct wire_arena arena = {0};
     session_pong(gateway, session); /* whatever it sends, it is alive */
     if (binary != (session->format == FRAME_PROTOBUF)) {
         session_close(gateway, session, CAUSE_UNSUPPORTED);
         return;
     }
-    enum status status =
-        binary ? ws_proto_decode(&arena, message, &frame, &reason) : ws_json_decode(message, &frame, &reason);
+    enum status status = binary ? ws_proto_decode(&arena, message, &attachments, &frame, &reason)
+                                : ws_json_decode(message, &frame, &reason);
     if (status != STATUS_OK)
         on_malformed(gateway, session, frame.id, status, &reason);
     else if (session->state == SESSION_OPEN)
@@ -157,6 +160,6 @@ enum status transport_ws_open(struct gateway *gateway, struct lws *wsi, enum fra
     if (token_status != STATUS_OK)
         refuse(gateway, session, (struct slice){0}, token_status, NULL);
     else if (token->text)
-        authenticate(gateway, session, token, (struct slice){0});
+        authenticate(gateway, session, token, (struct slice){0}, (struct slice){0});
     return STATUS_OK;
 }

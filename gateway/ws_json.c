@@ -11,8 +11,9 @@
 #include "append.h"
 #include "json_scan.h"
 
-/* Of the envelope: the object and its three members. */
-#define ENVELOPE_VALUES 4
+/* Of the envelope: the object and its members. */
+#define ENVELOPE_VALUES 5
+#define ANSWER_DIGITS   15
 
 struct decoding {
     struct client_frame frame;
@@ -21,7 +22,7 @@ struct decoding {
     unsigned seen; /* bits of enum member */
 };
 
-enum member { MEMBER_ID = 1, MEMBER_EVENT = 2, MEMBER_DATA = 4 };
+enum member { MEMBER_ID = 1, MEMBER_EVENT = 2, MEMBER_DATA = 4, MEMBER_ANSWER = 8 };
 
 static void refuse(struct decoding *decoding, const char *reason)
 {
@@ -75,6 +76,22 @@ static void read_event(struct decoding *decoding, struct slice value)
     }
 }
 
+static void read_answer(struct decoding *decoding, struct slice value)
+{
+    uint64_t number = 0;
+
+    bool good = json_scan_kind(value) == JSON_SCAN_NUMBER && value.length <= ANSWER_DIGITS;
+
+    for (size_t i = 0; good && i < value.length; i++) {
+        good = value.data[i] >= '0' && value.data[i] <= '9';
+        number = number * 10 + (uint64_t)(value.data[i] - '0');
+    }
+    if (!good || number == 0)
+        refuse(decoding, "answer must be the number that the event had as ask");
+    else
+        decoding->frame.answer = number;
+}
+
 static void read_data(struct decoding *decoding, struct slice value)
 {
     if (decoding->status != STATUS_OK)
@@ -91,10 +108,10 @@ static void refuse_unknown(struct decoding *decoding, struct slice key)
 
     if (json_scan_string(key, name, sizeof(name), &length) != STATUS_OK ||
         !event_name_valid(slice_make(name, length))) {
-        refuse(decoding, "unknown member; id, event and data are known");
+        refuse(decoding, "unknown member; id, event, data and answer are known");
     } else if (decoding->status == STATUS_OK) {
         decoding->status = STATUS_INVALID_PAYLOAD;
-        client_reason_set(&decoding->reason, "unknown member \"%.*s\"; id, event and data are known",
+        client_reason_set(&decoding->reason, "unknown member \"%.*s\"; id, event, data and answer are known",
                           (int)length, name);
     }
 }
@@ -109,6 +126,8 @@ static void read_member(struct decoding *decoding, struct slice key, struct slic
         member = MEMBER_EVENT;
     else if (json_scan_string_equal(key, "data"))
         member = MEMBER_DATA;
+    else if (json_scan_string_equal(key, "answer"))
+        member = MEMBER_ANSWER;
     if (member & decoding->seen) {
         refuse(decoding, "a member is given twice");
         if (member == MEMBER_ID)
@@ -120,6 +139,7 @@ static void read_member(struct decoding *decoding, struct slice key, struct slic
     case MEMBER_ID: read_id(decoding, value); break;
     case MEMBER_EVENT: read_event(decoding, value); break;
     case MEMBER_DATA: read_data(decoding, value); break;
+    case MEMBER_ANSWER: read_answer(decoding, value); break;
     default: refuse_unknown(decoding, key); break;
     }
 }
@@ -136,7 +156,9 @@ static void read_object(struct decoding *decoding, struct slice text)
     }
     while (json_scan_walk_next(&walk, &key, &value) == STATUS_OK)
         read_member(decoding, key, value);
-    if (!(decoding->seen & MEMBER_EVENT))
+    if ((decoding->seen & MEMBER_ANSWER) && (decoding->seen & (MEMBER_EVENT | MEMBER_ID)))
+        refuse(decoding, "answer stands without event and id");
+    else if (!(decoding->seen & (MEMBER_EVENT | MEMBER_ANSWER)))
         refuse(decoding, "event is missing");
 }
 
@@ -159,17 +181,22 @@ enum status ws_json_decode(struct slice text, struct client_frame *ret_frame, st
     return decoding.status;
 }
 
-enum status ws_json_event_append(struct buf *buf, struct slice event, struct slice data, struct slice offset)
+enum status ws_json_event_append(struct buf *buf, const struct client_event *event)
 {
     struct append out = append_start(buf);
 
     append_text(&out, "{\"event\":");
-    append_json_string(&out, event);
+    append_json_string(&out, event->event);
     append_text(&out, ",\"data\":");
-    append_slice(&out, data.length > 0 ? data : SLICE_LITERAL("null"));
-    if (offset.length > 0) {
+    append_slice(&out, event->data.length > 0 ? event->data : SLICE_LITERAL("null"));
+    append_status(&out, client_attachments_append(buf, event->attachments));
+    if (event->ask) {
+        append_text(&out, ",\"ask\":");
+        append_number(&out, event->ask);
+    }
+    if (event->offset.length > 0) {
         append_text(&out, ",\"offset\":");
-        append_json_string(&out, offset);
+        append_json_string(&out, event->offset);
     }
     append_text(&out, "}");
     return append_end(&out);
@@ -183,6 +210,8 @@ enum status ws_json_ack_append(struct buf *buf, struct slice id, const struct cl
     append_slice(&out, id.length > 0 ? id : SLICE_LITERAL("null"));
     append_text(&out, ",");
     append_status(&out, client_result_append_members(buf, result));
+    if (result->status == STATUS_OK)
+        append_status(&out, client_attachments_append(buf, result->attachments));
     append_text(&out, "}");
     return append_end(&out);
 }

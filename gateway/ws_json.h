@@ -3,8 +3,10 @@
  * The subprotocol pollen8.v1.json of /ws, one JSON object a text message:
  *
  *   in   {"id"?: string | integer, "event": string, "data"?: any}
- *   out  {"event":"...","data":...[,"offset":"..."]}
- *   ack  {"id":<as it came>,"ok":true,"data":...} | {"id":...,"ok":false,"error":{"code","message",...}}
+ *   out  {"event":"...","data":...[,"attachments":["<base64>",...]][,"ask":n][,"offset":"..."]}
+ *   ack  {"id":<as it came>,"ok":true,"data":...[,"attachments":[...]]}
+ *        | {"id":...,"ok":false,"error":{"code","message",...}}
+ *   answer to an event with "ask", in   {"answer": n, "data"?: any}
  *
  * An integer id has 64 bits with its sign, a string id at most 128 bytes as written.
  * Strict: an unknown member, a duplicate key, a wrong type or text after the object is INVALID_PAYLOAD. Pure;
@@ -25,8 +27,8 @@
  * of the frame is empty. */
 enum status ws_json_decode(struct slice text, struct client_frame *ret_frame, struct client_reason *reason);
 
-/* `data` is JSON text (empty: null), `offset` plain text (empty: no such member). */
-enum status ws_json_event_append(struct buf *buf, struct slice event, struct slice data, struct slice offset);
+/* No data is written as null. */
+enum status ws_json_event_append(struct buf *buf, const struct client_event *event);
 
 /* `id` is the frame's id; empty (a frame too broken to have one) is written as null. */
 enum status ws_json_ack_append(struct buf *buf, struct slice id, const struct client_result *result);

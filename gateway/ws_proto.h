@@ -17,13 +17,13 @@
 #define WS_PROTO_OFFSET_MAXIMUM_BYTES  1024
 #define WS_PROTO_MESSAGE_MAXIMUM_BYTES 256
 
-/* As ws_json_decode; STATUS_PAYLOAD_TOO_LARGE past WIRE_MAXIMUM_BYTES. */
-enum status ws_proto_decode(struct wire_arena *arena, struct slice bytes, struct client_frame *ret_frame,
-                            struct client_reason *reason);
+/* As ws_json_decode; STATUS_PAYLOAD_TOO_LARGE past WIRE_MAXIMUM_BYTES. `attachments` is the caller's room for
+ * those of the frame. */
+enum status ws_proto_decode(struct wire_arena *arena, struct slice bytes, struct attachments *attachments,
+                            struct client_frame *ret_frame, struct client_reason *reason);
 
 /* STATUS_MALFORMED where event or offset is longer than its bound or holds a NUL. */
-enum status ws_proto_event_append(struct buf *buf, struct slice event, struct slice data,
-                                  struct slice offset);
+enum status ws_proto_event_append(struct buf *buf, const struct client_event *event);
 
 /* A message past WS_PROTO_MESSAGE_MAXIMUM_BYTES is cut at a character. */
 enum status ws_proto_ack_append(struct buf *buf, struct slice id, const struct client_result *result);

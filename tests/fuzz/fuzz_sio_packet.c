@@ -5,12 +5,15 @@
  */
 #include "fuzz.h"
 
+#include "../../gateway/sio_assembly.h"
 #include "../../gateway/sio_packet.h"
 
 static void check_event(const struct sio_packet *packet)
 {
     struct client_frame frame = {0};
     struct client_frame again = {0};
+    struct client_event event;
+    struct buf array;
     struct client_reason reason = {""};
     struct sio_packet packet_again;
     struct buf text;
@@ -22,16 +25,44 @@ static void check_event(const struct sio_packet *packet)
         return;
     CHECK(event_name_valid(client_frame_event(&frame)));
     CHECK(!sio_event_reserved(client_frame_event(&frame)));
+    CHECK(!frame.arguments || frame.data.length > 2);
     buf_init(&text, 1 << 20);
-    CHECK(sio_event_append(&text, packet->name_space, packet->has_ack ? &packet->ack_id : NULL,
-                           client_frame_event(&frame), frame.data, (struct slice){0}) == STATUS_OK);
+    buf_init(&array, 1 << 20);
+    CHECK(buf_append_char(&array, '[') == STATUS_OK);
+    CHECK(frame.data.length == 0 || buf_append(&array, frame.data.data, frame.data.length) == STATUS_OK);
+    CHECK(buf_append_char(&array, ']') == STATUS_OK);
+    event = (struct client_event){.event = client_frame_event(&frame),
+                                  .data = buf_slice(&array),
+                                  .ask = packet->ack_id,
+                                  .arguments = true};
+    CHECK(sio_event_append(&text, packet->name_space, &event) == STATUS_OK);
     CHECK(sio_packet_decode(buf_slice(&text), &packet_again) == STATUS_OK);
-    CHECK(packet_again.has_ack == packet->has_ack && packet_again.ack_id == packet->ack_id);
+    CHECK(packet_again.has_ack == (packet->ack_id != 0) && packet_again.ack_id == packet->ack_id);
     CHECK(slice_equal(packet_again.name_space, packet->name_space) || packet_again.name_space.length == 1);
     CHECK(sio_event_decode(&packet_again, &again, &reason) == STATUS_OK);
-    CHECK(slice_equal(again.data, frame.data));
+    CHECK(slice_equal(again.data, frame.data) && again.arguments == frame.arguments);
     CHECK(strcmp(again.event, frame.event) == 0);
     buf_done(&text);
+    buf_done(&array);
+}
+
+/* The bytes themselves as the attachments, cut anywhere: they come out of the assembly as they went in. */
+static void check_assembly(struct slice text, const struct sio_packet *packet)
+{
+    struct sio_assembly *assembly = NULL;
+    struct attachments attachments;
+    size_t share = text.length / packet->attachments;
+
+    CHECK(sio_assembly_create(text, packet->attachments, text.length, &assembly) == STATUS_OK);
+    for (size_t i = 0; i < packet->attachments; i++)
+        CHECK(sio_assembly_add(assembly, slice_make(text.data + i * share, share)) == STATUS_OK);
+    CHECK(sio_assembly_complete(assembly));
+    CHECK(slice_equal(sio_assembly_text(assembly), text));
+    attachments = sio_assembly_attachments(assembly);
+    CHECK(attachments.count == packet->attachments);
+    for (size_t i = 0; i < attachments.count; i++)
+        CHECK(slice_equal(attachments.list[i], slice_make(text.data + i * share, share)));
+    sio_assembly_free(assembly);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -43,9 +74,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(packet.attachments <= SIO_ATTACHMENTS_MAXIMUM);
     CHECK(packet.ack_id <= SIO_ACK_ID_MAXIMUM);
     CHECK(packet.name_space.length > 0 && packet.name_space.data[0] == '/');
-    if (packet.type == SIO_EVENT)
+    if (packet.type == SIO_EVENT || packet.type == SIO_BINARY_EVENT)
         check_event(&packet);
     if (packet.type == SIO_BINARY_EVENT || packet.type == SIO_BINARY_ACK)
-        (void)sio_placeholders_check(&packet);
+        (void)sio_placeholders_check(packet.payload, packet.attachments);
+    if (packet.attachments > 0)
+        check_assembly(slice_make(data, size), &packet);
     return 0;
 }

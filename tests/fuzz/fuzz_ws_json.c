@@ -19,12 +19,14 @@ static void check_frame(const struct client_frame *frame)
     struct client_reason reason;
     struct buf text;
 
-    CHECK(event_name_valid(client_frame_event(frame)));
+    CHECK(frame->answer ? frame->event[0] == '\0' && frame->id.length == 0
+                        : event_name_valid(client_frame_event(frame)));
     CHECK(frame->data.length == 0 || json_valid(frame->data));
     buf_init(&text, 1 << 20);
-    append(&text, SLICE_LITERAL("{\"event\":\""));
-    append(&text, client_frame_event(frame));
-    append(&text, SLICE_LITERAL("\""));
+    if (frame->answer)
+        CHECK(buf_append_format(&text, "{\"answer\":%llu", (unsigned long long)frame->answer) == STATUS_OK);
+    else
+        CHECK(buf_append_format(&text, "{\"event\":\"%s\"", frame->event) == STATUS_OK);
     append(&text, frame->id.length > 0 ? SLICE_LITERAL(",\"id\":") : (struct slice){0});
     append(&text, frame->id);
     append(&text, frame->data.length > 0 ? SLICE_LITERAL(",\"data\":") : (struct slice){0});
@@ -33,7 +35,7 @@ static void check_frame(const struct client_frame *frame)
     CHECK(ws_json_decode(buf_slice(&text), &again, &reason) == STATUS_OK);
     CHECK(slice_equal(again.id, frame->id));
     CHECK(slice_equal(again.data, frame->data));
-    CHECK(strcmp(again.event, frame->event) == 0);
+    CHECK(strcmp(again.event, frame->event) == 0 && again.answer == frame->answer);
     buf_done(&text);
 }
 

@@ -44,7 +44,7 @@ function loadProto(names) {
 
 class Ring {
   /** Options: gateways, auth, value (how many of each), users (the file store's), env: { gateway, auth, value }
-   * (overrides; a function of the index is called), redis/nats false to leave a store out. */
+   * (overrides; a function of the index is called), redis false to leave it out. */
   constructor(options = {}) {
     this.options = { gateways: 1, auth: 1, value: 1, users: USERS, env: {}, ...options };
     this.secret = `secret-${crypto.randomBytes(24).toString('hex')}`;
@@ -63,7 +63,7 @@ class Ring {
     this.usersFile = path.join(this.folder, 'users.json');
     this.writeUsers(this.options.users);
     await this.addNats();
-    await this.addRedis();
+    if (this.options.redis !== false) await this.addRedis();
     const { auth, value, gateways } = this.options;
     this.auths = await this.addServices('auth-svc', auth, (i) => this.authEnvironment(i));
     this.values = await this.addServices('value-svc', value, (i) => this.valueEnvironment(i));
@@ -75,7 +75,7 @@ class Ring {
 
   async start() {
     await this.prepare();
-    await Promise.all([this.nats.start(), this.redis.start()]);
+    await Promise.all([this.nats, this.redis].map((part) => part && part.start()));
     await Promise.all([...this.auths, ...this.values, ...this.gateways].map((part) => part.start()));
     await this.connectNats();
     return this;

@@ -187,14 +187,27 @@ static void encodes_events_and_acks(void **state)
     struct client_result refused = {.status = STATUS_FORBIDDEN, .message = SLICE_LITERAL("no \xe2\x82\xac")};
     struct buf buf;
 
+    const struct attachments two = {.count = 2, .list = {SLICE_LITERAL("\1\2\3"), {0}}};
+    struct client_event event;
+
     (void)state;
     buf_init(&buf, 1000);
-    assert_int_equal(ws_json_event_append(&buf, SLICE_LITERAL("network.update"),
-                                          SLICE_LITERAL("{\"newValue\":3.14}"), none),
-                     STATUS_OK);
+    event = (struct client_event){.event = SLICE_LITERAL("network.update"),
+                                  .data = SLICE_LITERAL("{\"newValue\":3.14}")};
+    assert_int_equal(ws_json_event_append(&buf, &event), STATUS_OK);
     assert_buf(&buf, "{\"event\":\"network.update\",\"data\":{\"newValue\":3.14}}");
-    assert_int_equal(ws_json_event_append(&buf, SLICE_LITERAL("a"), none, SLICE_LITERAL("1-2")), STATUS_OK);
+    event = (struct client_event){.event = SLICE_LITERAL("a"), .offset = SLICE_LITERAL("1-2")};
+    assert_int_equal(ws_json_event_append(&buf, &event), STATUS_OK);
     assert_buf(&buf, "{\"event\":\"a\",\"data\":null,\"offset\":\"1-2\"}");
+    event.attachments = &two;
+    event.ask = 7;
+    assert_int_equal(ws_json_event_append(&buf, &event), STATUS_OK);
+    assert_buf(
+        &buf, "{\"event\":\"a\",\"data\":null,\"attachments\":[\"AQID\",\"\"],\"ask\":7,\"offset\":\"1-2\"}");
+    ok.attachments = &two;
+    assert_int_equal(ws_json_ack_append(&buf, SLICE_LITERAL("7"), &ok), STATUS_OK);
+    assert_buf(&buf, "{\"id\":7,\"ok\":true,\"data\":[1],\"attachments\":[\"AQID\",\"\"]}");
+    ok.attachments = NULL;
     assert_int_equal(ws_json_ack_append(&buf, SLICE_LITERAL("7"), &ok), STATUS_OK);
     assert_buf(&buf, "{\"id\":7,\"ok\":true,\"data\":[1]}");
     assert_int_equal(ws_json_ack_append(&buf, SLICE_LITERAL("\"7\""), &empty), STATUS_OK);

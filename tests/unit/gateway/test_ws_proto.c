@@ -15,6 +15,8 @@ static const char whole[] = "\x0a\x01"
                             "\x1a\x02"
                             "{}";
 
+static struct attachments attachments; /* room for those of a frame */
+
 static void decodes(void **state)
 {
     struct wire_arena arena = {0};
@@ -22,7 +24,7 @@ static void decodes(void **state)
     struct client_reason reason;
 
     (void)state;
-    assert_int_equal(ws_proto_decode(&arena, SLICE_LITERAL(whole), &frame, &reason), STATUS_OK);
+    assert_int_equal(ws_proto_decode(&arena, SLICE_LITERAL(whole), &attachments, &frame, &reason), STATUS_OK);
     assert_slice(frame.id, "7");
     assert_string_equal(frame.event, "value.get");
     assert_slice(frame.data, "{}");
@@ -30,7 +32,7 @@ static void decodes(void **state)
     assert_int_equal(ws_proto_decode(&arena,
                                      SLICE_LITERAL("\x12\x01"
                                                    "a"),
-                                     &frame, &reason),
+                                     &attachments, &frame, &reason),
                      STATUS_OK);
     assert_int_equal(frame.id.length, 0);
     assert_int_equal(frame.data.length, 0);
@@ -48,7 +50,7 @@ static void ignores_unknown_fields(void **state)
                                      SLICE_LITERAL("\x12\x01"
                                                    "a"
                                                    "\xfa\x01\x02hi\x98\x06\x07"),
-                                     &frame, &reason),
+                                     &attachments, &frame, &reason),
                      STATUS_OK);
     assert_string_equal(frame.event, "a");
     wire_arena_done(&arena);
@@ -135,7 +137,7 @@ static void refuses_with_a_reason(void **state)
         struct wire_arena arena = {0};
         struct client_frame frame;
         struct client_reason reason = {""};
-        enum status status = ws_proto_decode(&arena, bytes, &frame, &reason);
+        enum status status = ws_proto_decode(&arena, bytes, &attachments, &frame, &reason);
 
         if (status != STATUS_INVALID_PAYLOAD || !strstr(reason.text, bad_messages[i].reason))
             fail_msg("row %zu: %d, %s", i, (int)status, reason.text);
@@ -163,17 +165,19 @@ static void bounds_ids_and_size(void **state)
     message.id = id;
     message.event = event;
     assert_int_equal(wire_pack(&bytes, &message.base), STATUS_OK);
-    assert_int_equal(ws_proto_decode(&arena, buf_slice(&bytes), &frame, &reason), STATUS_INVALID_PAYLOAD);
+    assert_int_equal(ws_proto_decode(&arena, buf_slice(&bytes), &attachments, &frame, &reason),
+                     STATUS_INVALID_PAYLOAD);
     assert_int_equal(frame.id.length, 0);
     buf_clear(&bytes);
     wire_arena_reset(&arena);
     id[CLIENT_ID_MAXIMUM_BYTES] = '\0';
     assert_int_equal(wire_pack(&bytes, &message.base), STATUS_OK);
-    assert_int_equal(ws_proto_decode(&arena, buf_slice(&bytes), &frame, &reason), STATUS_OK);
+    assert_int_equal(ws_proto_decode(&arena, buf_slice(&bytes), &attachments, &frame, &reason), STATUS_OK);
     assert_slice(frame.id, id);
     wire_arena_reset(&arena);
-    assert_int_equal(ws_proto_decode(&arena, slice_make(large, WIRE_MAXIMUM_BYTES + 1), &frame, &reason),
-                     STATUS_PAYLOAD_TOO_LARGE);
+    assert_int_equal(
+        ws_proto_decode(&arena, slice_make(large, WIRE_MAXIMUM_BYTES + 1), &attachments, &frame, &reason),
+        STATUS_PAYLOAD_TOO_LARGE);
     wire_arena_done(&arena);
     buf_done(&bytes);
     free(id);
@@ -188,7 +192,7 @@ static void survives_every_truncation(void **state)
         struct wire_arena arena = {0};
         struct client_frame frame;
         struct client_reason reason;
-        enum status status = ws_proto_decode(&arena, bytes, &frame, &reason);
+        enum status status = ws_proto_decode(&arena, bytes, &attachments, &frame, &reason);
 
         /* cut between two fields it is a smaller message: the one without data is whole */
         assert_int_equal(status, length == 14 ? STATUS_OK : STATUS_INVALID_PAYLOAD);
@@ -211,22 +215,31 @@ static void encodes_events(void **state)
 {
     struct wire_arena arena = {0};
     const Pollen8__Client__V1__ServerFrame *frame;
+    const struct attachments two = {.count = 2, .list = {SLICE_LITERAL("\1\2\3"), {0}}};
+    struct client_event event = {.event = SLICE_LITERAL("network.update"),
+                                 .data = SLICE_LITERAL("{\"newValue\":3.14}"),
+                                 .offset = SLICE_LITERAL("o1"),
+                                 .attachments = &two,
+                                 .ask = 7,
+                                 .arguments = true};
     struct buf buf;
 
     (void)state;
     buf_init(&buf, 1000);
-    assert_int_equal(ws_proto_event_append(&buf, SLICE_LITERAL("network.update"),
-                                           SLICE_LITERAL("{\"newValue\":3.14}"), SLICE_LITERAL("o1")),
-                     STATUS_OK);
+    assert_int_equal(ws_proto_event_append(&buf, &event), STATUS_OK);
     frame = unpack(&arena, &buf);
     assert_int_equal(frame->frame_case, POLLEN8__CLIENT__V1__SERVER_FRAME__FRAME_EVENT);
     assert_string_equal(frame->event->event, "network.update");
     assert_slice(slice_make(frame->event->data.data, frame->event->data.len), "{\"newValue\":3.14}");
     assert_string_equal(frame->event->offset, "o1");
+    assert_int_equal(frame->event->ask, 7);
+    assert_true(frame->event->arguments);
+    assert_int_equal(frame->event->n_attachments, 2);
+    assert_slice(slice_make(frame->event->attachments[0].data, frame->event->attachments[0].len), "\1\2\3");
+    assert_int_equal(frame->event->attachments[1].len, 0);
     buf_clear(&buf);
-    assert_int_equal(
-        ws_proto_event_append(&buf, SLICE_LITERAL("a\0b"), SLICE_LITERAL("1"), (struct slice){0}),
-        STATUS_MALFORMED);
+    event = (struct client_event){.event = SLICE_LITERAL("a\0b"), .data = SLICE_LITERAL("1")};
+    assert_int_equal(ws_proto_event_append(&buf, &event), STATUS_MALFORMED);
     assert_int_equal(buf.length, 0);
     wire_arena_done(&arena);
     buf_done(&buf);

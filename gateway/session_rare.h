@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * What few sessions have: made when it is first needed, so that all others pay for a pointer alone. Freed
+ * with the session, or where nothing of it is left. Loop thread.
+ */
+#ifndef POLLEN8_GATEWAY_SESSION_RARE_H
+#define POLLEN8_GATEWAY_SESSION_RARE_H
+
+#include "../common/status.h"
+#include "handshake.h"
+
+struct gateway;
+struct name_space;
+struct session;
+struct sio_assembly;
+
+struct session_rare {
+    struct handshake_token token;   /* of header or query, for those who connect without one */
+    enum status token_status;       /* why that cannot be used; STATUS_OK: it can, or there is none */
+    struct sio_assembly *assembly;  /* owned: the binary packet that is half-way */
+    struct name_space *name_spaces; /* owned: the further namespaces this session carries */
+};
+
+/* The session's, made where it has none. NULL where memory is short. */
+struct session_rare *session_rare(struct session *session);
+
+/* Keeps the token of the upgrade, which is taken and may be empty. STATUS_NO_MEMORY: it has been wiped. */
+enum status session_rare_keep_token(struct session *session, struct handshake_token *token,
+                                    enum status token_status);
+
+/* Frees it where it holds nothing any more. */
+void session_rare_trim(struct session *session);
+
+/* Frees it; the namespaces must have been closed. */
+void session_rare_done(struct session *session);
+
+#endif

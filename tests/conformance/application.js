@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+'use strict';
+
+// The application that the public suite of the Socket.IO protocol expects behind the server, as services on NATS:
+//   - everybody gets in, each as a user of its own, and is sent the event `auth` with what it gave as auth
+//     (the gateway passes that on with AUTH_PAYLOAD=whole);
+//   - `message` comes back as `message-back`, `message-with-ack` as the ack, with the same arguments.
+// And what our own tests ask beside: `ask` sends the client an event that wants an answer, and its ack says which.
+
+const crypto = require('node:crypto');
+
+const subjectOf = (userId) => `pollen8.out.user.${Buffer.from(userId).toString('base64url')}`;
+
+/** Serves until the broker's connection ends. `proto`: the package of proto/. Counts the verified. */
+function serveApplication(broker, proto) {
+  const auths = new Map();
+  const OutboundFrame = proto.lookupType('OutboundFrame');
+
+  function serve(subject, requestName, replyName, handle) {
+    const [Request, Reply] = [proto.lookupType(requestName), proto.lookupType(replyName)];
+    broker.subscribe(subject, {
+      queue: 'application',
+      callback: async (error, message) => {
+        if (error) return;
+        const reply = await handle(Request.decode(message.data));
+        message.respond(Reply.encode(Reply.fromObject(reply)).finish());
+      },
+    });
+  }
+
+  const send = (userId, frame, options) => broker.publish(subjectOf(userId),
+    OutboundFrame.encode(OutboundFrame.fromObject(frame)).finish(), options);
+
+  /** The data as an array of arguments, whether there were several or one. */
+  const argumentsOf = (frame) => (frame.arguments ? frame.data
+    : Buffer.concat([Buffer.from('['), frame.data, Buffer.from(']')]));
+
+  serve('pollen8.auth.verify', 'VerifyRequest', 'VerifyReply', (request) => {
+    const userId = `guest-${crypto.randomBytes(9).toString('base64url')}`;
+    auths.set(userId, request.auth.length ? request.auth : Buffer.from('{}'));
+    return { identity: { userId, role: 'guest', permissions: ['emit:*'] } };
+  });
+  serve('pollen8.session.open', 'SessionOpen', 'SessionOpenReply', (request) => ({
+    opened: {
+      snapshot: {
+        event: 'auth', data: auths.get(request.userId) || Buffer.from('{}'),
+        policy: 'DELIVERY_LATEST', coalesceKey: 'auth', epoch: 1, version: 1, userId: request.userId,
+      },
+    },
+  }));
+  serve('pollen8.in.message', 'InboundFrame', 'FrameReply', (frame) => {
+    const { userId } = frame.identity;
+    send(userId, { event: 'message-back', data: argumentsOf(frame), arguments: true, attachments: frame.attachments, userId });
+    return { data: Buffer.from('{}') };
+  });
+  serve('pollen8.in.message-with-ack', 'InboundFrame', 'FrameReply', (frame) => (
+    { data: argumentsOf(frame), arguments: true, attachments: frame.attachments }));
+  return { send };
+}
+
+module.exports = { serveApplication, subjectOf };
