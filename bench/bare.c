@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The bare path of an event, nothing else: fetched from the stream, value-svc's script in Redis, two
- * publishes, acknowledged. No payload is read, checked or made: user and frames are constant. What value-svc
- * adds to this is its own cost. Ends when nothing has come for a while and prints how many it did and when
- * the last was done.
+ * The bare path of an event, nothing else: fetched from the stream, value-svc's script in Redis (which
+ * appends to the user's history), an append to the industry's, two publishes, acknowledged. No payload is
+ * read, checked or made: user and frames are constant. What value-svc adds to this is its own cost. Ends when
+ * nothing has come for a while and prints how many it did and when the last was done.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #include "bus_open.h"
 #include "common/clock.h"
 #include "common/subject.h"
-#include "value-svc/store.h"
+#include "value-svc/store_history.h"
 
 #define BATCH         256
 #define FETCH_WAIT_MS 200
@@ -25,6 +25,9 @@
 #define DUPLICATES_MS 120000
 #define IDLE_FETCHES  15
 #define DATA_BYTES    160
+#define LANE          1
+#define LENGTH        1000 /* of histories */
+#define HISTORY_MS    120000
 
 static const char usage[] = "usage: bench-bare --broker PORT --redis PORT --users N [--ready]\n"
                             "  --ready: only make the stream and the consumer, and end\n";
@@ -41,11 +44,15 @@ struct path {
     char names[BATCH][16];
     char keys[BATCH][32];
     struct store_event events[BATCH];
+    struct store_append appends[BATCH];
 };
 
 static bool apply(struct path *path, struct bus_batch *batch, size_t count)
 {
-    struct store_rules rules = {.window_ms = WINDOW_MS, .retention_ms = 2 * WINDOW_MS};
+    struct store_rules rules = {.window_ms = WINDOW_MS,
+                                .retention_ms = 2 * WINDOW_MS,
+                                .history_length = LENGTH,
+                                .history_window_ms = HISTORY_MS};
 
     for (size_t i = 0; i < count; i++) {
         struct bus_delivery delivery = {0};
@@ -53,14 +60,21 @@ static bool apply(struct path *path, struct bus_batch *batch, size_t count)
             return false;
         snprintf(path->names[i], sizeof path->names[i], "u%" PRIu64, delivery.stream_sequence % path->users);
         snprintf(path->keys[i], sizeof path->keys[i], "%" PRIu64, delivery.stream_sequence);
-        path->events[i] = (struct store_event){.user_id = path->names[i],
-                                               .key = path->keys[i],
-                                               .change = 1,
-                                               .sequence = delivery.stream_sequence,
-                                               .time_ms = delivery.timestamp_ms,
-                                               .counts = true};
+        path->events[i] =
+            (struct store_event){.user_id = path->names[i],
+                                 .key = path->keys[i],
+                                 .change = 1,
+                                 .sequence = delivery.stream_sequence,
+                                 .time_ms = delivery.timestamp_ms,
+                                 .counts = true,
+                                 .lane = LANE,
+                                 .number = 2 * (path->done + i) + 1,
+                                 .stamp_us = delivery.timestamp_ms * 1000,
+                                 .update = {2 * (path->done + i) + 2, delivery.stream_sequence}};
+        path->appends[i] = (struct store_append){"quiet", slice_make(path->data, sizeof path->data)};
     }
-    return store_apply(path->store, &rules, path->events, count) == STATUS_OK;
+    return store_apply(path->store, &rules, path->events, count) == STATUS_OK &&
+           store_append(path->store, &rules, path->appends, count) == STATUS_OK;
 }
 
 static bool publish(struct path *path, size_t index)

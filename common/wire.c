@@ -229,3 +229,41 @@ enum status wire_pack(struct buf *buf, const ProtobufCMessage *message)
     buf->data[buf->length] = '\0';
     return STATUS_OK;
 }
+
+/* ---- fields appended by hand ---- */
+
+#define VARINT_MAXIMUM 10
+#define TYPE_VARINT    0
+#define TYPE_BYTES     2
+
+static size_t write_varint(char *out, uint64_t value)
+{
+    size_t length = 0;
+
+    for (; value >= 0x80; value >>= 7)
+        out[length++] = (char)(value | 0x80);
+    out[length++] = (char)value;
+    return length;
+}
+
+enum status wire_append_integer(struct buf *buf, unsigned field, uint64_t value)
+{
+    char text[2 * VARINT_MAXIMUM];
+    size_t length = write_varint(text, (uint64_t)field << 3 | TYPE_VARINT);
+
+    length += write_varint(text + length, value);
+    return buf_append(buf, text, length);
+}
+
+enum status wire_append_bytes(struct buf *buf, unsigned field, struct slice bytes)
+{
+    char text[2 * VARINT_MAXIMUM];
+    size_t length = write_varint(text, (uint64_t)field << 3 | TYPE_BYTES);
+    enum status status;
+
+    length += write_varint(text + length, bytes.length);
+    status = buf_reserve(buf, length + bytes.length);
+    if (status == STATUS_OK)
+        status = buf_append(buf, text, length);
+    return status == STATUS_OK ? buf_append(buf, bytes.data, bytes.length) : status;
+}

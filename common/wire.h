@@ -45,4 +45,9 @@ enum status wire_unpack(struct wire_arena *arena, const ProtobufCMessageDescript
 /* Appends the packed message. */
 enum status wire_pack(struct buf *buf, const ProtobufCMessage *message);
 
+/* Append one field to a packed message, without unpacking it: of a field that is there twice the later one
+ * holds, of a repeated one both. `bytes` may be a packed message itself. */
+enum status wire_append_integer(struct buf *buf, unsigned field, uint64_t value);
+enum status wire_append_bytes(struct buf *buf, unsigned field, struct slice bytes);
+
 #endif

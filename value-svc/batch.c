@@ -10,14 +10,23 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/subject.h"
+#include "common/wire.h"
 #include "dead.h"
+#include "store_history.h"
 
-#define FLUSH_TIMEOUT_MS 2000
+#define FLUSH_TIMEOUT_MS  2000
+#define FRAME_BYTES       32768      /* bounds what the packed frames of a batch take */
+#define FRAMES_KEPT_BYTES (1U << 20) /* memory kept from batch to batch */
 
 enum verdict {
     VERDICT_APPLY,
     VERDICT_DEAD,
     VERDICT_LATER /* not acknowledged: comes again */
+};
+
+struct packed {
+    size_t at; /* in batch->frames */
+    size_t length;
 };
 
 struct entry {
@@ -26,6 +35,9 @@ struct entry {
     struct bus_delivery delivery;
     struct slice name; /* of the event, within message.subject */
     size_t applied_as; /* index in batch->applies */
+    struct delivery_sent sent;
+    struct packed payload;  /* the frame of EFFECT_USER */
+    struct packed industry; /* the frame of EFFECT_INDUSTRY, once it was applied */
     char key[EVENT_KEY_SIZE];
     char reason[EVENT_REASON_SIZE];
     struct event event;
@@ -45,6 +57,8 @@ struct batch {
     struct entry *entries; /* capacity of each */
     struct store_event *applies;
     struct dead_letter *letters;
+    struct store_append *appends; /* INDUSTRIES_MAXIMUM for each entry */
+    struct buf frames;            /* packed */
 };
 
 enum status batch_create(struct service *service, struct store *store, enum batch_mode mode, size_t capacity,
@@ -63,7 +77,9 @@ enum status batch_create(struct service *service, struct store *store, enum batc
     batch->entries = calloc(capacity, sizeof *batch->entries);
     batch->applies = calloc(capacity, sizeof *batch->applies);
     batch->letters = calloc(capacity, sizeof *batch->letters);
-    if (!batch->entries || !batch->applies || !batch->letters ||
+    batch->appends = calloc(capacity * INDUSTRIES_MAXIMUM, sizeof *batch->appends);
+    buf_init(&batch->frames, capacity * FRAME_BYTES);
+    if (!batch->entries || !batch->applies || !batch->letters || !batch->appends ||
         delivery_create(service->bus, published, calculated, &batch->delivery) != STATUS_OK) {
         batch_free(batch);
         return STATUS_NO_MEMORY;
@@ -81,6 +97,8 @@ void batch_free(struct batch *batch)
     free(batch->entries);
     free(batch->applies);
     free(batch->letters);
+    free(batch->appends);
+    buf_done(&batch->frames);
     free(batch);
 }
 
@@ -91,18 +109,52 @@ size_t batch_applied(const struct batch *batch)
 
 /* ---- Decode ----------------------------------------------------------------------------------------- */
 
+/* Packs a payload's frame at the end of batch->frames. */
+static enum status pack(struct batch *batch, const struct entry *entry, enum event_effect effect,
+                        struct packed *packed)
+{
+    enum status status;
+
+    packed->at = batch->frames.length;
+    status = delivery_pack(batch->delivery, &entry->event, entry->key, effect, &batch->frames);
+    packed->length = batch->frames.length - packed->at;
+    return status;
+}
+
+static struct slice packed_slice(const struct batch *batch, const struct packed *packed)
+{
+    return slice_make(batch->frames.data + packed->at, packed->length);
+}
+
 static void add_apply(struct batch *batch, struct entry *entry)
 {
     struct store_event *apply = &batch->applies[batch->apply_count];
+    const struct event_definition *definition = entry->event.definition;
+    unsigned effects = batch->mode == BATCH_LIVE ? ~0U : (unsigned)EFFECT_UPDATE;
 
     event_key(&entry->event, entry->delivery.stream_sequence, entry->delivery.timestamp_ms, entry->key);
+    entry->payload.length = 0;
+    if ((definition->effects & EFFECT_USER) &&
+        pack(batch, entry, EFFECT_USER, &entry->payload) != STATUS_OK) {
+        entry->verdict = VERDICT_LATER;
+        return;
+    }
+    delivery_number(batch->delivery, &entry->event, effects, &entry->sent);
     *apply = (struct store_event){.user_id = entry->event.user_id,
                                   .key = entry->key,
-                                  .counts = entry->event.definition->sign != 0,
+                                  .counts = definition->sign != 0,
                                   .change = event_change(&entry->event),
                                   .once = event_once(&entry->event),
                                   .sequence = entry->delivery.stream_sequence,
-                                  .time_ms = entry->delivery.timestamp_ms};
+                                  .time_ms = entry->delivery.timestamp_ms,
+                                  .replay = batch->mode == BATCH_REPLAY,
+                                  .lane = entry->sent.lane,
+                                  .number = entry->sent.first,
+                                  .update = {.number = delivery_number_of(&entry->sent, EFFECT_UPDATE)},
+                                  .payload = {.number = delivery_number_of(&entry->sent, EFFECT_USER),
+                                              .event_id = delivery_event_id(entry->key, EFFECT_USER, 0)},
+                                  .keep = definition->policy == POLICY_KEEP ? entry->event.invite_id : NULL};
+    apply->keep_id = apply->payload.event_id;
     entry->applied_as = batch->apply_count++;
 }
 
@@ -133,6 +185,9 @@ static void decode(struct batch *batch, struct bus_batch *messages)
     batch->apply_count = 0;
     batch->dead_count = 0;
     batch->applied = 0;
+    if (batch->frames.capacity > FRAMES_KEPT_BYTES)
+        buf_done(&batch->frames);
+    buf_clear(&batch->frames);
     for (size_t i = 0; i < batch->count; i++) {
         struct entry *entry = &batch->entries[i];
 
@@ -164,16 +219,111 @@ static void hold(struct batch *batch, struct bus_batch *messages, uint64_t *held
         bus_batch_in_progress(messages, i);
 }
 
+/* What is known only now: the epoch, the time, and where the payloads' frames came to lie. */
+static void prepare(struct batch *batch)
+{
+    uint64_t epoch = store_epoch(batch->store);
+    int64_t stamp_us = delivery_stamp(batch->delivery);
+
+    for (size_t i = 0; i < batch->count; i++) {
+        struct entry *entry = &batch->entries[i];
+        struct store_event *apply = &batch->applies[entry->applied_as];
+
+        if (entry->verdict != VERDICT_APPLY)
+            continue;
+        entry->sent.epoch = epoch;
+        entry->sent.stamp_us = stamp_us;
+        apply->stamp_us = stamp_us;
+        apply->update.event_id = delivery_event_id(entry->key, EFFECT_UPDATE, epoch);
+        if (entry->payload.length > 0)
+            apply->frame = packed_slice(batch, &entry->payload);
+    }
+}
+
+/* Whether the event's deliveries go out (again). */
+static bool delivers(const struct batch *batch, const struct store_event *apply)
+{
+    if (apply->outcome == STORE_REPEATED)
+        return batch->mode == BATCH_LIVE || apply->mine;
+    return apply->outcome == STORE_APPLIED;
+}
+
+static enum status pack_industry(struct batch *batch, struct entry *entry)
+{
+    enum status status = pack(batch, entry, EFFECT_INDUSTRY, &entry->industry);
+
+    if (status == STATUS_OK)
+        status = delivery_pack_sent(&entry->sent, EFFECT_INDUSTRY, &batch->frames);
+    entry->industry.length = batch->frames.length - entry->industry.at;
+    return status;
+}
+
+/* Takes what the script told. */
+static enum status settle(struct batch *batch, struct entry *entry)
+{
+    const struct store_event *apply = &batch->applies[entry->applied_as];
+
+    entry->industry.length = 0;
+    if (!delivers(batch, apply))
+        return STATUS_OK;
+    entry->sent.user_sequence = apply->user_sequence;
+    if (apply->outcome == STORE_REPEATED && !apply->mine) {
+        entry->sent.first_lane = apply->first_lane;
+        entry->sent.first_number = apply->first_number;
+    }
+    return entry->sent.effects & EFFECT_INDUSTRY ? pack_industry(batch, entry) : STATUS_OK;
+}
+
+/* Industries' histories. */
+static enum status append(struct batch *batch, const struct store_rules *rules)
+{
+    size_t count = 0;
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
+        if (batch->entries[i].verdict == VERDICT_APPLY)
+            status = settle(batch, &batch->entries[i]);
+    }
+    for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
+        const struct entry *entry = &batch->entries[i];
+
+        if (entry->verdict != VERDICT_APPLY || entry->industry.length == 0)
+            continue;
+        for (size_t room = 0; room < entry->event.room_count; room++)
+            batch->appends[count++] = (struct store_append){.industry = entry->event.rooms[room],
+                                                            .frame = packed_slice(batch, &entry->industry)};
+    }
+    if (status == STATUS_OK && count > 0)
+        status = store_append(batch->store, rules, batch->appends, count);
+    return status;
+}
+
+/* Both pipelines, on one connection to one server: where the second fails both are done again, for another
+ * server may not have the first. */
+static enum status apply_and_append(struct batch *batch)
+{
+    struct store_rules rules = service_rules(batch->service);
+    size_t packed = batch->frames.length;
+    enum status status = service_store_ready(batch->service, batch->store);
+
+    if (status == STATUS_OK) {
+        prepare(batch);
+        status = store_apply(batch->store, &rules, batch->applies, batch->apply_count);
+    }
+    if (status == STATUS_OK)
+        status = append(batch, &rules);
+    if (status != STATUS_OK)
+        batch->frames.length = packed;
+    return status;
+}
+
 static enum status apply(struct batch *batch, struct bus_batch *messages)
 {
     uint64_t held_ms = clock_monotonic_ms();
-    struct store_rules rules = service_rules(batch->service);
-    enum status status;
 
     for (;;) {
-        status = service_store_ready(batch->service, batch->store);
-        if (status == STATUS_OK)
-            status = store_apply(batch->store, &rules, batch->applies, batch->apply_count);
+        enum status status = apply_and_append(batch);
+
         if (status == STATUS_OK)
             return STATUS_OK;
         log_event_limited(LOG_WARN, "a batch waits for Redis", LOG_S("error", store_error(batch->store)),
@@ -186,42 +336,65 @@ static enum status apply(struct batch *batch, struct bus_batch *messages)
 
 /* ---- Deliver ---------------------------------------------------------------------------------------- */
 
-static enum status deliver_entry(struct batch *batch, struct entry *entry)
+static enum status publish_entry(struct batch *batch, struct entry *entry)
+{
+    const struct store_event *apply = &batch->applies[entry->applied_as];
+    const struct delivery_sent *sent = &entry->sent;
+    const char *user_id = entry->event.user_id;
+    enum status status = STATUS_OK;
+
+    if (sent->effects & EFFECT_INDUSTRY)
+        status = delivery_publish_industry(batch->delivery, sent, packed_slice(batch, &entry->industry));
+    if (status == STATUS_OK && (sent->effects & EFFECT_UPDATE))
+        status =
+            delivery_publish_update(batch->delivery, user_id, entry->key, sent, apply->sum, apply->version);
+    if (status == STATUS_OK && (sent->effects & EFFECT_USER))
+        status = delivery_publish_user(batch->delivery, user_id, sent, packed_slice(batch, &entry->payload));
+    return status;
+}
+
+/* Counts what became of the event, and judges it again where it could not be applied. */
+static void note_outcome(struct batch *batch, struct entry *entry)
 {
     const struct store_event *apply = &batch->applies[entry->applied_as];
     struct metrics *metrics = batch->service->metrics;
-    const struct delivery_value value = {
-        .sum = apply->sum, .epoch = store_epoch(batch->store), .version = apply->version};
-    unsigned effects = batch->mode == BATCH_LIVE ? ~0U : (unsigned)EFFECT_UPDATE;
 
     switch (apply->outcome) {
+    case STORE_REPEATED:
+        if (!apply->mine) {
+            if (batch->mode == BATCH_LIVE)
+                metrics_add(metrics, VALUE_EVENTS_REPEATED, 1);
+            break;
+        }
+        __attribute__((fallthrough));
     case STORE_APPLIED:
         batch->applied++;
         metric_add(batch->service->applied[entry->event.definition->index], 1);
         break;
-    case STORE_REPEATED:
-        if (batch->mode == BATCH_REPLAY)
-            return STATUS_OK;
-        metrics_add(metrics, VALUE_EVENTS_REPEATED, 1);
-        break;
     case STORE_DUPLICATE:
         if (batch->mode == BATCH_LIVE)
             metrics_add(metrics, VALUE_EVENTS_DUPLICATE, 1);
-        return STATUS_OK;
+        break;
     case STORE_OUT_OF_RANGE:
         entry->verdict = VERDICT_DEAD;
         snprintf(entry->reason, sizeof entry->reason,
                  "the user's sum would leave the range of exact numbers");
-        return STATUS_OK;
+        break;
     case STORE_FAILED:
     default:
         entry->verdict = VERDICT_LATER;
         log_event_limited(LOG_ERROR, "a user's keys in Redis are broken",
                           LOG_S("error", store_error(batch->store)),
                           LOG_U("sequence", entry->delivery.stream_sequence));
-        return STATUS_OK;
     }
-    return delivery_publish(batch->delivery, &entry->event, entry->key, &value, effects);
+}
+
+static enum status deliver_entry(struct batch *batch, struct entry *entry)
+{
+    bool wanted = delivers(batch, &batch->applies[entry->applied_as]);
+
+    note_outcome(batch, entry);
+    return wanted ? publish_entry(batch, entry) : STATUS_OK;
 }
 
 static enum status deliver(struct batch *batch)
@@ -308,7 +481,14 @@ enum status batch_handle(struct batch *batch, struct bus_batch *messages)
     /* The broker has the deliveries before it may forget the events. */
     if (status == STATUS_OK)
         status = bus_flush(batch->service->bus, FLUSH_TIMEOUT_MS);
-    if (status == STATUS_OK)
-        status = acknowledge(batch, messages, began_ns);
-    return status;
+    if (status != STATUS_OK) {
+        delivery_abandon(batch->delivery);
+        return status;
+    }
+    return acknowledge(batch, messages, began_ns);
+}
+
+void batch_idle(struct batch *batch)
+{
+    delivery_mark(batch->delivery);
 }

@@ -2,11 +2,13 @@
  *
  * Everything that happens to events between being taken off the stream and being acknowledged:
  *
- *   decode (wrong content is marked dead) -> one pipeline of scripts -> publish what they gave ->
- *   bury the dead -> flush -> acknowledge
+ *   decode (wrong content is marked dead), take numbers -> one pipeline of scripts (counts, users' histories)
+ *   -> one pipeline of appends (industries' histories) -> publish what they gave -> bury the dead -> flush ->
+ *   acknowledge
  *
  * A crash at any point leaves the batch unacknowledged: it comes again, `seen` keeps it from counting
- * twice, and its deliveries go out again under the same event ids. One thread; every worker has its own.
+ * twice, and its deliveries go out again under the same event ids and new numbers. A batch that fails
+ * abandons its lane. One thread; every worker has its own.
  */
 #ifndef POLLEN8_VALUE_BATCH_H
 #define POLLEN8_VALUE_BATCH_H
@@ -18,7 +20,8 @@ struct batch; /* opaque */
 
 enum batch_mode {
     BATCH_LIVE,  /* everything above */
-    BATCH_REPLAY /* applies; publishes only values of what Redis had forgotten; buries nothing */
+    BATCH_REPLAY /* applies; publishes only values of what Redis had forgotten, and puts only these into
+                  * histories; buries nothing */
 };
 
 /* `store` is borrowed. Room for `capacity` messages. */
@@ -29,6 +32,9 @@ void batch_free(struct batch *batch); /* NULL is accepted */
 /* Handles the messages. Waits for Redis as long as it takes, keeping the messages from being handed out
  * again; gives up (not acknowledged, they come again) where the broker is away or the service stops. */
 enum status batch_handle(struct batch *batch, struct bus_batch *messages);
+
+/* Between batches, every now and then: says that the lane lives. */
+void batch_idle(struct batch *batch);
 
 /* Events of the last batch that took effect for the first time. */
 size_t batch_applied(const struct batch *batch);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * ready? -> fetch -> batch_handle -> again.
+ * ready? -> fetch -> batch_handle, or the lane's mark -> again.
  */
 #include "consumer.h"
 
@@ -9,7 +9,7 @@
 #include "common/log.h"
 #include "stream.h"
 
-#define FETCH_WAIT_MS 500 /* also how long a stop may wait for an idle worker */
+#define FETCH_WAIT_MS 300 /* also how long a stop, and the lane's mark, may wait for an idle worker */
 #define PAUSE_MS      200
 
 struct worker {
@@ -68,8 +68,10 @@ void *consumer_run(void *context)
     CHECK(worker.store != NULL);
     CHECK(batch_create(service, worker.store, BATCH_LIVE, (size_t)service->config.batch, &worker.batch) ==
           STATUS_OK);
-    while (!service_stopping(service))
+    while (!service_stopping(service)) {
         turn(&worker);
+        batch_idle(worker.batch);
+    }
     bus_consumer_free(worker.consumer);
     batch_free(worker.batch);
     store_free(worker.store);

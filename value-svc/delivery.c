@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * event + value -> payload JSON -> OutboundFrame -> pollen8.out.industry, pollen8.out.user.<token>
+ *
+ * A frame is packed once. Numbers are appended to it as further fields: to an industry's frame before it goes
+ * into histories, to a user's when it is published.
  */
 #include "delivery.h"
 
@@ -8,25 +11,40 @@
 
 #include "common/clock.h"
 #include "common/names.h"
-#include "common/rng.h"
 #include "common/subject.h"
+#include "common/wire.h"
+#include "lane.h"
 #include "value.h"
 
 #define FRAME_MAXIMUM_BYTES 65536 /* 32 industries of 64 bytes, escaped sixfold, and normalised: < 25 KB */
-#define PURPOSE_INDUSTRY    1     /* what event ids of one key differ by */
-#define PURPOSE_USER        2
-#define PURPOSE_UPDATE      3
-#define PURPOSE_BITS        2
+#define MARK_AFTER_MS       700   /* with the wait of a worker's fetch: a mark a second */
+#define PURPOSE_BITS        3     /* an effect is what event ids of one key differ by */
+
+/* Numbers of OutboundFrame's fields. */
+#define FIELD_LANE           10
+#define FIELD_LANE_SEQUENCE  11
+#define FIELD_PUBLISHED_AT   12
+#define FIELD_LANE_PREVIOUS  13
+#define FIELD_USER_SEQUENCE  14
+#define FIELD_HISTORY_EPOCH  15
+#define FIELD_FIRST_LANE     19
+#define FIELD_FIRST_SEQUENCE 20
 
 struct delivery {
     struct bus *bus;
     struct metric_cell *published;
     struct metric_cell *calculated;
-    uint32_t lane;     /* random, not 0 */
-    uint64_t sequence; /* of the last frame */
-    struct buf data;   /* the payload, reused */
-    struct buf frame;  /* the packed frame, reused */
+    struct lane lane;
+    struct buf data;  /* the payload, reused */
+    struct buf frame; /* the packed frame, reused */
 };
+
+#define UPDATE(text, how)                                                                                    \
+    static char update_name[] = text;                                                                        \
+    static const enum event_policy update_policy = POLICY_##how;
+#define EVENT(id, name, codec, sign, effects, policy)
+#include "events.def"
+#undef EVENT
 
 enum status delivery_create(struct bus *bus, struct metric_cell *published, struct metric_cell *calculated,
                             struct delivery **ret_delivery)
@@ -38,8 +56,7 @@ enum status delivery_create(struct bus *bus, struct metric_cell *published, stru
     delivery->bus = bus;
     delivery->published = published;
     delivery->calculated = calculated;
-    while (delivery->lane == 0)
-        delivery->lane = (uint32_t)rng_u64();
+    lane_renew(&delivery->lane);
     buf_init(&delivery->data, FRAME_MAXIMUM_BYTES);
     buf_init(&delivery->frame, FRAME_MAXIMUM_BYTES);
     *ret_delivery = delivery;
@@ -55,89 +72,131 @@ void delivery_free(struct delivery *delivery)
     free(delivery);
 }
 
-static uint64_t delivery_id(const char *key, uint64_t seed)
+/* ---- Numbers ---------------------------------------------------------------------------------------- */
+
+static unsigned count_effects(unsigned effects)
 {
-    uint64_t id = hash64(key, strlen(key), seed);
+    unsigned count = 0;
+
+    for (; effects != 0; effects &= effects - 1)
+        count++;
+    return count;
+}
+
+void delivery_number(struct delivery *delivery, const struct event *event, unsigned effects,
+                     struct delivery_sent *ret_sent)
+{
+    unsigned wanted = event->definition->effects & effects;
+
+    if (event->room_count == 0)
+        wanted &= ~(unsigned)EFFECT_INDUSTRY;
+    *ret_sent = (struct delivery_sent){.lane = delivery->lane.id,
+                                       .first = lane_take(&delivery->lane, count_effects(wanted)),
+                                       .effects = wanted};
+}
+
+int64_t delivery_stamp(struct delivery *delivery)
+{
+    return lane_stamp(&delivery->lane);
+}
+
+uint64_t delivery_number_of(const struct delivery_sent *sent, enum event_effect effect)
+{
+    if (!(sent->effects & effect))
+        return 0;
+    return sent->first + count_effects(sent->effects & ((unsigned)effect - 1));
+}
+
+uint64_t delivery_event_id(const char *key, enum event_effect effect, uint64_t epoch)
+{
+    uint64_t purpose = (uint64_t)effect | (effect == EFFECT_UPDATE ? epoch << PURPOSE_BITS : 0);
+    uint64_t id = hash64(key, strlen(key), purpose);
 
     return id != 0 ? id : 1; /* 0 means: never a repeat */
 }
 
-static enum status publish(struct delivery *delivery, const char *subject, Pollen8__OutboundFrame *frame)
-{
-    enum status status;
+/* ---- Frames ----------------------------------------------------------------------------------------- */
 
-    frame->data.data = (uint8_t *)delivery->data.data;
-    frame->data.len = delivery->data.length;
-    frame->lane = delivery->lane;
-    frame->lane_sequence = ++delivery->sequence;
-    frame->published_at_us = clock_wall_us();
-    buf_clear(&delivery->frame);
-    status = wire_pack(&delivery->frame, &frame->base);
-    if (status == STATUS_OK)
-        status = bus_publish(delivery->bus, subject, delivery->frame.data, delivery->frame.length);
-    if (status == STATUS_OK)
-        metric_add(delivery->published, 1);
-    return status;
+/* protobuf-c's fields are not const; packing does not write to them. */
+static char *unconst(const char *text)
+{
+    return (char *)(uintptr_t)text;
 }
 
-/* The event's own payload, under its own name. */
-static enum status payload_frame(struct delivery *delivery, const struct event *event,
-                                 Pollen8__OutboundFrame *frame)
+static void set_policy(Pollen8__OutboundFrame *frame, enum event_policy policy)
 {
-    /* protobuf-c's fields are not const; packing does not write to them. */
-    frame->event = (char *)(uintptr_t)event->definition->name;
-    buf_clear(&delivery->data);
-    return event_append_payload(event, &delivery->data);
+    switch (policy) {
+    case POLICY_LATEST:
+        frame->policy = POLLEN8__DELIVERY_POLICY__DELIVERY_LATEST;
+        frame->coalesce_key = frame->event;
+        break;
+    case POLICY_KEEP: frame->policy = POLLEN8__DELIVERY_POLICY__DELIVERY_KEEP; break;
+    case POLICY_QUEUE:
+    default: frame->policy = POLLEN8__DELIVERY_POLICY__DELIVERY_QUEUE; break;
+    }
 }
 
-static enum status publish_industry(struct delivery *delivery, const struct event *event, const char *key)
+enum status delivery_pack(struct delivery *delivery, const struct event *event, const char *key,
+                          enum event_effect effect, struct buf *buf)
 {
     Pollen8__OutboundFrame frame = POLLEN8__OUTBOUND_FRAME__INIT;
     char *rooms[INDUSTRIES_MAXIMUM];
     enum status status;
 
-    if (event->room_count == 0)
+    frame.event = unconst(event->definition->name);
+    frame.event_id = delivery_event_id(key, effect, 0);
+    set_policy(&frame, event->definition->policy);
+    if (effect == EFFECT_INDUSTRY) {
+        for (size_t i = 0; i < event->room_count; i++)
+            rooms[i] = unconst(event->rooms[i]);
+        frame.industries = rooms;
+        frame.n_industries = event->room_count;
+    } else {
+        frame.user_id = unconst(event->user_id);
+    }
+    buf_clear(&delivery->data);
+    status = event_append_payload(event, &delivery->data);
+    frame.data.data = (uint8_t *)delivery->data.data;
+    frame.data.len = delivery->data.length;
+    return status == STATUS_OK ? wire_pack(buf, &frame.base) : status;
+}
+
+static enum status append_first(const struct delivery_sent *sent, uint64_t number, struct buf *buf)
+{
+    enum status status;
+
+    if (sent->first_lane == 0)
         return STATUS_OK;
-    for (size_t i = 0; i < event->room_count; i++)
-        rooms[i] = (char *)(uintptr_t)event->rooms[i];
-    frame.industries = rooms;
-    frame.n_industries = event->room_count;
-    frame.event_id = delivery_id(key, PURPOSE_INDUSTRY);
-    status = payload_frame(delivery, event, &frame);
-    return status == STATUS_OK ? publish(delivery, SUBJECT_OUT_INDUSTRY, &frame) : status;
+    status = wire_append_integer(buf, FIELD_FIRST_LANE, sent->first_lane);
+    if (status == STATUS_OK)
+        status = wire_append_integer(buf, FIELD_FIRST_SEQUENCE, sent->first_number + (number - sent->first));
+    return status;
 }
 
-static enum status publish_to_user(struct delivery *delivery, Pollen8__OutboundFrame *frame)
+enum status delivery_pack_sent(const struct delivery_sent *sent, enum event_effect effect, struct buf *buf)
 {
-    char subject[SUBJECT_SIZE];
-    enum status status = subject_make(subject, SUBJECT_OUT_USER, slice_from_string(frame->user_id));
+    uint64_t number = delivery_number_of(sent, effect);
+    enum status status = wire_append_integer(buf, FIELD_LANE, sent->lane);
 
-    return status == STATUS_OK ? publish(delivery, subject, frame) : status;
-}
-
-static enum status publish_user(struct delivery *delivery, const struct event *event, const char *key)
-{
-    Pollen8__OutboundFrame frame = POLLEN8__OUTBOUND_FRAME__INIT;
-    enum status status = payload_frame(delivery, event, &frame);
-
-    frame.user_id = (char *)(uintptr_t)event->user_id;
-    frame.policy = POLLEN8__DELIVERY_POLICY__DELIVERY_KEEP;
-    frame.event_id = delivery_id(key, PURPOSE_USER);
-    return status == STATUS_OK ? publish_to_user(delivery, &frame) : status;
+    if (status == STATUS_OK)
+        status = wire_append_integer(buf, FIELD_LANE_SEQUENCE, number);
+    if (status == STATUS_OK)
+        status = wire_append_integer(buf, FIELD_PUBLISHED_AT, (uint64_t)sent->stamp_us);
+    if (status == STATUS_OK)
+        status = wire_append_integer(buf, FIELD_HISTORY_EPOCH, sent->epoch);
+    return status == STATUS_OK ? append_first(sent, number, buf) : status;
 }
 
 enum status delivery_update_frame(const char *user_id, const struct delivery_value *value, struct buf *data,
                                   Pollen8__OutboundFrame *frame)
 {
-    static char name[] = DELIVERY_UPDATE_EVENT;
     char number[VALUE_TEXT_SIZE];
     enum status status;
 
     value_format(value->sum, number);
-    frame->event = name;
-    frame->coalesce_key = name;
-    frame->policy = POLLEN8__DELIVERY_POLICY__DELIVERY_LATEST;
-    frame->user_id = (char *)(uintptr_t)user_id;
+    frame->event = update_name;
+    set_policy(frame, update_policy);
+    frame->user_id = unconst(user_id);
     frame->epoch = value->epoch;
     frame->version = value->version;
     buf_clear(data);
@@ -151,29 +210,99 @@ enum status delivery_update_frame(const char *user_id, const struct delivery_val
     return status;
 }
 
-static enum status publish_update(struct delivery *delivery, const struct event *event, const char *key,
-                                  const struct delivery_value *value)
-{
-    Pollen8__OutboundFrame frame = POLLEN8__OUTBOUND_FRAME__INIT;
-    enum status status = delivery_update_frame(event->user_id, value, &delivery->data, &frame);
+/* ---- Publishing ------------------------------------------------------------------------------------- */
 
-    metric_add(delivery->calculated, 1);
-    /* A value of another epoch is another delivery, even of the same event: it corrects what was shown. */
-    frame.event_id = delivery_id(key, (value->epoch << PURPOSE_BITS) | PURPOSE_UPDATE);
-    return status == STATUS_OK ? publish_to_user(delivery, &frame) : status;
+/* What is in delivery->frame. */
+static enum status publish(struct delivery *delivery, const char *subject)
+{
+    enum status status = bus_publish(delivery->bus, subject, delivery->frame.data, delivery->frame.length);
+
+    if (status == STATUS_OK) {
+        metric_add(delivery->published, 1);
+        lane_published(&delivery->lane);
+    }
+    return status;
 }
 
-enum status delivery_publish(struct delivery *delivery, const struct event *event, const char *key,
-                             const struct delivery_value *value, unsigned effects)
+enum status delivery_publish_industry(struct delivery *delivery, const struct delivery_sent *sent,
+                                      struct slice frame)
 {
-    unsigned wanted = event->definition->effects & effects;
-    enum status status = STATUS_OK;
+    uint64_t before = lane_heard(&delivery->lane, delivery_number_of(sent, EFFECT_INDUSTRY));
+    enum status status;
 
-    if (wanted & EFFECT_INDUSTRY)
-        status = publish_industry(delivery, event, key);
-    if (status == STATUS_OK && (wanted & EFFECT_USER))
-        status = publish_user(delivery, event, key);
-    if (status == STATUS_OK && (wanted & EFFECT_UPDATE))
-        status = publish_update(delivery, event, key, value);
-    return status;
+    buf_clear(&delivery->frame);
+    status = buf_append(&delivery->frame, frame.data, frame.length);
+    if (status == STATUS_OK)
+        status = wire_append_integer(&delivery->frame, FIELD_PUBLISHED_AT, (uint64_t)clock_wall_us());
+    if (status == STATUS_OK)
+        status = wire_append_integer(&delivery->frame, FIELD_LANE_PREVIOUS, before);
+    return status == STATUS_OK ? publish(delivery, SUBJECT_OUT_INDUSTRY) : status;
+}
+
+/* What is in delivery->frame but its numbers. */
+static enum status publish_to_user(struct delivery *delivery, const char *user_id,
+                                   const struct delivery_sent *sent, enum event_effect effect)
+{
+    unsigned before = count_effects(sent->effects & ((unsigned)effect - 1) & ~(unsigned)EFFECT_INDUSTRY);
+    char subject[SUBJECT_SIZE];
+    enum status status = subject_make(subject, SUBJECT_OUT_USER, slice_from_string(user_id));
+
+    if (status == STATUS_OK)
+        status = delivery_pack_sent(sent, effect, &delivery->frame);
+    if (status == STATUS_OK)
+        status = wire_append_integer(&delivery->frame, FIELD_PUBLISHED_AT, (uint64_t)clock_wall_us());
+    if (status == STATUS_OK && sent->user_sequence != 0)
+        status = wire_append_integer(&delivery->frame, FIELD_USER_SEQUENCE, sent->user_sequence + before);
+    return status == STATUS_OK ? publish(delivery, subject) : status;
+}
+
+enum status delivery_publish_user(struct delivery *delivery, const char *user_id,
+                                  const struct delivery_sent *sent, struct slice frame)
+{
+    enum status status;
+
+    buf_clear(&delivery->frame);
+    status = buf_append(&delivery->frame, frame.data, frame.length);
+    return status == STATUS_OK ? publish_to_user(delivery, user_id, sent, EFFECT_USER) : status;
+}
+
+enum status delivery_publish_update(struct delivery *delivery, const char *user_id, const char *key,
+                                    const struct delivery_sent *sent, int64_t sum, uint64_t version)
+{
+    const struct delivery_value value = {.sum = sum, .epoch = sent->epoch, .version = version};
+    Pollen8__OutboundFrame frame = POLLEN8__OUTBOUND_FRAME__INIT;
+    enum status status = delivery_update_frame(user_id, &value, &delivery->data, &frame);
+
+    metric_add(delivery->calculated, 1);
+    frame.event_id = delivery_event_id(key, EFFECT_UPDATE, sent->epoch);
+    buf_clear(&delivery->frame);
+    if (status == STATUS_OK)
+        status = wire_pack(&delivery->frame, &frame.base);
+    return status == STATUS_OK ? publish_to_user(delivery, user_id, sent, EFFECT_UPDATE) : status;
+}
+
+void delivery_abandon(struct delivery *delivery)
+{
+    lane_renew(&delivery->lane);
+}
+
+void delivery_mark(struct delivery *delivery)
+{
+    Pollen8__OutboundFrame mark = POLLEN8__OUTBOUND_FRAME__INIT;
+    enum status status;
+
+    if (clock_monotonic_ms() - delivery->lane.published_ms < MARK_AFTER_MS || !bus_connected(delivery->bus))
+        return;
+    mark.lane = delivery->lane.id;
+    mark.lane_sequence = lane_take(&delivery->lane, 1);
+    mark.lane_previous = lane_heard(&delivery->lane, mark.lane_sequence);
+    mark.published_at_us = clock_wall_us();
+    buf_clear(&delivery->frame);
+    status = wire_pack(&delivery->frame, &mark.base);
+    if (status == STATUS_OK)
+        status = bus_publish(delivery->bus, SUBJECT_OUT_LANE, delivery->frame.data, delivery->frame.length);
+    if (status == STATUS_OK)
+        lane_published(&delivery->lane);
+    else
+        delivery_abandon(delivery);
 }

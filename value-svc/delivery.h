@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What clients are to get of an event: frames for its industries and its user, published for the gateways.
- * A `struct delivery` is one lane: its frames carry a random lane number and a running number, so that
- * gateways notice a gap. One thread; every worker has its own.
+ * What clients are to get of an event: frames for its industries and its user. A `struct delivery` has one
+ * lane (lane.h). In this order:
+ *
+ *   delivery_number      takes the numbers of the event's frames, before it is applied
+ *   delivery_pack        a payload's frame without numbers: what the user's history and kept frames hold
+ *   delivery_pack_sent   its numbers: with them it is what an industry's history holds
+ *   delivery_publish_*   to the gateways, in the order of the numbers
+ *   delivery_abandon     instead, where that failed: the next event begins a new lane
+ *
+ * An event that the stream hands out again is published under new numbers and the same event ids, and tells
+ * the numbers it had first: gateways drop what they delivered. One thread; every worker has its own.
  */
 #ifndef POLLEN8_VALUE_DELIVERY_H
 #define POLLEN8_VALUE_DELIVERY_H
@@ -14,12 +22,49 @@
 
 struct delivery; /* opaque */
 
-#define DELIVERY_UPDATE_EVENT "network.update"
-
 /* `published` and `calculated` are counted; all are borrowed. */
 enum status delivery_create(struct bus *bus, struct metric_cell *published, struct metric_cell *calculated,
                             struct delivery **ret_delivery);
 void delivery_free(struct delivery *delivery); /* NULL is accepted */
+
+/* ---- Numbers ---------------------------------------------------------------------------------------- */
+
+/* What one event's frames are published as. */
+struct delivery_sent {
+    uint32_t lane;
+    uint64_t first;   /* number of the first of its frames; they follow in the order of enum event_effect */
+    unsigned effects; /* those that give a frame */
+
+    /* Known when it is applied. */
+    int64_t stamp_us;       /* Unix microseconds: delivery_stamp */
+    uint64_t epoch;         /* of the store: versions and histories are within it */
+    uint64_t user_sequence; /* of the first frame to the user; 0: in no history */
+    uint32_t first_lane; /* repeated: as what it was first published; 0: it was not, or that is not known */
+    uint64_t first_number;
+};
+
+void delivery_number(struct delivery *delivery, const struct event *event, unsigned effects,
+                     struct delivery_sent *ret_sent);
+
+/* Unix microseconds, in the order of the numbers where it is asked in their order: histories are read in it.
+ */
+int64_t delivery_stamp(struct delivery *delivery);
+
+/* Of the frame of one effect; 0: there is none. */
+uint64_t delivery_number_of(const struct delivery_sent *sent, enum event_effect effect);
+
+/* Names the frame: the same however often it is published. A network.update of another epoch is another one,
+ * even of the same event: it corrects what was shown. */
+uint64_t delivery_event_id(const char *key, enum event_effect effect, uint64_t epoch);
+
+/* ---- Frames ----------------------------------------------------------------------------------------- */
+
+/* Appends the packed frame of EFFECT_INDUSTRY or EFFECT_USER. */
+enum status delivery_pack(struct delivery *delivery, const struct event *event, const char *key,
+                          enum event_effect effect, struct buf *buf);
+
+/* Appends to a frame so packed what it is published as. */
+enum status delivery_pack_sent(const struct delivery_sent *sent, enum event_effect effect, struct buf *buf);
 
 struct delivery_value {
     int64_t sum;    /* signed */
@@ -27,15 +72,27 @@ struct delivery_value {
     uint64_t version;
 };
 
-/* Publishes the event's frames for those of its effects that are in `effects`. Publishing again gives the
- * same event ids, so that gateways drop what they delivered lately. A status other than STATUS_OK: some may
- * be missing, publish all again. */
-enum status delivery_publish(struct delivery *delivery, const struct event *event, const char *key,
-                             const struct delivery_value *value, unsigned effects);
-
 /* Fills a network.update frame whose data is appended to `data` (cleared first), both of which must outlive
- * its packing. The frame borrows user_id. For snapshots: no lane, no event id, the version says it all. */
+ * its packing. The frame borrows user_id. No numbers, no event id: the version says it all. */
 enum status delivery_update_frame(const char *user_id, const struct delivery_value *value, struct buf *data,
                                   Pollen8__OutboundFrame *frame);
+
+/* ---- Publishing ------------------------------------------------------------------------------------- */
+
+/* `frame` is packed with its numbers. */
+enum status delivery_publish_industry(struct delivery *delivery, const struct delivery_sent *sent,
+                                      struct slice frame);
+
+/* `frame` is packed without. */
+enum status delivery_publish_user(struct delivery *delivery, const char *user_id,
+                                  const struct delivery_sent *sent, struct slice frame);
+
+enum status delivery_publish_update(struct delivery *delivery, const char *user_id, const char *key,
+                                    const struct delivery_sent *sent, int64_t sum, uint64_t version);
+
+void delivery_abandon(struct delivery *delivery);
+
+/* A mark that the lane lives, where it has been silent for a while; between batches only. */
+void delivery_mark(struct delivery *delivery);
 
 #endif

@@ -15,11 +15,12 @@
 #include "event_codec.h"
 
 static const struct event_definition definitions[EVENT_COUNT] = {
-#define EVENT(id, text, shape, count_sign, what)                                                             \
+#define EVENT(id, text, shape, count_sign, what, how)                                                        \
     [EVENT_##id] = {.name = (text),                                                                          \
                     .codec = &event_codec_##shape,                                                           \
                     .sign = (count_sign),                                                                    \
                     .effects = (what),                                                                       \
+                    .policy = POLICY_##how,                                                                  \
                     .index = EVENT_##id},
 #include "events.def"
 #undef EVENT

@@ -27,11 +27,13 @@
 enum event_effect {
     EFFECT_INDUSTRY = 1, /* payload to everyone in its industries */
     EFFECT_UPDATE = 2,   /* network.update to the subject user */
-    EFFECT_USER = 4      /* payload to the subject user, kept until written */
+    EFFECT_USER = 4      /* payload to the subject user */
 };
 
+enum event_policy { POLICY_QUEUE, POLICY_LATEST, POLICY_KEEP }; /* of frames: events.def */
+
 enum event_index {
-#define EVENT(id, name, codec, sign, effects) EVENT_##id,
+#define EVENT(id, name, codec, sign, effects, policy) EVENT_##id,
 #include "events.def"
 #undef EVENT
     EVENT_COUNT
@@ -44,6 +46,7 @@ struct event_definition {
     const struct event_codec *codec;
     int sign;         /* of the change of the count; 0: counts nothing */
     unsigned effects; /* enum event_effect */
+    enum event_policy policy;
     enum event_index index;
 };
 

@@ -255,5 +255,7 @@ struct store_rules service_rules(const struct service *service)
 {
     return (struct store_rules){.window_ms = service->config.dedupe_window_ms,
                                 .retention_ms = service_retention_ms(service),
-                                .ack_floor = atomic_load(&service->ack_floor)};
+                                .ack_floor = atomic_load(&service->ack_floor),
+                                .history_length = service->config.history_length,
+                                .history_window_ms = service->config.history_window_ms};
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/check.h"
 #include "common/clock.h"
 #include "common/rng.h"
 #include "store_internal.h"
@@ -42,6 +43,7 @@ void store_close(struct store *store)
         redisFree(store->redis);
     store->redis = NULL;
     store->sent_ns = 0;
+    memset(store->tended, 0, sizeof store->tended);
 }
 
 bool store_connected(const struct store *store)
@@ -111,11 +113,28 @@ enum status store_send_script(struct store *store, enum store_script script, con
     return append(store, count, list, NULL);
 }
 
+enum status store_send_script_slices(struct store *store, enum store_script script,
+                                     const struct slice *arguments, size_t count)
+{
+    const char *list[STORE_ARGUMENTS_MAXIMUM] = {"EVALSHA", store->hashes[script]};
+    size_t lengths[STORE_ARGUMENTS_MAXIMUM] = {strlen("EVALSHA"), strlen(store->hashes[script])};
+
+    CHECK(count + 2 <= STORE_ARGUMENTS_MAXIMUM);
+    for (size_t i = 0; i < count; i++) {
+        list[i + 2] = arguments[i].data;
+        lengths[i + 2] = arguments[i].length;
+    }
+    return append(store, (int)count + 2, list, lengths);
+}
+
 enum status store_send_slices(struct store *store, const struct slice *arguments, size_t count)
 {
-    const char **list = calloc(count, sizeof *list);
-    size_t *lengths = calloc(count, sizeof *lengths);
-    enum status status = STATUS_NO_MEMORY;
+    const char *few[STORE_ARGUMENTS_MAXIMUM];
+    size_t few_lengths[STORE_ARGUMENTS_MAXIMUM];
+    bool many = count > STORE_ARGUMENTS_MAXIMUM;
+    const char **list = many ? calloc(count, sizeof *list) : few;
+    size_t *lengths = many ? calloc(count, sizeof *lengths) : few_lengths;
+    enum status status;
 
     for (size_t i = 0; list && lengths && i < count; i++) {
         list[i] = arguments[i].data;
@@ -125,8 +144,10 @@ enum status store_send_slices(struct store *store, const struct slice *arguments
         status = append(store, (int)count, list, lengths);
     else
         status = store_fail(store, "out of memory for a command");
-    free(list);
-    free(lengths);
+    if (many) {
+        free(list);
+        free(lengths);
+    }
     return status;
 }
 
@@ -187,6 +208,14 @@ void store_user_key(char out[STORE_KEY_SIZE], const char *user_id, const char *s
 
     base64url_encode(token, user_id, strlen(user_id));
     snprintf(out, STORE_KEY_SIZE, "p8:{u.%s}%s", token, suffix);
+}
+
+void store_industry_key(char out[STORE_ROOM_KEY_SIZE], const char *industry)
+{
+    char token[BASE64URL_LENGTH(INDUSTRY_NORMALISED_SIZE) + 1];
+
+    base64url_encode(token, industry, strlen(industry));
+    snprintf(out, STORE_ROOM_KEY_SIZE, "p8:{i.%s}:history", token);
 }
 
 /* ---- Connecting ------------------------------------------------------------------------------------- */

@@ -6,15 +6,22 @@
  *   p8:epoch                   hash: epoch, run_id, replayed
  *   p8:position                hash: how far the stream was acknowledged (sequence, time)
  *   p8:replay                  lock of a running replay
- *   p8:{u.<user>}:net          hash: connections (signed sum), n (version), i:<event key> of each import
- *   p8:{u.<user>}:seen         hash: event key -> what it gave; :seen.order the same, oldest first
+ *   p8:{u.<user>}:net          hash: connections (signed sum), n (version), h (last number in the history),
+ *                              i:<event key> of each import
+ *   p8:{u.<user>}:seen         hash: event key -> what it gave: "sum n lane number h sequence time"
+ *   p8:{u.<user>}:seen.order   list: "event-key sequence time", oldest first
+ *   p8:{u.<user>}:history      stream: frames to the user, expiring (store_history.h)
+ *   p8:{u.<user>}:kept         stream: frames kept until written, expiring (store_session.h)
+ *   p8:{i.<industry>}:history  stream: frames to the industry, expiring (store_history.h)
+ *   p8:{p.<pid>}               hash: whose session that is, expiring (store_session.h)
  *   p8:gateways                sorted set: gateway parts by their last heartbeat
  *   p8:gw:<gateway>[:<part>]   hashes of live sessions by industry and user, expiring
  *
- * <user> is base64url. Every call returns STATUS_OK or STATUS_DISCONNECTED: Redis cannot be used now (away,
- * loading, a replica, out of memory...), the connection is closed, store_error says why, and what was
- * sent may or may not have been done. Everything here may be sent again, so the answer is to connect and
- * repeat the whole batch.
+ * What is a user's for good is net; seen and seen.order are swept, all others expire. <user> and <industry>
+ * are base64url; apply_event.lua has the formats. Every call returns STATUS_OK or STATUS_DISCONNECTED: Redis
+ * cannot be used now (away, loading, a replica, out of memory...), the connection is closed, store_error says
+ * why, and what was sent may or may not have been done. Everything here may be sent again, so the answer is
+ * to connect and repeat the whole batch.
  */
 #ifndef POLLEN8_VALUE_STORE_H
 #define POLLEN8_VALUE_STORE_H
@@ -82,24 +89,48 @@ enum store_outcome {
     STORE_FAILED        /* this user's keys are not what they should be; store_error says what */
 };
 
+/* A frame to the user that an event gives: what its entry in the history says of it. */
+struct store_gift {
+    uint64_t number; /* in the lane; 0: there is no such frame */
+    uint64_t event_id;
+};
+
 struct store_event {
     const char *user_id; /* borrowed */
     const char *key;     /* borrowed; event_key */
     int64_t change;
-    uint64_t sequence;          /* in the stream */
-    int64_t time_ms;            /* when the stream stored it */
-    int64_t sum;                /* result: signed, as this event left it; repeated: as it is now */
-    uint64_t version;           /* result */
-    enum store_outcome outcome; /* result */
-    bool counts;                /* false: remembered only */
-    bool once;                  /* the key counts once for ever, not only within the window */
+    uint64_t sequence; /* in the stream */
+    int64_t time_ms;   /* when the stream stored it */
+    bool counts;       /* false: remembered only */
+    bool once;         /* the key counts once for ever, not only within the window */
+    bool replay;       /* its frames are not published as it says: never told as its first ones */
+
+    uint32_t lane;            /* it is published on; 0: none */
+    uint64_t number;          /* of its first frame */
+    int64_t stamp_us;         /* Unix microseconds: when the numbers were taken */
+    struct store_gift update; /* network.update */
+    struct store_gift payload;
+    struct slice frame; /* borrowed: the payload's frame, packed, without numbers */
+    const char *keep;   /* borrowed: name to keep that frame under; NULL: it is not kept */
+    uint64_t keep_id;   /* event id of the kept frame */
+
+    /* Results */
+    enum store_outcome outcome;
+    int64_t sum; /* signed, as this event left it; repeated: as it is now */
+    uint64_t version;
+    uint64_t user_sequence; /* of its first frame to the user; 0: none */
+    uint32_t first_lane;    /* REPEATED: as what it was published first; 0: not known */
+    uint64_t first_number;
+    bool mine; /* REPEATED, but by this very struct: the answer to an earlier try was lost */
 };
 
-/* How long event keys are kept: service_retention_ms says why so long. */
+/* How long event keys are kept: service_retention_ms says why so long; and histories. */
 struct store_rules {
     int64_t window_ms;
     int64_t retention_ms;
     uint64_t ack_floor; /* stream sequence */
+    int64_t history_length;
+    int64_t history_window_ms;
 };
 
 /* Applies a batch, at most 1,000. Waits for replicas where so configured. */

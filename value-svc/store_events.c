@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
+#include "store_history.h"
 #include "store_internal.h"
 
 #define SWEEP_KEYS    "200" /* asked of one SCAN */
@@ -13,33 +15,113 @@
 
 /* ---- Applying --------------------------------------------------------------------------------------- */
 
+#define NUMBER_SIZE     24
+#define GIFT_SIZE       96
+#define APPLY_ARGUMENTS 23 /* the number of keys, 5 keys, 17 others */
+
+/* What is the same for all events of a batch. */
 struct rules_text {
-    char window[24];
-    char retention[24];
-    char ack_floor[24];
+    char window[NUMBER_SIZE];
+    char retention[NUMBER_SIZE];
+    char ack_floor[NUMBER_SIZE];
+    char history_oldest[NUMBER_SIZE];
+    char history_length[NUMBER_SIZE];
+    char history_expiry[NUMBER_SIZE];
 };
+
+/* What the script is told of one event. */
+struct event_text {
+    char net[STORE_KEY_SIZE];
+    char seen[STORE_KEY_SIZE];
+    char order[STORE_KEY_SIZE];
+    char history[STORE_KEY_SIZE];
+    char kept[STORE_KEY_SIZE];
+    char change[NUMBER_SIZE];
+    char sequence[NUMBER_SIZE];
+    char time[NUMBER_SIZE];
+    char stamp[2 * NUMBER_SIZE];
+    char update[GIFT_SIZE];
+    char payload[GIFT_SIZE];
+    char keep[NUMBER_SIZE + ID_MAXIMUM_BYTES];
+};
+
+static void write_gift(char out[GIFT_SIZE], const struct store_event *event, const struct store_gift *gift)
+{
+    out[0] = '\0';
+    if (gift->number != 0)
+        snprintf(out, GIFT_SIZE, "%" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRId64, event->lane, gift->number,
+                 gift->event_id, event->stamp_us);
+}
+
+static void write_event(struct event_text *text, const struct store_event *event)
+{
+    store_user_key(text->net, event->user_id, ":net");
+    store_user_key(text->seen, event->user_id, ":seen");
+    store_user_key(text->order, event->user_id, ":seen.order");
+    store_user_key(text->history, event->user_id, ":history");
+    store_user_key(text->kept, event->user_id, ":kept");
+    text->change[0] = '\0';
+    if (event->counts)
+        snprintf(text->change, sizeof text->change, "%" PRId64, event->change);
+    snprintf(text->sequence, sizeof text->sequence, "%" PRIu64, event->sequence);
+    snprintf(text->time, sizeof text->time, "%" PRId64, event->time_ms);
+    snprintf(text->stamp, sizeof text->stamp, "%s%" PRIu32 " %" PRIu64, event->replay ? "-" : "", event->lane,
+             event->number);
+    write_gift(text->update, event, &event->update);
+    write_gift(text->payload, event, &event->payload);
+    text->keep[0] = '\0';
+    if (event->keep)
+        snprintf(text->keep, sizeof text->keep, "%" PRIu64 " %s", event->keep_id, event->keep);
+}
 
 static enum status send_event(struct store *store, const struct rules_text *rules,
                               const struct store_event *event)
 {
-    char net[STORE_KEY_SIZE];
-    char seen[STORE_KEY_SIZE];
-    char order[STORE_KEY_SIZE];
-    char change[24] = "";
-    char sequence[24];
-    char time[24];
+    struct event_text text;
 
-    store_user_key(net, event->user_id, ":net");
-    store_user_key(seen, event->user_id, ":seen");
-    store_user_key(order, event->user_id, ":seen.order");
-    if (event->counts)
-        snprintf(change, sizeof change, "%" PRId64, event->change);
-    snprintf(sequence, sizeof sequence, "%" PRIu64, event->sequence);
-    snprintf(time, sizeof time, "%" PRId64, event->time_ms);
-    return store_send_script(store, SCRIPT_APPLY_EVENT,
-                             (const char *const[]){"3", net, seen, order, event->key, change, sequence, time,
-                                                   rules->window, rules->retention, rules->ack_floor,
-                                                   event->once ? "1" : "", NULL});
+    write_event(&text, event);
+    return store_send_script_slices(store, SCRIPT_APPLY_EVENT,
+                                    (const struct slice[]){
+                                        SLICE_LITERAL("5"),
+                                        slice_from_string(text.net),
+                                        slice_from_string(text.seen),
+                                        slice_from_string(text.order),
+                                        slice_from_string(text.history),
+                                        slice_from_string(text.kept),
+                                        slice_from_string(event->key),
+                                        slice_from_string(text.change),
+                                        slice_from_string(text.sequence),
+                                        slice_from_string(text.time),
+                                        slice_from_string(rules->window),
+                                        slice_from_string(rules->retention),
+                                        slice_from_string(rules->ack_floor),
+                                        slice_from_string(text.stamp),
+                                        slice_from_string(rules->history_oldest),
+                                        slice_from_string(rules->history_length),
+                                        slice_from_string(rules->history_expiry),
+                                        slice_from_string(text.update),
+                                        slice_from_string(text.payload),
+                                        event->frame.data ? event->frame : SLICE_LITERAL(""),
+                                        slice_from_string(text.keep),
+                                        event->replay ? SLICE_LITERAL("") : SLICE_LITERAL("1"),
+                                        event->once ? SLICE_LITERAL("1") : SLICE_LITERAL(""),
+                                    },
+                                    APPLY_ARGUMENTS);
+}
+
+static void take_outcome(struct store_event *event, redisReply *const *elements)
+{
+    int64_t lane = store_integer(elements[4]);
+
+    event->outcome = (enum store_outcome)store_integer(elements[0]);
+    event->sum = store_integer(elements[1]);
+    event->version = (uint64_t)store_integer(elements[2]);
+    event->user_sequence = (uint64_t)store_integer(elements[3]);
+    event->first_number = (uint64_t)store_integer(elements[5]);
+    event->first_lane = lane > 0 ? (uint32_t)lane : 0;
+    event->mine = event->lane != 0 &&
+                  lane == (event->replay ? -(int64_t)event->lane : (int64_t)event->lane) &&
+                  event->first_number == event->number;
 }
 
 /* *missing is set where the server has lost the script. */
@@ -50,10 +132,8 @@ static enum status receive_event(struct store *store, struct store_event *event,
 
     if (status != STATUS_OK)
         return status;
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 3) {
-        event->outcome = (enum store_outcome)store_integer(reply->element[0]);
-        event->sum = store_integer(reply->element[1]);
-        event->version = (uint64_t)store_integer(reply->element[2]);
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 6) {
+        take_outcome(event, reply->element);
     } else if (reply->type != REDIS_REPLY_ERROR) {
         status = store_fail(store, "the event's script gave an unexpected reply");
     } else if (strncmp(reply->str, "NOSCRIPT", 8) == 0) {
@@ -123,6 +203,11 @@ enum status store_apply(struct store *store, const struct store_rules *rules, st
     snprintf(text.window, sizeof text.window, "%" PRId64, rules->window_ms);
     snprintf(text.retention, sizeof text.retention, "%" PRId64, rules->retention_ms);
     snprintf(text.ack_floor, sizeof text.ack_floor, "%" PRIu64, rules->ack_floor);
+    snprintf(text.history_oldest, sizeof text.history_oldest, "%" PRId64,
+             clock_wall_ms() - rules->history_window_ms - HISTORY_MARGIN_MS);
+    snprintf(text.history_length, sizeof text.history_length, "%" PRId64, rules->history_length + 1);
+    snprintf(text.history_expiry, sizeof text.history_expiry, "%" PRId64,
+             rules->history_window_ms + HISTORY_MARGIN_MS);
     status = apply_once(store, &text, events, count, &missing);
     if (status != STATUS_OK || !missing)
         return status;

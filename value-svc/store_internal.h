@@ -10,11 +10,14 @@
 #include <hiredis/hiredis.h>
 
 #include "common/base64url.h"
+#include "common/industry.h"
 #include "common/names.h"
 #include "store.h"
 
 #define STORE_KEY_SIZE          (16 + BASE64URL_LENGTH(ID_MAXIMUM_BYTES) + 16)
-#define STORE_ARGUMENTS_MAXIMUM 16
+#define STORE_ARGUMENTS_MAXIMUM 32
+#define STORE_ROOM_KEY_SIZE     (16 + BASE64URL_LENGTH(INDUSTRY_NORMALISED_SIZE) + 16)
+#define STORE_TENDED            4096 /* slots */
 
 enum store_script {
     SCRIPT_APPLY_EVENT,
@@ -35,6 +38,12 @@ struct store {
     unsigned failures; /* connects failed in a row */
     uint64_t sent_ns;  /* when the running pipeline began; 0: none */
     char error[192];
+    /* Industries whose history this connection trimmed by age and gave an expiry lately: a hash and the
+     * second (monotonic) it was done in. */
+    struct {
+        uint32_t room;
+        uint32_t second;
+    } tended[STORE_TENDED];
 };
 
 /* Notes why, closes, returns STATUS_DISCONNECTED. */
@@ -50,6 +59,10 @@ enum status store_send_slices(struct store *store, const struct slice *arguments
  */
 enum status store_send_script(struct store *store, enum store_script script, const char *const *arguments);
 
+/* The same with lengths. */
+enum status store_send_script_slices(struct store *store, enum store_script script,
+                                     const struct slice *arguments, size_t count);
+
 /* The next reply, whatever it is; the caller frees it with freeReplyObject. */
 enum status store_receive_any(struct store *store, redisReply **ret_reply);
 
@@ -64,6 +77,9 @@ void store_measure(struct store *store);
 
 /* "p8:{u.<user>}<suffix>" */
 void store_user_key(char out[STORE_KEY_SIZE], const char *user_id, const char *suffix);
+
+/* "p8:{i.<industry>}:history" */
+void store_industry_key(char out[STORE_ROOM_KEY_SIZE], const char *industry);
 
 /* store_epoch.c: run_id and epoch of the server just connected. */
 enum status store_learn_epoch(struct store *store);

@@ -228,7 +228,7 @@ class LimitUring(Limit):
 
 class Bare(Peer):
     name = "bare"
-    about = "the bare path of an event: stored, fetched, value-svc's script, two publishes, acknowledged; nothing else"
+    about = "the bare path of an event: stored, fetched, value-svc's script, two appends, two publishes, acknowledged; nothing else"
     serves = False
     end_to_end = True
 

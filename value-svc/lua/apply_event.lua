@@ -1,17 +1,27 @@
 -- SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
--- Applies one event to one user: seen? -> sum -> version -> record. Atomic; sending it again is harmless.
+-- Applies one event to one user: seen? -> sum -> version -> record -> history. Atomic; sending it again is
+-- harmless.
 --
--- KEYS  1 net         hash: connections (signed sum of changes), n (version); "i:<event key>" for each import
---                     that had an eventId: "sequence time" of the one that counted
---       2 seen        hash: event key -> "sum n sequence time"
+-- KEYS  1 net         hash: connections (signed sum of changes), n (version), h (last number in the history);
+--                     "i:<event key>" for each import that had an eventId: "sequence time" of the one that counted
+--       2 seen        hash: event key -> "sum n lane number h sequence time"
 --       3 seen order  list: "event-key sequence time", oldest first: what pruning walks along
+--       4 history     stream: e = "lane number id stamp h n sum[ first-lane first-number]", f = a frame's bytes
+--       5 kept        stream: i = event id, k = name, f = a frame's bytes; at most 100, for 30 days
 -- ARGV  1 event key
 --       2 change of the sum, an integer; empty: nothing is counted (the event is only remembered)
 --       3 stream sequence    4 time the stream stored it, Unix ms
 --       5 window, ms         6 retention, ms (> window)
 --       7 ack floor: every event up to this stream sequence is acknowledged
---       8 "1": the key counts once for ever, not only within the window
--- Returns {outcome, sum, n}
+--       8 "lane number" of its first frame, negative lane: not published for gateways to count by
+--       9 oldest time that stays in the history, Unix ms    10 most entries there    11 its expiry, ms
+--      12 network.update that it gives: "lane number id stamp"; empty: none
+--      13 frame that it gives the user: the same          14 that frame's bytes
+--      15 "id name": the frame is kept until it was written, under that event id and name; empty: it is not
+--      16 "1": a repeated event goes into the history again, under its new numbers
+--      17 "1": the key counts once for ever, not only within the window
+-- Returns {outcome, sum, n, h, lane, number}: h of its first frame to the user, lane and number of ARGV 8 as
+-- they were when it was applied
 --       0 applied
 --       1 repeated: this very event was applied before; sum and n as they are now: those it gave then were told
 --         in an epoch that may have ended, and would be taken for newer than later ones told in it
@@ -19,44 +29,107 @@
 --       3 the sum would leave what doubles hold exactly (2^53 - 1); nothing was changed
 -- Numbers that matter stay integers below 2^53; the sum is kept as a text without exponent.
 local key, sequence, time = ARGV[1], ARGV[3], tonumber(ARGV[4])
+local stamp = sequence .. ' ' .. ARGV[4]
 local record = redis.call('HGET', KEYS[2], key)
-if record then
-  local sum, n, seen_sequence, seen_time = string.match(record, '^(%S+) (%S+) (%S+) (%S+)$')
-  if seen_sequence == sequence and tonumber(seen_time) == time then
-    if ARGV[2] ~= '' then
-      local now = redis.call('HMGET', KEYS[1], 'connections', 'n')
-      return {1, tonumber(now[1] or sum), tonumber(now[2] or n)}
-    end
-    return {1, tonumber(sum), tonumber(n)}
+local sum, n, h, lane, number = 0, 0, 0, '0', '0'
+
+-- Where the entry first was in the history: told with each later one.
+local function origin(entry)
+  if tonumber(lane) <= 0 then
+    return ' 0 0'
   end
-  -- Compared in the stream's own time, so that a backlog worked off late is judged as it was sent.
-  if time <= tonumber(seen_time) + tonumber(ARGV[5]) then
-    return {2, tonumber(sum), tonumber(n)}
+  local first, mine = string.match(ARGV[8], '^%S+ (%S+)$'), string.match(entry, '^%S+ (%S+)')
+  return string.format(' %s %.0f', lane, tonumber(number) + tonumber(mine) - tonumber(first))
+end
+
+local function append(entry, at, again, ...)
+  local text = string.format('%s %.0f %.0f %.0f', entry, at, n, sum)
+  if again then
+    text = text .. origin(entry)
+  end
+  redis.call('XADD', KEYS[4], 'MINID', '=', ARGV[9], '*', 'e', text, ...)
+  if at % 64 == 0 then
+    redis.call('XTRIM', KEYS[4], 'MAXLEN', '=', ARGV[10])
   end
 end
 
-local sum, n = 0, 0
-local stamp = sequence .. ' ' .. ARGV[4]
-local mark = ARGV[8] == '1' and 'i:' .. key
+local function remember(again)
+  local at = h
+  if ARGV[12] ~= '' then
+    append(ARGV[12], at, again)
+    at = at + 1
+  end
+  if ARGV[13] ~= '' then
+    append(ARGV[13], at, again, 'f', ARGV[14])
+  end
+  redis.call('PEXPIRE', KEYS[4], ARGV[11])
+end
+
+if record then
+  local text_sum, text_n, text_lane, text_number, text_h, seen_sequence, seen_time =
+    string.match(record, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+  if not text_sum then -- written before there were histories
+    text_sum, text_n, seen_sequence, seen_time = string.match(record, '^(%S+) (%S+) (%S+) (%S+)$')
+    text_lane, text_number, text_h = '0', '0', '0'
+  end
+  sum, n = tonumber(text_sum), tonumber(text_n)
+  if seen_sequence == sequence and tonumber(seen_time) == time then
+    lane, number, h = text_lane, text_number, tonumber(text_h)
+    if ARGV[2] ~= '' then
+      local now = redis.call('HMGET', KEYS[1], 'connections', 'n')
+      sum, n = tonumber(now[1] or text_sum), tonumber(now[2] or text_n)
+    end
+    if ARGV[16] == '1' and h > 0 and lane .. ' ' .. number ~= ARGV[8] then
+      remember(true)
+    end
+    return {1, sum, n, h, lane, number}
+  end
+  -- Compared in the stream's own time, so that a backlog worked off late is judged as it was sent.
+  if time <= tonumber(seen_time) + tonumber(ARGV[5]) then
+    return {2, sum, n, 0, lane, number}
+  end
+  sum, n = 0, 0
+end
+
+local mark = ARGV[17] == '1' and 'i:' .. key
 if mark then
   local marked = redis.call('HMGET', KEYS[1], mark, 'connections', 'n')
   if marked[1] then
-    return {marked[1] == stamp and 1 or 2, tonumber(marked[2] or '0'), tonumber(marked[3] or '0')}
+    return {marked[1] == stamp and 1 or 2, tonumber(marked[2] or '0'), tonumber(marked[3] or '0'), 0, '0', '0'}
   end
 end
+local gives = (ARGV[12] ~= '' and 1 or 0) + (ARGV[13] ~= '' and 1 or 0)
+local net = redis.call('HMGET', KEYS[1], 'connections', 'n', 'h')
+local last = tonumber(net[3] or '0')
+if gives > 0 then
+  h = last + 1
+end
 if ARGV[2] ~= '' then
-  sum = tonumber(redis.call('HGET', KEYS[1], 'connections') or '0') + tonumber(ARGV[2])
+  sum = tonumber(net[1] or '0') + tonumber(ARGV[2])
   if sum > 9007199254740991 or sum < -9007199254740991 then
-    return {3, 0, 0}
+    return {3, 0, 0, 0, lane, number}
   end
-  n = redis.call('HINCRBY', KEYS[1], 'n', 1)
-  redis.call('HSET', KEYS[1], 'connections', string.format('%.0f', sum))
+  n = tonumber(net[2] or '0') + 1
+  redis.call('HSET', KEYS[1], 'connections', string.format('%.0f', sum), 'n', string.format('%.0f', n), 'h',
+    string.format('%.0f', last + gives))
+elseif gives > 0 then
+  redis.call('HSET', KEYS[1], 'h', string.format('%.0f', last + gives))
 end
 if mark then
   redis.call('HSET', KEYS[1], mark, stamp)
 end
-redis.call('HSET', KEYS[2], key, string.format('%.0f %.0f ', sum, n) .. stamp)
+redis.call('HSET', KEYS[2], key, string.format('%.0f %.0f %s %.0f ', sum, n, ARGV[8], h) .. stamp)
 redis.call('RPUSH', KEYS[3], key .. ' ' .. stamp)
+-- Only what was recorded may fail: a broken history never makes an event count twice.
+if gives > 0 then
+  remember(false)
+end
+if ARGV[15] ~= '' then
+  local id, name = string.match(ARGV[15], '^(%S+) (.*)$')
+  redis.call('XADD', KEYS[5], 'MAXLEN', '=', '100', '*', 'i', id, 'k', name, 'f', ARGV[14])
+  redis.call('XTRIM', KEYS[5], 'MINID', '=', string.format('%.0f', time - 2592000000))
+  redis.call('PEXPIRE', KEYS[5], '2592000000')
+end
 
 -- At most four leave for one that enters: bounded work, and the list still shrinks.
 local oldest = time - tonumber(ARGV[6])
@@ -74,4 +147,5 @@ for _ = 1, 4 do
     redis.call('HDEL', KEYS[2], old_key)
   end
 end
-return {0, sum, n}
+lane, number = string.match(ARGV[8], '^(%S+) (%S+)$')
+return {0, sum, n, h, lane, number}

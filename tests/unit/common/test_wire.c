@@ -411,6 +411,40 @@ static void packing_respects_the_buf(void **state)
     assert_int_equal(buf.length, 0);
 }
 
+/* What is appended to a packed message is as if it had been packed with it. */
+static void fields_are_appended(void **state)
+{
+    Pollen8__OutboundFrame frame = POLLEN8__OUTBOUND_FRAME__INIT;
+    struct wire_arena arena = {0};
+    const ProtobufCMessage *message = NULL;
+    const Pollen8__OutboundFrame *found;
+    struct buf buf;
+
+    (void)state;
+    frame.event = (char[]){"x"};
+    frame.lane_sequence = 5;
+    buf_init(&buf, 200);
+    assert_int_equal(wire_pack(&buf, &frame.base), STATUS_OK);
+    assert_int_equal(wire_append_integer(&buf, 11, UINT64_MAX), STATUS_OK);
+    assert_int_equal(wire_append_integer(&buf, 19, 300), STATUS_OK);
+    assert_int_equal(wire_append_bytes(&buf, 9, SLICE_LITERAL("tech")), STATUS_OK);
+    assert_int_equal(wire_append_bytes(&buf, 9, SLICE_LITERAL("")), STATUS_OK);
+    assert_int_equal(unpack(&arena, &pollen8__outbound_frame__descriptor, buf_slice(&buf), &message),
+                     STATUS_OK);
+    found = (const Pollen8__OutboundFrame *)message;
+    assert_string_equal(found->event, "x");
+    assert_true(found->lane_sequence == UINT64_MAX);
+    assert_int_equal(found->first_lane, 300);
+    assert_int_equal(found->n_industries, 2);
+    assert_string_equal(found->industries[0], "tech");
+    assert_string_equal(found->industries[1], "");
+    wire_arena_done(&arena);
+    buf.maximum = buf.length + 5;
+    assert_int_equal(wire_append_bytes(&buf, 9, SLICE_LITERAL("four")), STATUS_FULL);
+    assert_int_equal(buf.length, buf.maximum - 5);
+    buf_done(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +461,7 @@ int main(void)
         cmocka_unit_test(what_is_unknown_passes_through_a_repack),
         cmocka_unit_test(older_messages_read_as_their_defaults),
         cmocka_unit_test(packing_respects_the_buf),
+        cmocka_unit_test(fields_are_appended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

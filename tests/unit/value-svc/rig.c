@@ -184,6 +184,11 @@ static void on_out(void *context, const struct bus_message *message)
         frame.version = outbound->version;
         frame.lane = outbound->lane;
         frame.lane_sequence = outbound->lane_sequence;
+        frame.lane_previous = outbound->lane_previous;
+        frame.user_sequence = outbound->user_sequence;
+        frame.history_epoch = outbound->history_epoch;
+        frame.first_lane = outbound->first_lane;
+        frame.first_lane_sequence = outbound->first_lane_sequence;
         frame.policy = (int)outbound->policy;
         for (size_t i = 0; i < outbound->n_industries; i++)
             snprintf(frame.industries + strlen(frame.industries),

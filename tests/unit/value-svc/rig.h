@@ -36,8 +36,9 @@ struct rig_frame {
     char event[64];
     char data[512];
     char reason[256]; /* dead letters */
-    uint64_t event_id, epoch, version, lane_sequence;
-    uint32_t lane;
+    uint64_t event_id, epoch, version, lane_sequence, lane_previous, user_sequence, history_epoch;
+    uint64_t first_lane_sequence;
+    uint32_t lane, first_lane;
     int policy;
     char industries[256]; /* joined with commas */
 };

@@ -78,7 +78,8 @@ static void counts_and_versions(void **state)
     expect(apply_one(&rules, "other", "k1", 1, 5, 1000), STORE_APPLIED, 1, 1);
 }
 
-/* The same event again gives what holds now, never an older version; another one under its key is a duplicate in the window. */
+/* The same event again gives what holds now, never an older version; another one under its key is a duplicate
+ * in the window. */
 static void once_within_the_window(void **state)
 {
     (void)state;

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * What one batch leaves behind, value-svc being a process between a real broker and a real Redis: the numbers
+ * of its lane, histories, and what comes of a worker that died in the middle of one.
+ */
+#include "batch.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/subject.h"
+#include "event.h"
+#include "rig.h"
+
+static struct nats_server nats;
+static struct redis_server redis;
+static struct rig *rig;
+static const char *const quick[] = {"ACK_WAIT=1s", NULL};
+
+static int set_up(void **state)
+{
+    (void)state;
+    assert_true(nats_server_init(&nats));
+    assert_true(nats_server_start(&nats));
+    redis_init(&redis, true);
+    rig = rig_create(nats.url);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    rig_free(rig);
+    redis_done(&redis);
+    nats_server_done(&nats);
+    return 0;
+}
+
+static void start(struct value_process *process)
+{
+    value_start(process, nats.url, redis.url, quick);
+    value_wait_ready(process, 200);
+}
+
+static void frame(const char *subject, const char *event, size_t index, struct rig_frame *out)
+{
+    assert_true(rig_get(rig, subject, event, index, out));
+}
+
+/* The chain of what every gateway hears of one lane, marks included: each names the one before it. */
+static void expect_chain(uint32_t lane, size_t *ret_marks)
+{
+    struct rig_frame found;
+    uint64_t last = 0;
+
+    *ret_marks = 0;
+    for (size_t i = 0; rig_get(rig, NULL, NULL, i, &found); i++) {
+        if (found.lane != lane || strncmp(found.subject, "pollen8.out.user.", 17) == 0)
+            continue;
+        assert_true(found.lane_previous == last);
+        assert_true(found.lane_sequence > last);
+        last = found.lane_sequence;
+        *ret_marks += strcmp(found.subject, "pollen8.out.lane") == 0;
+    }
+}
+
+static bool marked(void *context)
+{
+    return rig_count(rig, "pollen8.out.lane", NULL) >= *(size_t *)context;
+}
+
+static void lanes_number_what_they_publish(void **state)
+{
+    struct value_process process;
+    struct rig_frame found;
+    size_t wanted = 4; /* two workers, two each: silent for a while */
+    uint32_t lanes[8];
+    size_t lane_count = 0;
+    uint64_t users_last = 0;
+
+    (void)state;
+    rig_clear(rig);
+    start(&process);
+    for (int i = 0; i < 300; i++) {
+        char text[128];
+
+        snprintf(text, sizeof text, "{\"userId\":\"lane\",\"industries\":[\"l\"],\"eventId\":\"%d\"}",
+                 i % 200);
+        rig_publish(rig, "pollen8.events.connection.new", text);
+    }
+    rig_wait(rig, "pollen8.out.industry", "connection.new", 200);
+    wanted += rig_count(rig, "pollen8.out.lane", NULL);
+    rig_until(marked, &wanted, "silent lanes mark that they live");
+    for (size_t i = 0; rig_get(rig, NULL, NULL, i, &found); i++) {
+        size_t at = 0;
+
+        while (at < lane_count && lanes[at] != found.lane)
+            at++;
+        if (at == lane_count) {
+            assert_true(lane_count < 8 && found.lane != 0);
+            lanes[lane_count++] = found.lane;
+        }
+    }
+    assert_true(lane_count >= 2);
+    for (size_t i = 0; i < lane_count; i++) {
+        size_t marks;
+
+        expect_chain(lanes[i], &marks);
+        assert_true(marks > 0);
+    }
+    /* Numbers of the user's history: each once. */
+    for (size_t i = 0; rig_get(rig, "pollen8.out.user.bGFuZQ", NULL, i, &found); i++)
+        users_last = found.user_sequence > users_last ? found.user_sequence : users_last;
+    assert_true(users_last == 200);
+    assert_int_equal(redis_integer(&redis, "XLEN p8:{u.bGFuZQ}:history"), 200);
+    assert_int_equal(redis_integer(&redis, "XLEN p8:{i.bA}:history"), 200);
+    assert_true(redis_integer(&redis, "PTTL p8:{i.bA}:history") > 120000);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+}
+
+/* A worker that died after the script and before everything else: fetched and applied here, not acknowledged.
+ */
+static void die_after_the_script(const char *text, struct store_event *applied)
+{
+    const struct bus_consumer_options options = {.stream = STREAM_EVENTS,
+                                                 .durable = "value-svc",
+                                                 .filter = SUBJECT_EVENTS_ANY,
+                                                 .ack_wait_ms = 1000,
+                                                 .maximum_ack_pending = 8192};
+    const struct store_rules rules = {
+        .window_ms = 600000, .retention_ms = 1800000, .history_length = 1000, .history_window_ms = 120000};
+    static struct event event;
+    static struct store_url url;
+    const struct store_options store_options = {.url = &url, .timeout_ms = 2000};
+    static char key[EVENT_KEY_SIZE];
+    struct wire_arena arena = {0};
+    struct bus_consumer *consumer = NULL;
+    struct bus_batch *batch = NULL;
+    struct bus_message message;
+    struct bus_delivery delivery;
+    struct store *store = NULL;
+    char text_out[256];
+
+    rig_publish(rig, "pollen8.events.connection.new", text);
+    rig_flush(rig);
+    assert_int_equal(bus_consumer_create(rig_bus(rig), &options, &consumer, text_out, sizeof text_out),
+                     STATUS_OK);
+    while (bus_fetch(consumer, 1, 1000, &batch) != STATUS_OK)
+        ;
+    bus_batch_message(batch, 0, &message);
+    assert_int_equal(bus_batch_delivery(batch, 0, &delivery), STATUS_OK);
+    assert_int_equal(
+        event_from_stream(SLICE_LITERAL("connection.new"), message.data, &arena, &event, text_out),
+        STATUS_OK);
+    event_key(&event, delivery.stream_sequence, delivery.timestamp_ms, key);
+    *applied = (struct store_event){.user_id = event.user_id,
+                                    .key = key,
+                                    .counts = true,
+                                    .change = 1,
+                                    .sequence = delivery.stream_sequence,
+                                    .time_ms = delivery.timestamp_ms,
+                                    .lane = 77,
+                                    .number = 5,
+                                    .update = {.number = 6, .event_id = 1}};
+    assert_int_equal(store_url_parse(redis.url, &url, text_out, sizeof text_out), STATUS_OK);
+    assert_int_equal(store_create(&store_options, &store), STATUS_OK);
+    assert_int_equal(store_connect(store), STATUS_OK);
+    assert_int_equal(store_apply(store, &rules, applied, 1), STATUS_OK);
+    assert_int_equal(applied->outcome, STORE_APPLIED);
+    store_free(store);
+    bus_batch_free(batch);
+    bus_consumer_free(consumer);
+    wire_arena_done(&arena);
+}
+
+static void a_death_between_script_and_ack(void **state)
+{
+    struct value_process process;
+    struct store_event applied;
+    struct rig_frame found;
+
+    (void)state;
+    rig_clear(rig);
+    die_after_the_script("{\"userId\":\"half\",\"industries\":[\"half\"]}", &applied);
+    assert_int_equal(rig_count(rig, NULL, NULL), 0);
+    start(&process);
+    /* Redis did not change: value-svc did, so nothing is replayed; the stream hands the event out again. */
+    rig_wait(rig, "pollen8.out.user.aGFsZg", "network.update", 1);
+    frame("pollen8.out.user.aGFsZg", "network.update", 0, &found);
+    assert_string_equal(found.data, "{\"userId\":\"half\",\"newValue\":3.14}");
+    assert_true(found.version == applied.version);
+    /* Under numbers of the one who publishes it, who tells those it was given first. */
+    assert_true(found.lane != 77 && found.first_lane == 77 && found.first_lane_sequence == 6);
+    assert_true(found.user_sequence == applied.user_sequence && found.history_epoch == found.epoch);
+    assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.new"), 1);
+    frame("pollen8.out.industry", "connection.new", 0, &found);
+    assert_true(found.first_lane == 77 && found.first_lane_sequence == 5);
+    assert_int_equal(redis_integer(&redis, "XLEN p8:{u.aGFsZg}:history"), 2);
+    assert_int_equal(redis_integer(&redis, "XLEN p8:{i.aGFsZg}:history"), 1);
+    assert_int_equal(redis_sum(&redis, "half"), 1);
+    assert_int_equal(value_metric(&process, "pollen8_value_events_repeated_total"), 1);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lanes_number_what_they_publish),
+        cmocka_unit_test(a_death_between_script_and_ack),
+    };
+
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
