@@ -11,6 +11,8 @@
 #include "gateway.h"
 #include "identity.h"
 #include "membership.h"
+#include "recall.h"
+#include "recovery.h"
 #include "session.h"
 
 #define ACK_MAXIMUM (64 * 1024)
@@ -19,6 +21,14 @@ struct industries {
     size_t count;
     char names[INDUSTRIES_MAXIMUM][INDUSTRY_NORMALISED_SIZE];
 };
+
+bool builtins_may_join(const struct session *session, struct slice industry)
+{
+    const Pollen8__Identity *identity = &session->identity->message;
+    return identity_has_industry(session->identity, industry) ||
+           permission_scope(identity->permissions, identity->n_permissions, "subscribe", industry) ==
+               PERMISSION_ANY;
+}
 
 /* {"industries":["...",...]} and nothing else. */
 static enum status parse(const json_t *data, struct industries *industries, struct client_reason *reason)
@@ -48,12 +58,8 @@ static enum status parse(const json_t *data, struct industries *industries, stru
 static enum status permit(const struct session *session, const struct industries *industries,
                           struct client_reason *reason)
 {
-    const Pollen8__Identity *identity = &session->identity->message;
     for (size_t i = 0; i < industries->count; i++) {
-        struct slice name = slice_from_string(industries->names[i]);
-        if (identity_has_industry(session->identity, name) ||
-            permission_scope(identity->permissions, identity->n_permissions, "subscribe", name) ==
-                PERMISSION_ANY)
+        if (builtins_may_join(session, slice_from_string(industries->names[i])))
             continue;
         client_reason_set(reason, "industry %zu is not one of the user's", i + 1);
         return STATUS_FORBIDDEN;
@@ -126,8 +132,10 @@ static void run(struct gateway *gateway, struct session *session, const struct c
         status = parse(data, &industries, &reason);
     if (status == STATUS_OK)
         status = builtins[index].handle(gateway, session, &industries, &reason);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        recall_record(gateway, session);
         status = append_current(&ack, session);
+    }
     result.status = status == STATUS_OK || status >= STATUS_AUTH_REQUIRED ? status : STATUS_INTERNAL;
     result.data = buf_slice(&ack);
     result.message = slice_from_string(reason.text);
@@ -138,6 +146,10 @@ static void run(struct gateway *gateway, struct session *session, const struct c
 
 bool builtins_handle(struct gateway *gateway, struct session *session, const struct client_frame *frame)
 {
+    if (session->format != FRAME_SOCKETIO && slice_equal_string(client_frame_event(frame), "resume")) {
+        recovery_resume(gateway, session, frame);
+        return true;
+    }
     for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++) {
         if (slice_equal_string(client_frame_event(frame), builtins[i].event)) {
             run(gateway, session, frame, i);

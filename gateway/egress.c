@@ -10,6 +10,7 @@
 
 #include "../common/clock.h"
 #include "../common/industry.h"
+#include "catchup.h"
 #include "control.h"
 #include "dedupe.h"
 #include "gateway.h"
@@ -30,6 +31,8 @@ struct egress {
     uint32_t room_count;                /* rooms not yet walked to their end */
     bool single;                        /* all its frames are for the same one room */
     uint32_t cursor;                    /* members of the last room not yet visited */
+    int64_t wall_ms;                    /* when the train was assembled */
+    struct position completed;          /* before its first frame */
     struct frame *frames[EGRESS_TRAIN]; /* owned references */
     struct room *rooms[TRAIN_ROOMS];    /* borrowed; emptied rooms live until the train has ended */
 };
@@ -73,6 +76,9 @@ static bool board(struct gateway *gateway, const struct delivery *delivery)
         board_room(egress, room, bit);
         wanted = true;
     }
+    if (wanted && gateway->settings->connection_recovery && delivery->mark.lane)
+        frame_set_offset(delivery->frame,
+                         progress_offset(gateway->progress, gateway->now_ms, egress->wall_ms));
     if (wanted) {
         egress->frames[egress->frame_count++] = delivery->frame;
         egress->bytes += delivery->frame->data_length;
@@ -116,6 +122,9 @@ static void assemble(struct gateway *gateway)
     const struct mail *first;
     uint64_t maximum = bytes_a_train(gateway);
     egress->bytes = 0;
+    egress->wall_ms = clock_wall_ms();
+    progress_stamp(gateway->progress, egress->wall_ms);
+    egress->completed = *progress_position(gateway->progress);
     rooms_collect(gateway->rooms);
     if (++egress->train == 0)
         egress->train = 1;
@@ -148,8 +157,8 @@ static uint64_t frames_of(const struct session *session, uint32_t train)
 
 static void visit(struct gateway *gateway, struct session *session, uint64_t frames)
 {
-    for (; frames && session->state == SESSION_OPEN; frames &= frames - 1)
-        session_send(gateway, session, gateway->egress->frames[__builtin_ctzll(frames)]);
+    for (; frames && session->memberships; frames &= frames - 1) /* one that closes leaves its rooms */
+        session_deliver(gateway, session, gateway->egress->frames[__builtin_ctzll(frames)]);
 }
 
 static void arrive(struct gateway *gateway)
@@ -189,6 +198,18 @@ static uint32_t walk(struct gateway *gateway, uint32_t visits)
         visit(gateway, session, egress->single ? room->frames : frames_of(session, egress->train));
     }
     return visited;
+}
+
+const struct position *egress_position(struct gateway *gateway, const struct session *session)
+{
+    struct egress *egress = gateway->egress;
+    bool waits = egress->frame_count > 0 && session->train != egress->train;
+    const struct position *position = waits ? &egress->completed : progress_position(gateway->progress);
+    bool catches_up = session->catchup && session->catchup->stage != CATCHUP_IDLE;
+    if (!gateway->settings->connection_recovery || position->count == 0 || catches_up)
+        return NULL;
+    progress_stamp(gateway->progress, clock_wall_ms());
+    return position;
 }
 
 bool egress_run(struct gateway *gateway)

@@ -20,12 +20,19 @@
 #define EGRESS_TRAIN  64
 #define EGRESS_VISITS 512
 
-struct gateway;
 struct egress; /* opaque */
+struct gateway;
+struct position;
+struct session;
 
 /* NULL where memory is short. */
 struct egress *egress_create(void);
 void egress_free(struct egress *egress);
+
+/* Up to where the session has been given what was taken, borrowed until the next call; NULL: there are no
+ * offsets.
+ */
+const struct position *egress_position(struct gateway *gateway, const struct session *session);
 
 /* One turn's share. Returns whether something is left to do. */
 bool egress_run(struct gateway *gateway);

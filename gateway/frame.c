@@ -129,7 +129,18 @@ void frame_unref(struct frame *frame)
         free(frame->wires[i]);
     free_variants(frame);
     free(frame->attachments);
+    free(frame->offset);
     free(frame);
+}
+
+void frame_set_offset(struct frame *frame, struct slice offset)
+{
+    char *copy = offset.length ? malloc(offset.length) : NULL;
+    if (copy)
+        memcpy(copy, offset.data, offset.length);
+    free(frame->offset);
+    frame->offset = copy;
+    frame->offset_length = copy ? (uint16_t)offset.length : 0;
 }
 
 static struct client_event event_of(const struct frame *frame)
@@ -137,6 +148,7 @@ static struct client_event event_of(const struct frame *frame)
     return (struct client_event){
         .event = slice_make(frame->text, frame->event_length),
         .data = slice_make(frame->text + frame->event_length, frame->data_length),
+        .offset = frame_offset(frame),
         .attachments = frame->attachments,
         .arguments = frame->arguments,
     };

@@ -46,7 +46,9 @@ struct frame {
     uint64_t event_id;       /* names the delivery; 0: none */
     uint64_t lane_sequence;  /* where it was published: lane 0: unknown */
     uint32_t lane;
-    bool keep;                       /* value-svc keeps it until it is told that a socket took it */
+    bool keep; /* value-svc keeps it until it is told that a socket took it */
+    uint16_t offset_length;
+    char *offset;                    /* owned; not terminated */
     struct attachments *attachments; /* owned; NULL: none. Set by the maker, as is the next */
     bool arguments;                  /* data is the array of several arguments */
     struct frame_variant *variants;  /* owned: the forms for further namespaces of Socket.IO */
@@ -65,6 +67,14 @@ enum status frame_create_message(enum frame_format format, enum ws_opcode opcode
 /* The same with attachments (NULL: none), which follow as binary messages in the same run of bytes. */
 enum status frame_create_messages(enum frame_format format, enum ws_opcode opcode, struct slice payload,
                                   const struct attachments *attachments, struct frame **ret_frame);
+
+/* Where to recover from after this frame; copied. Before it is encoded. Where memory is short it has none. */
+void frame_set_offset(struct frame *frame, struct slice offset);
+
+static inline struct slice frame_offset(const struct frame *frame)
+{
+    return slice_make(frame->offset, frame->offset_length);
+}
 
 static inline struct frame *frame_ref(struct frame *frame)
 {

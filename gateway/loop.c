@@ -27,6 +27,7 @@
 #include "exchange.h"
 #include "gateway.h"
 #include "http.h"
+#include "inquiry.h"
 #include "listener.h"
 #include "mailbox.h"
 #include "peer.h"
@@ -36,6 +37,7 @@
 #include "session.h"
 #include "websocket.h"
 #include "wheel.h"
+#include "written.h"
 
 #define ANSWERS_A_TURN 4096
 #define OPEN_FILES_MAXIMUM                                                                                   \
@@ -88,6 +90,8 @@ static bool take_answers(struct gateway *gateway)
             return false;
         if (mail->kind == MAIL_PEER)
             peer_take(gateway, mail);
+        else if (mail->kind == MAIL_INQUIRY)
+            inquiry_answer(gateway, mail);
         else
             relay_answer(gateway, mail);
     }
@@ -122,6 +126,7 @@ static void turn(uv_prepare_t *prepare)
     more |= peer_run(gateway);
     more |= egress_run(gateway);
     sessions_flush(gateway);
+    written_turn(gateway);
     websockets_end_turn(gateway);
     exchanges_end_turn(gateway);
     sessions_end_turn(gateway);

@@ -18,7 +18,7 @@
 #include "../common/status.h"
 
 enum mail_lane { MAIL_FRAMES, MAIL_REPLIES, MAIL_PEERS, MAIL_LANES };
-enum mail_kind { MAIL_DELIVERY, MAIL_CONTROL, MAIL_ANSWER, MAIL_PEER };
+enum mail_kind { MAIL_DELIVERY, MAIL_CONTROL, MAIL_ANSWER, MAIL_INQUIRY, MAIL_PEER };
 
 /* First member of whatever travels; the receiver owns the whole from mailbox_take on. */
 struct mail {

@@ -20,6 +20,7 @@
 #include "egress.h"
 #include "engineio.h"
 #include "gateway.h"
+#include "inquiry.h"
 #include "intake.h"
 #include "listener.h"
 #include "loop.h"
@@ -278,6 +279,8 @@ static void dispose(struct mail *mail)
         delivery_free((struct delivery *)mail);
     else if (mail->kind == MAIL_PEER)
         peer_dispose(mail);
+    else if (mail->kind == MAIL_INQUIRY)
+        inquiry_dispose(mail);
     else if (mail->kind == MAIL_CONTROL)
         control_free((struct control *)mail);
     else

@@ -89,3 +89,23 @@ void membership_moved(struct session *session, struct room *room, unsigned index
     }
     CHECK(!"a member without a membership");
 }
+
+size_t membership_industries(const struct session *session, char *ret_industries[MEMBERSHIP_MAXIMUM])
+{
+    size_t count = 0;
+    for (unsigned i = MEMBERSHIP_INDUSTRIES; i < session->membership_count; i++)
+        ret_industries[count++] = session->memberships[i].room->key;
+    return count;
+}
+
+bool membership_narrowed(const struct session *session)
+{
+    const Pollen8__Identity *message = &session->identity->message;
+    for (size_t i = 0; i < message->n_industries; i++)
+        if (find(session, slice_from_string(message->industries[i])) < 0)
+            return true;
+    for (unsigned i = MEMBERSHIP_INDUSTRIES; i < session->membership_count; i++)
+        if (!identity_has_industry(session->identity, room_key(session->memberships[i].room)))
+            return true;
+    return false;
+}

@@ -29,6 +29,12 @@ void membership_leave_all(struct gateway *gateway, struct session *session);
 enum status membership_join(struct gateway *gateway, struct session *session, struct slice industry);
 void membership_leave(struct gateway *gateway, struct session *session, struct slice industry);
 
+/* The industries it is in, borrowed until it leaves one; returns how many. */
+size_t membership_industries(const struct session *session, char *ret_industries[MEMBERSHIP_MAXIMUM]);
+
+/* Whether these are others than its identity's own. */
+bool membership_narrowed(const struct session *session);
+
 /* Called by rooms when a member's place changed. */
 struct room;
 void membership_moved(struct session *session, struct room *room, unsigned index);

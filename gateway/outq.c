@@ -46,12 +46,22 @@ static struct frame **find_replaceable(struct outq *outq, uint64_t coalesce)
     return NULL;
 }
 
-static void replace(struct outq *outq, struct frame **slot, struct frame *frame, enum frame_format format,
-                    uint32_t length)
+static void forget(struct outq *outq, const struct frame *frame)
 {
-    outq->bytes = outq->bytes - frame_wire(*slot, format)->length + length;
-    frame_unref(*slot);
-    *slot = frame_ref(frame);
+    outq->replaceable = (uint16_t)(outq->replaceable - (frame->rule.coalesce != 0));
+    outq->kept = (uint16_t)(outq->kept - frame->keep);
+}
+
+/* Takes one out of the middle. */
+static void cut(struct outq *outq, struct frame **slot, enum frame_format format)
+{
+    struct frame *older = *slot;
+    size_t behind = (size_t)(slots(outq) + outq->head + outq->count - (slot + 1));
+    outq->bytes -= frame_wire(older, format)->length;
+    forget(outq, older);
+    memmove(slot, slot + 1, behind * sizeof(struct frame *));
+    outq->count--;
+    frame_unref(older);
 }
 
 enum status outq_push(struct outq *outq, struct frame *frame, enum frame_format format,
@@ -62,10 +72,8 @@ enum status outq_push(struct outq *outq, struct frame *frame, enum frame_format 
         return STATUS_NO_MEMORY;
     if (frame->rule.coalesce && outq->replaceable) {
         struct frame **older = find_replaceable(outq, frame->rule.coalesce);
-        if (older) {
-            replace(outq, older, frame, format, wire->length);
-            return STATUS_OK;
-        }
+        if (older)
+            cut(outq, older, format);
     }
     /* One frame is always taken: a bound below its size must not close every session. */
     if (outq->count && (outq->count >= OUTQ_FRAMES || wire->length > maximum_bytes ||
@@ -81,6 +89,7 @@ enum status outq_push(struct outq *outq, struct frame *frame, enum frame_format 
     slots(outq)[outq->head + outq->count++] = frame_ref(frame);
     outq->bytes += wire->length;
     outq->replaceable = (uint16_t)(outq->replaceable + (frame->rule.coalesce != 0));
+    outq->kept = (uint16_t)(outq->kept + frame->keep);
     return STATUS_OK;
 }
 
@@ -88,7 +97,7 @@ void outq_pop(struct outq *outq, uint16_t count, uint32_t bytes)
 {
     struct frame **all = slots(outq) + outq->head;
     for (uint16_t i = 0; i < count; i++) {
-        outq->replaceable = (uint16_t)(outq->replaceable - (all[i]->rule.coalesce != 0));
+        forget(outq, all[i]);
         frame_unref(all[i]);
     }
     outq->bytes -= bytes;

@@ -24,12 +24,14 @@ struct outq {
     uint16_t count;
     uint16_t capacity;    /* 0: inline */
     uint16_t replaceable; /* how many of the waiting frames have a coalesce key */
-    uint32_t reserved;
+    uint16_t kept;        /* how many of them value-svc keeps until it is told */
+    uint16_t reserved;
 };
 _Static_assert(sizeof(struct outq) <= 40, "a queue is part of every session");
 
-/* Takes a reference of its own. A waiting frame with the same coalesce key is replaced where it stands.
- * STATUS_FULL past `maximum_bytes` or OUTQ_FRAMES, STATUS_NO_MEMORY (also where it cannot be encoded). */
+/* Takes a reference of its own. A waiting frame with the same coalesce key goes; the new one waits at the
+ * end, so that the positions of frames come in order. STATUS_FULL past `maximum_bytes` or OUTQ_FRAMES,
+ * STATUS_NO_MEMORY (also where it cannot be encoded). */
 enum status outq_push(struct outq *outq, struct frame *frame, enum frame_format format,
                       uint32_t maximum_bytes);
 

@@ -21,6 +21,7 @@
 #include "session.h"
 #include "session_rare.h"
 #include "sid.h"
+#include "written.h"
 
 #define BODY_FRAMES_BYTES 60000 /* of queued frames in one answer; one frame may be longer */
 #define BODY_MAXIMUM      (8u * 1024 * 1024)
@@ -98,6 +99,7 @@ void polling_release(struct session *session)
 /* Takes frames out of the queue into the body. */
 static enum status gather(struct session *session, struct buf *body, uint16_t *ret_count)
 {
+    const struct polling *polling = session->transport;
     struct frame *const *frames = outq_frames(&session->outq);
     enum status status = STATUS_OK;
     uint16_t count = 0;
@@ -108,8 +110,11 @@ static enum status gather(struct session *session, struct buf *body, uint16_t *r
         length += wire->length;
         count++;
     }
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        if (session->outq.kept)
+            written_note(polling->gateway, session, count);
         outq_pop(&session->outq, count, length);
+    }
     *ret_count = count;
     return status;
 }
@@ -126,6 +131,7 @@ static void flush(struct gateway *gateway, struct session *session)
     if (status == STATUS_OK) {
         metrics_add(gateway->metrics, METRIC_FRAMES_OUT, count);
         answer_get(polling, buf_slice(&body));
+        session_wrote(gateway, session, true);
     }
     buf_done(&body);
     if (status != STATUS_OK) {

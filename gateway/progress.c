@@ -153,7 +153,7 @@ const struct position *progress_position(const struct progress *progress)
     return &progress->position;
 }
 
-static void set_time(struct progress *progress, int64_t wall_ms)
+void progress_stamp(struct progress *progress, int64_t wall_ms)
 {
     int64_t since_ms = progress->position.since_ms;
     progress->position.time_ms = wall_ms > since_ms ? wall_ms : since_ms;
@@ -164,7 +164,7 @@ struct position *progress_share(struct progress *progress, uint64_t now_ms, int6
     if (now_ms < progress->crowded_ms)
         return NULL;
     if (!progress->shared) {
-        set_time(progress, wall_ms);
+        progress_stamp(progress, wall_ms);
         progress->shared = position_share(&progress->position);
     }
     return progress->shared ? position_ref(progress->shared) : NULL;
@@ -174,6 +174,6 @@ struct slice progress_offset(struct progress *progress, uint64_t now_ms, int64_t
 {
     if (progress->position.count == 0 || now_ms < progress->crowded_ms)
         return (struct slice){0};
-    set_time(progress, wall_ms);
+    progress_stamp(progress, wall_ms);
     return slice_make(progress->offset, position_write(&progress->position, progress->offset));
 }

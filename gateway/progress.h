@@ -51,6 +51,9 @@ void progress_accept(struct progress *progress, const struct lane_mark *mark, ui
 /* Lanes that have been silent for too long leave. */
 void progress_expire(struct progress *progress, uint64_t now_ms, int64_t wall_ms);
 
+/* Brings the time of the position up to date. */
+void progress_stamp(struct progress *progress, int64_t wall_ms);
+
 /* Borrowed; it changes with the next call. */
 const struct position *progress_position(const struct progress *progress);
 

@@ -2,7 +2,7 @@
  *
  * loop: request made, packed -> sender ~> bus ~> service
  * delivery thread: answer unpacked into the same request -> mailbox (reply lane)
- * loop: session found by handle -> opened, refused, answered, or given its snapshot
+ * loop: session found by handle -> opened, refused or answered
  */
 #include "relay.h"
 
@@ -10,13 +10,11 @@
 #include <string.h>
 
 #include "frame.pb-c.h"
-#include "presence.pb-c.h"
 
 #include "../common/clock.h"
 #include "../common/json.h"
 #include "../common/log.h"
 #include "../common/permission.h"
-#include "../common/rng.h"
 #include "../common/subject.h"
 #include "../common/wire.h"
 #include "answer.h"
@@ -25,14 +23,13 @@
 #include "identity.h"
 #include "intake.h"
 #include "name_space.h"
-#include "reader.h"
+#include "recovery.h"
 #include "sender.h"
 #include "session.h"
 
-#define PACKED_MAXIMUM   (4u * 1024 * 1024)
-#define SNAPSHOT_WAIT_MS 3000
+#define PACKED_MAXIMUM (4u * 1024 * 1024)
 
-enum request_kind { REQUEST_VERIFY, REQUEST_EVENT, REQUEST_SNAPSHOT };
+enum request_kind { REQUEST_VERIFY, REQUEST_EVENT };
 
 struct request {
     struct mail mail;
@@ -44,7 +41,6 @@ struct request {
     enum status status;
     uint32_t retry_after_ms;
     struct identity *identity; /* REQUEST_VERIFY */
-    struct frame *snapshot;    /* REQUEST_SNAPSHOT; NULL: there is none */
     char *text;                /* owned: data of an event's answer, or the refusal's sentence */
     size_t text_length;
     struct attachments *attachments; /* owned: of that data; NULL: none */
@@ -58,7 +54,6 @@ struct request {
 static void request_free(struct request *request)
 {
     identity_unref(request->identity);
-    frame_unref(request->snapshot);
     free(request->text);
     free(request->attachments);
     free(request);
@@ -117,26 +112,12 @@ static enum status take_reply(struct request *request, const ProtobufCMessage *u
     return STATUS_OK;
 }
 
-static enum status take_snapshot(struct request *request, const ProtobufCMessage *unpacked)
-{
-    const Pollen8__SessionOpenReply *reply = (const Pollen8__SessionOpenReply *)unpacked;
-    if (reply->result_case == POLLEN8__SESSION_OPEN_REPLY__RESULT_ERROR) {
-        take_error(request, reply->error);
-        return STATUS_OK;
-    }
-    if (reply->result_case != POLLEN8__SESSION_OPEN_REPLY__RESULT_OPENED)
-        return STATUS_MALFORMED;
-    return reply->opened->snapshot ? intake_make_frame(reply->opened->snapshot, &request->snapshot)
-                                   : STATUS_OK;
-}
-
 static const struct {
     const ProtobufCMessageDescriptor *descriptor;
     enum status (*take)(struct request *request, const ProtobufCMessage *unpacked);
 } answers[] = {
     [REQUEST_VERIFY] = {&pollen8__verify_reply__descriptor, take_verdict},
     [REQUEST_EVENT] = {&pollen8__frame_reply__descriptor, take_reply},
-    [REQUEST_SNAPSHOT] = {&pollen8__session_open_reply__descriptor, take_snapshot},
 };
 
 static void on_answer(void *context, enum status status, const struct bus_message *message)
@@ -175,21 +156,13 @@ static struct request *request_create(struct gateway *gateway, const struct sess
     return request;
 }
 
-/* What is published after the answer was made must find the session subscribed. */
-static bool follows_subscriptions(enum request_kind kind)
-{
-    return kind != REQUEST_VERIFY && kind != REQUEST_EVENT;
-}
-
 static enum status send_request(struct gateway *gateway, struct session *session, struct request *request,
                                 const char *subject, const ProtobufCMessage *message, uint32_t timeout_ms)
 {
     struct buf packed;
     buf_init(&packed, PACKED_MAXIMUM);
     enum status status = wire_pack(&packed, message);
-    if (status == STATUS_OK && follows_subscriptions(request->kind))
-        status = reader_request(gateway->reader, subject, buf_slice(&packed), timeout_ms, on_answer, request);
-    else if (status == STATUS_OK)
+    if (status == STATUS_OK)
         status = sender_request(gateway->sender, subject, buf_slice(&packed), request->kind == REQUEST_VERIFY,
                                 timeout_ms, on_answer, request);
     if (packed.data && request->kind == REQUEST_VERIFY)
@@ -273,20 +246,6 @@ enum status relay_event(struct gateway *gateway, struct session *session, const 
     return status;
 }
 
-enum status relay_snapshot(struct gateway *gateway, struct session *session)
-{
-    Pollen8__SessionOpen message = POLLEN8__SESSION_OPEN__INIT;
-    struct request *request = request_create(gateway, session, REQUEST_SNAPSHOT, (struct slice){0});
-    if (!request)
-        return STATUS_NO_MEMORY;
-    message.gateway = gateway->settings->gateway_name;
-    message.session = session->id;
-    message.user_id = session->identity->message.user_id;
-    message.n_industries = session->identity->message.n_industries;
-    message.industries = session->identity->message.industries;
-    return send_request(gateway, session, request, SUBJECT_SESSION_OPEN, &message.base, SNAPSHOT_WAIT_MS);
-}
-
 /* ---- loop: answers ------------------------------------------------------------------------------------ */
 
 /* What the client is told for what went wrong on the way to the service. */
@@ -337,16 +296,7 @@ static void answer_verify(struct gateway *gateway, struct session *session, stru
     }
     struct identity *identity = request->identity;
     request->identity = NULL;
-    enum status status = session_open(gateway, session, identity);
-    if (status == STATUS_AUTH_EXPIRED) {
-        result = (struct client_result){.status = status};
-        session_refuse(gateway, session);
-        session->ops->refused(gateway, session, id, &result);
-    } else if (status != STATUS_OK) {
-        session_close(gateway, session, status == STATUS_NO_MEMORY ? CAUSE_MEMORY : CAUSE_UNAVAILABLE);
-    } else {
-        session->ops->opened(gateway, session, id);
-    }
+    recovery_open(gateway, session, identity, id);
 }
 
 static void answer_event(struct gateway *gateway, struct session *session, struct request *request)
@@ -356,19 +306,6 @@ static void answer_event(struct gateway *gateway, struct session *session, struc
     metrics_observe_ns(gateway->metrics, METRIC_EVENT_SECONDS, taken_us * 1000);
     answer_client(gateway, session, slice_make(request->id, request->id_length),
                   slice_from_string(request->event), &result);
-}
-
-static void answer_snapshot(struct gateway *gateway, struct session *session, const struct request *request)
-{
-    if (request->snapshot)
-        session_send(gateway, session, request->snapshot);
-    if (session->state == SESSION_CLOSING)
-        return;
-    if (request->status != STATUS_OK) /* value-svc is away: keep asking, not all sessions at once */
-        session->snapshot_ms = gateway->now_ms + 2000 + rng_below(3000);
-    else if (session->snapshots_left > 0 && --session->snapshots_left > 0)
-        session->snapshot_ms = gateway->now_ms + 2000;
-    session_rearm(gateway, session);
 }
 
 void relay_answer(struct gateway *gateway, struct mail *mail)
@@ -382,8 +319,6 @@ void relay_answer(struct gateway *gateway, struct mail *mail)
             answer_verify(gateway, session, request);
         else if (request->kind == REQUEST_EVENT && session_is_member(session))
             answer_event(gateway, session, request);
-        else if (request->kind == REQUEST_SNAPSHOT && session_is_member(session))
-            answer_snapshot(gateway, session, request);
     }
     request_free(request);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * Requests to the services on behalf of a session, and their answers: a token to auth-svc, an event to its
- * subject, the request for a snapshot. An answer finds its session by handle; where that has gone it is
+ * subject. An answer finds its session by handle; where that has gone it is
  * dropped. Loop thread, but for the parsing of answers, which happens on the bus's delivery thread.
  *
  * Every request comes back exactly once, also on timeout and disconnect.
@@ -24,9 +24,6 @@ enum status relay_verify(struct gateway *gateway, struct session *session,
 
 /* To pollen8.in.<event>. The answer goes to the client. */
 enum status relay_event(struct gateway *gateway, struct session *session, const struct client_frame *frame);
-
-/* Asks value-svc for the user's current state. */
-enum status relay_snapshot(struct gateway *gateway, struct session *session);
 
 /* Handles one answer from the mailbox and frees it. */
 void relay_answer(struct gateway *gateway, struct mail *mail);

@@ -108,7 +108,7 @@ static struct room *find_or_make(struct rooms *rooms, enum room_kind kind, struc
         return rooms->table[at];
     if (rooms->count * 4 >= rooms->size * 3 && grow_table(rooms) != STATUS_OK)
         return NULL;
-    struct room *room = calloc(1, sizeof(*room) + key.length);
+    struct room *room = calloc(1, sizeof(*room) + key.length + 1);
     if (!room)
         return NULL;
     room->members = &room->only;

@@ -37,7 +37,7 @@ struct room {
     struct room *next_garbage;
     struct user *user; /* ROOM_USER: borrowed; keeps the room alive while set */
     uint16_t key_length;
-    char key[];
+    char key[]; /* NUL-terminated */
 };
 
 /* A session's place in a room. */

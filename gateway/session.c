@@ -10,20 +10,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/base64url.h"
 #include "../common/check.h"
 #include "../common/clock.h"
 #include "../common/log.h"
 #include "../common/rng.h"
+#include "catchup.h"
 #include "gateway.h"
 #include "identity.h"
 #include "membership.h"
 #include "name_space.h"
+#include "recall.h"
 #include "relay.h"
 #include "session_rare.h"
 #include "sessions.h"
 #include "users.h"
 
-#define FIRST_SNAPSHOTS 2 /* one at once, one when interest has spread through a cluster */
+#define PID_BYTES       15
+#define SLOW_ALLOWANCE  16384 /* for acks and heartbeats of a client whose queue is full */
+#define FIRST_SNAPSHOTS 2     /* one at once, one when interest has spread through a cluster */
 
 static const struct {
     const char *name;
@@ -98,7 +103,7 @@ static void deadline_passed(struct gateway *gateway, struct session *session)
 static void snapshot_due(struct gateway *gateway, struct session *session)
 {
     session->snapshot_ms = 0;
-    if (session->state == SESSION_OPEN && relay_snapshot(gateway, session) != STATUS_OK)
+    if (session->state == SESSION_OPEN && recall_snapshot(gateway, session) != STATUS_OK)
         session->snapshot_ms = gateway->now_ms + 1000 + rng_below(2000);
 }
 
@@ -209,7 +214,9 @@ static enum status expiry(const struct gateway *gateway, const struct identity *
     return STATUS_OK;
 }
 
-enum status session_open(struct gateway *gateway, struct session *session, struct identity *identity)
+/* Into its rooms. Takes the reference to the identity, also where it fails. */
+static enum status enter(struct gateway *gateway, struct session *session, struct identity *identity,
+                         enum session_state state)
 {
     uint64_t deadline_ms = 0;
     enum status status = expiry(gateway, identity, &deadline_ms);
@@ -225,21 +232,61 @@ enum status session_open(struct gateway *gateway, struct session *session, struc
         return status;
     }
     session->identity = users_share(session->memberships[MEMBERSHIP_USER].room, identity);
-    move(session, SESSION_OPEN);
+    move(session, state);
+    return STATUS_OK;
+}
+
+/* OPEN now: until the token expires, with a pid, asking for its snapshots. */
+static enum status start(struct gateway *gateway, struct session *session)
+{
+    bool may_recover = gateway->settings->connection_recovery && session->format == FRAME_SOCKETIO;
+    enum status status = expiry(gateway, session->identity, &session->deadline_ms);
+    if (status == STATUS_OK && may_recover && !session->pid) {
+        session->pid = malloc(BASE64URL_LENGTH(PID_BYTES) + 1);
+        if (!session->pid)
+            return STATUS_NO_MEMORY;
+        rng_id(session->pid, PID_BYTES);
+    }
     session->refused_in_a_row = 0;
-    session->deadline_ms = deadline_ms;
     session->snapshots_left = FIRST_SNAPSHOTS;
     snapshot_due(gateway, session);
     session_rearm(gateway, session);
-    return STATUS_OK;
+    return status;
+}
+
+enum status session_open(struct gateway *gateway, struct session *session, struct identity *identity)
+{
+    enum status status = enter(gateway, session, identity, SESSION_OPEN);
+    if (status != STATUS_OK)
+        return status;
+    session->wants_kept = true;
+    if (gateway->settings->connection_recovery && session->format != FRAME_SOCKETIO)
+        catchup_note(gateway, session);
+    return start(gateway, session);
+}
+
+enum status session_recover(struct gateway *gateway, struct session *session, struct identity *identity)
+{
+    return enter(gateway, session, identity, SESSION_RECOVERING);
+}
+
+enum status session_recovered(struct gateway *gateway, struct session *session, char *pid)
+{
+    move(session, SESSION_OPEN);
+    session->pid = pid;
+    session->wants_kept = pid == NULL;
+    return start(gateway, session);
 }
 
 /* Everything an identity gave it. */
 static void strip(struct gateway *gateway, struct session *session)
 {
     membership_leave_all(gateway, session);
+    catchup_free(gateway, session);
     identity_unref(session->identity);
     session->identity = NULL;
+    free(session->pid);
+    session->pid = NULL;
     free(session->versions);
     session->versions = NULL;
     session->version_count = 0;
@@ -376,11 +423,13 @@ void session_send(struct gateway *gateway, struct session *session, struct frame
         session->ops->flush(gateway, session);
         if (session->state == SESSION_CLOSING)
             return;
+        if (session->catchup && session->catchup->stage == CATCHUP_SLOW)
+            maximum += SLOW_ALLOWANCE;
         status = outq_push(&session->outq, frame, format, maximum);
     }
     if (status == STATUS_OK)
         session_mark_dirty(gateway, session);
-    else
+    else if (status != STATUS_FULL || !frame->offset_length || !catchup_slow(gateway, session))
         session_close(gateway, session, status == STATUS_FULL ? CAUSE_SLOW : CAUSE_MEMORY);
 }
 
@@ -428,8 +477,10 @@ void session_send_binary(struct gateway *gateway, struct session *session, struc
 void session_wrote(struct gateway *gateway, struct session *session, bool all)
 {
     uint64_t due = all ? 0 : gateway->now_ms + (uint64_t)gateway->settings->write_timeout;
-    if (due == session->write_ms)
-        return;
-    session->write_ms = due;
-    session_rearm(gateway, session);
+    if (due != session->write_ms) {
+        session->write_ms = due;
+        session_rearm(gateway, session);
+    }
+    if (session->catchup && all)
+        catchup_drained(gateway, session);
 }

@@ -45,6 +45,7 @@ struct session_version {
 };
 #define SESSION_VERSIONS_MAXIMUM 16
 
+struct catchup;
 struct identity;
 struct session_rare;
 
@@ -60,11 +61,14 @@ struct session {
     uint8_t membership_count;
     uint8_t snapshots_left;
     bool awaiting_pong;
+    bool wants_kept; /* the next snapshot brings what is kept for the user */
     uint16_t in_flight;
     uint16_t refused_in_a_row;
     uint8_t version_count;
     struct outq outq;
-    struct identity *identity;        /* owned reference; OPEN only */
+    struct identity *identity;        /* owned reference; RECOVERING and OPEN only */
+    struct catchup *catchup;          /* owned; NULL: nothing is to be made good */
+    char *pid;                        /* owned; what the client may recover with; NULL: it cannot */
     struct session_version version;   /* the first key */
     struct session_version *versions; /* owned; further keys */
     struct token_bucket events;
@@ -122,6 +126,11 @@ void session_authenticate(struct gateway *gateway, struct session *session, stru
 enum status session_open(struct gateway *gateway, struct session *session, struct identity *identity);
 void session_refuse(struct gateway *gateway, struct session *session);
 
+/* AUTHENTICATING -> RECOVERING: in its rooms, but the client is told nothing yet. Takes the reference. Then
+ * -> OPEN, with the pid it claimed (taken), or NULL: with a new one, as any other. */
+enum status session_recover(struct gateway *gateway, struct session *session, struct identity *identity);
+enum status session_recovered(struct gateway *gateway, struct session *session, char *pid);
+
 /* OPEN -> CONNECTED: out of its rooms, the transport stays. */
 void session_leave(struct gateway *gateway, struct session *session, uint64_t deadline_ms);
 
@@ -130,8 +139,18 @@ enum status session_replace_identity(struct gateway *gateway, struct session *se
                                      struct identity *identity);
 
 /* Queues the frame (a reference is taken) unless the session has had this version or a newer one. Closes the
- * session where the queue is full. */
+ * session where the queue is full and what is missing cannot be repaired later; see catchup.h. */
 void session_send(struct gateway *gateway, struct session *session, struct frame *frame);
+
+/* A frame from the broker, to a member. */
+void catchup_deliver(struct gateway *gateway, struct session *session, struct frame *frame);
+static inline void session_deliver(struct gateway *gateway, struct session *session, struct frame *frame)
+{
+    if (__builtin_expect(session->catchup != NULL || frame->keep, 0))
+        catchup_deliver(gateway, session, frame);
+    else
+        session_send(gateway, session, frame);
+}
 
 /* Queues a message of the session's own format; the bytes are copied. Attachments (may be NULL) follow it as
  * binary messages. */

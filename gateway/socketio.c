@@ -11,6 +11,7 @@
 #include "identity.h"
 #include "ingress.h"
 #include "name_space.h"
+#include "recovery.h"
 #include "session.h"
 #include "session_rare.h"
 #include "sio_assembly.h"
@@ -40,7 +41,8 @@ static void send_packet(struct gateway *gateway, struct session *session, append
 static enum status append_connect(struct buf *buf, const void *context)
 {
     const struct session *session = context;
-    return sio_connect_append(buf, name_space_of(session), slice_from_string(session->id), (struct slice){0});
+    return sio_connect_append(buf, name_space_of(session), slice_from_string(session->id),
+                              session->pid ? slice_from_string(session->pid) : (struct slice){0});
 }
 
 struct refusal {
@@ -115,6 +117,7 @@ static void authenticate(struct gateway *gateway, struct session *carrier, struc
     if (status == STATUS_NOT_FOUND && gateway->settings->auth_payload == AUTH_PAYLOAD_WHOLE)
         status = STATUS_OK;
     if (status == STATUS_OK) {
+        recovery_claim(gateway, session, packet->payload);
         session_authenticate(gateway, session, &token, packet->payload, (struct slice){0});
         return;
     }

@@ -17,6 +17,7 @@
 #include "../common/check.h"
 #include "gateway.h"
 #include "session.h"
+#include "written.h"
 
 #define MAGIC          0x57534f43u
 #define SCRATCH_BYTES  65536
@@ -238,6 +239,8 @@ static bool write_once(struct gateway *gateway, struct session *session, struct 
     metrics_add(gateway->metrics, METRIC_WRITES, 1);
     metrics_add(gateway->metrics, METRIC_FRAMES_OUT, count);
     metrics_add(gateway->metrics, METRIC_BYTES_OUT, length);
+    if (session->outq.kept && written >= 0)
+        written_note(gateway, session, count);
     outq_pop(&session->outq, (uint16_t)count, length);
     return written >= 0;
 }
@@ -268,7 +271,8 @@ void websocket_flush(struct gateway *gateway, struct session *session)
     }
     if (lws_partial_buffered(wsi)) {
         metrics_add(gateway->metrics, METRIC_PARTIAL_WRITES, 1);
-        session_wrote(gateway, session, false);
+        if (!session->write_ms) /* from when it got stuck, however often more is tried */
+            session_wrote(gateway, session, false);
         lws_callback_on_writable(wsi);
     }
 }

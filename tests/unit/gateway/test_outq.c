@@ -122,7 +122,7 @@ static void is_bounded_in_count(void **state)
     outq_clear(&outq);
 }
 
-static void a_newer_frame_takes_the_older_ones_place(void **state)
+static void a_newer_frame_comes_last_and_the_older_goes(void **state)
 {
     struct outq outq = {0};
 
@@ -132,11 +132,11 @@ static void a_newer_frame_takes_the_older_ones_place(void **state)
     assert_int_equal(push(&outq, 3, 88, LARGE), STATUS_OK);
     assert_int_equal(push(&outq, 4, 77, LARGE), STATUS_OK);
     assert_int_equal(outq.count, 3);
-    pop(&outq, 4);
     pop(&outq, 2);
-    /* the one of key 77 is gone: the next of it queues behind */
-    assert_int_equal(push(&outq, 5, 77, LARGE), STATUS_OK);
     pop(&outq, 3);
+    pop(&outq, 4);
+    /* the one of key 77 is gone: the next of it is not in its place */
+    assert_int_equal(push(&outq, 5, 77, LARGE), STATUS_OK);
     pop(&outq, 5);
     assert_int_equal(outq.bytes, 0);
     outq_clear(&outq);
@@ -154,8 +154,8 @@ static void a_full_queue_still_coalesces(void **state)
     assert_int_equal(push(&outq, 3, 0, full), STATUS_FULL);
     assert_int_equal(push(&outq, 4, 77, full), STATUS_OK);
     assert_int_equal(outq.bytes, full);
-    pop(&outq, 4);
     pop(&outq, 2);
+    pop(&outq, 4);
     outq_clear(&outq);
 }
 
@@ -222,7 +222,7 @@ int main(void)
         cmocka_unit_test(keeps_order_with_a_moving_head),
         cmocka_unit_test(is_bounded_in_bytes),
         cmocka_unit_test(is_bounded_in_count),
-        cmocka_unit_test(a_newer_frame_takes_the_older_ones_place),
+        cmocka_unit_test(a_newer_frame_comes_last_and_the_older_goes),
         cmocka_unit_test(a_full_queue_still_coalesces),
         cmocka_unit_test(a_replaced_frame_counts_with_its_own_length),
         cmocka_unit_test(every_reference_is_given_back),

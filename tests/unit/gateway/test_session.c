@@ -14,9 +14,12 @@ static void moves_are_these_and_no_others(void **state)
         {SESSION_CONNECTED, SESSION_AUTHENTICATING},
         {SESSION_AUTHENTICATING, SESSION_CONNECTED},
         {SESSION_AUTHENTICATING, SESSION_OPEN},
+        {SESSION_AUTHENTICATING, SESSION_RECOVERING},
+        {SESSION_RECOVERING, SESSION_OPEN},
         {SESSION_OPEN, SESSION_CONNECTED},
         {SESSION_CONNECTED, SESSION_CLOSING},
         {SESSION_AUTHENTICATING, SESSION_CLOSING},
+        {SESSION_RECOVERING, SESSION_CLOSING},
         {SESSION_OPEN, SESSION_CLOSING},
     };
 
@@ -40,14 +43,14 @@ static void nothing_leaves_closing(void **state)
         assert_false(session_may_move(SESSION_CLOSING, (enum session_state)to));
 }
 
-/* No identity, no rooms, no events: only an open session has them. */
+/* No identity, no rooms, no events: only an open session has them; one that recovers is in its rooms. */
 static void only_open_sessions_take_part(void **state)
 {
     (void)state;
     for (int at = 0; at < SESSION_STATES; at++) {
         struct session session = {.state = (uint8_t)at};
 
-        assert_int_equal(session_is_member(&session), at == SESSION_OPEN);
+        assert_int_equal(session_is_member(&session), at == SESSION_OPEN || at == SESSION_RECOVERING);
         assert_int_equal(session_may_emit(&session), at == SESSION_OPEN);
     }
 }

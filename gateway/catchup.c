@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * claim -> history.read ~> frames after it, up to where the live ones begin -> the queue, each with the
+ * position that it completes -> what was held meanwhile
+ */
+#include "catchup.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/clock.h"
+#include "../common/rng.h"
+#include "gateway.h"
+#include "history.h"
+#include "identity.h"
+#include "intake.h"
+#include "membership.h"
+#include "progress.h"
+#include "recovery.h"
+#include "session.h"
+
+#define IDS_KEPT_MS   10000 /* as long as a repeat of a delivery may come */
+#define NOTES_KEPT_MS 5000  /* a client that wants to resume says so first thing */
+#define RETRY_MS      200
+
+static void fired(void *context, struct wheel_timer *timer);
+static const struct catchup_use slow;
+
+struct catchup *catchup_of(struct session *session)
+{
+    if (session->catchup)
+        return session->catchup;
+    struct catchup *catchup = calloc(1, sizeof(*catchup));
+    if (!catchup)
+        return NULL;
+    catchup->session = session;
+    catchup->timer.fire = fired;
+    session->catchup = catchup;
+    return catchup;
+}
+
+static void drop_held(struct catchup *catchup)
+{
+    for (uint32_t i = 0; i < catchup->held_count; i++)
+        frame_unref(catchup->held[i]);
+    free(catchup->held);
+    catchup->held = NULL;
+    catchup->held_count = catchup->held_capacity = 0;
+    catchup->held_bytes = 0;
+}
+
+void catchup_free(struct gateway *gateway, struct session *session)
+{
+    struct catchup *catchup = session->catchup;
+    if (!catchup)
+        return;
+    session->catchup = NULL;
+    wheel_cancel(gateway->wheel, &catchup->timer);
+    recovery_free(catchup->recovery);
+    drop_held(catchup);
+    position_unref(catchup->joined);
+    free(catchup->had);
+    free(catchup);
+}
+
+/* ---- ids ---------------------------------------------------------------------------------------------- */
+
+static bool had(const struct catchup *catchup, uint64_t id)
+{
+    for (uint32_t i = 0; id && i < catchup->had_count; i++)
+        if (catchup->had[i] == id)
+            return true;
+    return false;
+}
+
+static bool add_id(struct catchup *catchup, uint64_t id)
+{
+    if (!id)
+        return true;
+    if (catchup->had_count == catchup->had_capacity) {
+        uint32_t capacity = catchup->had_capacity ? catchup->had_capacity * 2 : 8;
+        uint64_t *list = capacity <= CATCHUP_IDS ? realloc(catchup->had, capacity * sizeof(*list)) : NULL;
+        if (!list)
+            return false;
+        catchup->had = list;
+        catchup->had_capacity = capacity;
+    }
+    catchup->had[catchup->had_count++] = id;
+    return true;
+}
+
+/* Nothing is under way: goes once the ids are of no use any more. */
+static void idle(struct gateway *gateway, struct catchup *catchup, uint64_t keep_ms)
+{
+    catchup->stage = CATCHUP_IDLE;
+    catchup->end_ms = gateway->now_ms + keep_ms;
+    wheel_arm(gateway->wheel, &catchup->timer, catchup->end_ms);
+}
+
+/* For ids noted in passing. */
+static void note_id(struct gateway *gateway, struct session *session, uint64_t id)
+{
+    struct catchup *catchup = catchup_of(session);
+    if (!catchup || !add_id(catchup, id))
+        return;
+    if (catchup->stage == CATCHUP_IDLE && catchup->end_ms < gateway->now_ms + IDS_KEPT_MS)
+        idle(gateway, catchup, IDS_KEPT_MS);
+}
+
+void catchup_note(struct gateway *gateway, struct session *session)
+{
+    struct catchup *catchup = catchup_of(session);
+    if (!catchup)
+        return;
+    catchup->notes = true;
+    idle(gateway, catchup, NOTES_KEPT_MS);
+}
+
+void catchup_give_kept(struct gateway *gateway, struct session *session, struct frame *frame)
+{
+    if (session->catchup && had(session->catchup, frame->event_id))
+        return;
+    note_id(gateway, session, frame->event_id);
+    session_send(gateway, session, frame);
+}
+
+/* ---- live frames -------------------------------------------------------------------------------------- */
+
+static bool hold(struct gateway *gateway, struct catchup *catchup, struct frame *frame)
+{
+    uint64_t bytes = catchup->held_bytes + frame->data_length + frame->event_length;
+    if (bytes > (uint64_t)gateway->settings->session_queue_bytes)
+        return false;
+    if (catchup->held_count == catchup->held_capacity) {
+        uint32_t capacity = catchup->held_capacity ? catchup->held_capacity * 2 : 16;
+        struct frame **list = realloc(catchup->held, capacity * sizeof(struct frame *));
+        if (!list)
+            return false;
+        catchup->held = list;
+        catchup->held_capacity = capacity;
+    }
+    catchup->held[catchup->held_count++] = frame_ref(frame);
+    catchup->held_bytes = bytes;
+    return true;
+}
+
+/* Noted ids are those the session has been given. */
+static void pass_on(struct gateway *gateway, struct session *session, struct frame *frame)
+{
+    struct catchup *catchup = session->catchup;
+    bool noted = catchup && catchup->notes;
+    if (catchup && had(catchup, frame->event_id))
+        return;
+    if (noted && !add_id(catchup, frame->event_id))
+        catchup->notes = false;
+    else if (!noted && frame->keep && session->wants_kept)
+        note_id(gateway, session, frame->event_id);
+    session_send(gateway, session, frame);
+}
+
+void catchup_deliver(struct gateway *gateway, struct session *session, struct frame *frame)
+{
+    struct catchup *catchup = session->catchup;
+    switch (catchup ? catchup->stage : CATCHUP_IDLE) {
+    case CATCHUP_CLAIMING: break;
+    case CATCHUP_SLOW:
+        if (!frame->lane) /* no history has it */
+            session_close(gateway, session, CAUSE_SLOW);
+        break;
+    case CATCHUP_READING:
+        if (!hold(gateway, catchup, frame))
+            session_close(gateway, session, catchup->use == &slow ? CAUSE_SLOW : CAUSE_GAP);
+        break;
+    case CATCHUP_REPLAYING:
+    case CATCHUP_IDLE: pass_on(gateway, session, frame); break;
+    }
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------ */
+
+/* The missed frame goes out with the position it completes. */
+static void give(struct gateway *gateway, struct session *session, struct frame *frame,
+                 struct position *position, bool advance)
+{
+    char text[POSITION_TEXT_SIZE];
+    bool fits = !advance || position_advance(position, frame->lane, frame->lane_sequence) == STATUS_OK;
+    position->time_ms = clock_wall_ms();
+    if (fits)
+        frame_set_offset(frame, slice_make(text, position_write(position, text)));
+    session_send(gateway, session, frame);
+}
+
+static bool is_held(const struct catchup *catchup, uint64_t id)
+{
+    for (uint32_t i = 0; id && i < catchup->held_count; i++)
+        if (catchup->held[i]->event_id == id)
+            return true;
+    return false;
+}
+
+static bool covers(const struct position *position, const struct delivery *delivery)
+{
+    return position_covers(position, delivery->mark.lane, delivery->mark.sequence,
+                           delivery->frame->published_at_us / 1000);
+}
+
+/* Whether the session is still being given what it missed: each frame may fill its queue, or close it. */
+static bool goes_on(const struct session *session, const struct catchup *catchup)
+{
+    return session->catchup == catchup && catchup->stage == CATCHUP_REPLAYING;
+}
+
+/* What was published to the user about when its subject became known, and is beyond `joined`: it may come
+ * live or not; its numbers complete nothing. */
+static void give_late(struct gateway *gateway, struct session *session, const struct history_answer *answer,
+                      struct position *position)
+{
+    struct catchup *catchup = session->catchup;
+    for (size_t i = 0; i < answer->count && goes_on(session, catchup); i++) {
+        const struct delivery *delivery = answer->frames[i];
+        if (delivery->kind != ROOM_USER || covers(catchup->joined, delivery) ||
+            had(catchup, delivery->frame->event_id) || is_held(catchup, delivery->frame->event_id))
+            continue;
+        (void)add_id(catchup, delivery->frame->event_id);
+        give(gateway, session, delivery->frame, position, false);
+    }
+}
+
+static void replay(struct gateway *gateway, struct session *session, const struct history_answer *answer)
+{
+    struct catchup *catchup = session->catchup;
+    struct position position = catchup->claim;
+    for (size_t i = 0; i < answer->count && goes_on(session, catchup); i++) {
+        const struct delivery *delivery = answer->frames[i];
+        if (covers(&position, delivery) || !covers(catchup->joined, delivery) ||
+            had(catchup, delivery->frame->event_id))
+            continue;
+        metrics_add(gateway->metrics, METRIC_REPLAYED, 1);
+        give(gateway, session, delivery->frame, &position, true);
+    }
+    if (!goes_on(session, catchup) || !catchup->use->joins)
+        return;
+    (void)position_merge(&position, catchup->joined);
+    give_late(gateway, session, answer, &position);
+}
+
+/* What was held, less what the answer held too. */
+static void release(struct gateway *gateway, struct session *session, bool complete)
+{
+    struct catchup *catchup = session->catchup;
+    for (uint32_t i = 0; i < catchup->held_count && goes_on(session, catchup); i++) {
+        struct frame *frame = catchup->held[i];
+        bool replayed =
+            complete && frame->lane && position_covers(catchup->joined, frame->lane, frame->lane_sequence, 0);
+        if (!replayed)
+            pass_on(gateway, session, frame);
+    }
+}
+
+static void finish(struct gateway *gateway, struct session *session, const struct history_answer *answer)
+{
+    struct catchup *catchup = session->catchup;
+    const struct catchup_use *use = catchup->use;
+    bool complete = answer != NULL;
+    catchup->stage = CATCHUP_REPLAYING;
+    catchup->notes = false;
+    use->before(gateway, session, complete);
+    if (complete && goes_on(session, catchup))
+        replay(gateway, session, answer);
+    if (session->catchup == catchup)
+        use->after(gateway, session, complete);
+    if (goes_on(session, catchup))
+        release(gateway, session, complete);
+    if (session->catchup != catchup)
+        return;
+    drop_held(catchup);
+    position_unref(catchup->joined);
+    catchup->joined = NULL;
+    if (catchup->stage != CATCHUP_REPLAYING)
+        return;
+    if (catchup->had_count)
+        idle(gateway, catchup, IDS_KEPT_MS);
+    else
+        catchup_free(gateway, session);
+}
+
+static void on_history(struct gateway *gateway, uint64_t handle, struct history_answer *answer)
+{
+    struct session *session = sessions_find(gateway->sessions, handle);
+    struct catchup *catchup = session ? session->catchup : NULL;
+    if (!catchup || catchup->stage != CATCHUP_READING)
+        return;
+    if (answer->status == STATUS_OK)
+        finish(gateway, session, answer->complete ? answer : NULL);
+    else if (gateway->now_ms < catchup->give_up_ms)
+        wheel_arm(gateway->wheel, &catchup->timer, gateway->now_ms + RETRY_MS + rng_below(RETRY_MS));
+    else
+        finish(gateway, session, NULL);
+}
+
+static void ask(struct gateway *gateway, struct session *session)
+{
+    struct catchup *catchup = session->catchup;
+    char *industries[MEMBERSHIP_MAXIMUM];
+    char *user = session->identity->message.user_id;
+    struct history_query query = {
+        .after = &catchup->claim, .industries = industries, .users = &user, .user_count = 1};
+    query.industry_count = membership_industries(session, industries);
+    if (!catchup->joined)
+        catchup->joined = progress_share(gateway->progress, gateway->now_ms, clock_wall_ms());
+    if (!catchup->joined || history_read(gateway, &query, on_history, session->handle) != STATUS_OK)
+        finish(gateway, session, NULL);
+}
+
+static void fired(void *context, struct wheel_timer *timer)
+{
+    struct gateway *gateway = context;
+    struct catchup *catchup = (struct catchup *)(void *)((char *)timer - offsetof(struct catchup, timer));
+    if (catchup->stage == CATCHUP_READING)
+        ask(gateway, catchup->session);
+    else if (catchup->stage == CATCHUP_CLAIMING)
+        recovery_retry(gateway, catchup->session);
+    else if (catchup->stage == CATCHUP_IDLE)
+        catchup_free(gateway, catchup->session);
+}
+
+void catchup_read(struct gateway *gateway, struct session *session, const struct catchup_use *use)
+{
+    struct catchup *catchup = session->catchup;
+    catchup->use = use;
+    catchup->stage = CATCHUP_READING;
+    wheel_cancel(gateway->wheel, &catchup->timer);
+    catchup->give_up_ms = gateway->now_ms + (uint64_t)gateway->settings->recovery_timeout;
+    if (progress_settling(gateway->progress, gateway->now_ms)) /* lanes may live that are not known yet */
+        wheel_arm(gateway->wheel, &catchup->timer, gateway->now_ms + PROGRESS_SETTLE_MS);
+    else
+        ask(gateway, session);
+}
+
+/* ---- slow clients ------------------------------------------------------------------------------------- */
+
+static void slow_before(struct gateway *gateway, struct session *session, bool complete)
+{
+    gateway_count(gateway, METRIC_RECOVERIES, complete ? "slow_repaired" : "slow_lost");
+    if (!complete)
+        session_close(gateway, session, CAUSE_SLOW);
+}
+
+static void slow_after(struct gateway *gateway, struct session *session, bool complete)
+{
+    (void)gateway;
+    (void)session;
+    (void)complete;
+}
+
+static const struct catchup_use slow = {.before = slow_before, .after = slow_after};
+
+bool catchup_slow(struct gateway *gateway, struct session *session)
+{
+    struct frame *const *frames = outq_frames(&session->outq);
+    struct position last;
+    uint16_t at = session->outq.count;
+    if (session->catchup && session->catchup->stage == CATCHUP_SLOW)
+        return true;
+    while (at > 0 && !frames[at - 1]->offset_length)
+        at--;
+    if (at == 0 || position_read(frame_offset(frames[at - 1]), &last) != STATUS_OK)
+        return false;
+    struct catchup *catchup = catchup_of(session);
+    if (!catchup)
+        return false;
+    wheel_cancel(gateway->wheel, &catchup->timer);
+    catchup->claim = last;
+    catchup->use = &slow;
+    catchup->stage = CATCHUP_SLOW;
+    return true;
+}
+
+void catchup_drained(struct gateway *gateway, struct session *session)
+{
+    struct catchup *catchup = session->catchup;
+    if (catchup->stage == CATCHUP_SLOW && session->outq.count == 0 && session->state == SESSION_OPEN)
+        catchup_read(gateway, session, &slow);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * What a session has beside it while it catches up: where it stands, what came live meanwhile, what it has
+ * had from elsewhere. Made when it is needed and freed when that is over, so that an ordinary session costs
+ * one pointer and one branch a frame. Loop thread.
+ *
+ *   CLAIMING  a recovery is asked for; the session is in no room yet
+ *   READING   live frames are held; what was missed is asked for. The answer comes first, then what was held.
+ *             Whatever is at or before the position at which the question was asked is the answer's part
+ *   SLOW      the queue is full: newer frames are dropped; when it has drained, READING after the last frame
+ *             that was queued
+ *   IDLE      frames are passed on, but those it has had
+ *
+ * Bounds: held frames as many bytes as a queue, ids CATCHUP_IDS; past them the session closes, or cannot
+ * resume.
+ */
+#ifndef POLLEN8_GATEWAY_CATCHUP_H
+#define POLLEN8_GATEWAY_CATCHUP_H
+
+#include <stdbool.h>
+
+#include "../common/slice.h"
+#include "position.h"
+#include "wheel.h"
+
+#define CATCHUP_IDS 4096
+
+struct frame;
+struct gateway;
+struct session;
+
+enum catchup_stage { CATCHUP_IDLE, CATCHUP_CLAIMING, CATCHUP_READING, CATCHUP_REPLAYING, CATCHUP_SLOW };
+
+/* What catching up is for. Either may close the session. */
+struct catchup_use {
+    /* Before the missed frames (there are none where it is not complete). */
+    void (*before)(struct gateway *gateway, struct session *session, bool complete);
+    /* After them, before those that were held. */
+    void (*after)(struct gateway *gateway, struct session *session, bool complete);
+    bool joins; /* the session was not in its rooms before: frames to its user may be seen in the answer alone
+                 */
+};
+
+struct recovery; /* recovery.h */
+
+struct catchup {
+    struct session *session;
+    const struct catchup_use *use;
+    struct recovery *recovery; /* owned; NULL: this is none */
+    enum catchup_stage stage;
+    bool notes; /* the ids of live frames are noted: the session may still ask to resume */
+    uint32_t held_count;
+    uint32_t held_capacity;
+    uint32_t had_count;
+    uint32_t had_capacity;
+    uint64_t held_bytes;
+    struct frame **held; /* owned references, in order */
+    uint64_t *had;       /* ids of frames given from elsewhere */
+    uint64_t give_up_ms;
+    uint64_t end_ms;         /* IDLE: the ids are of no use any more */
+    struct position *joined; /* what comes live is after it; NULL: not yet */
+    struct position claim;   /* what the client has */
+    struct wheel_timer timer;
+};
+
+/* The session's; made IDLE where there is none. NULL where memory is short. */
+struct catchup *catchup_of(struct session *session);
+void catchup_free(struct gateway *gateway, struct session *session);
+
+/* A live frame; see session_deliver. */
+void catchup_deliver(struct gateway *gateway, struct session *session, struct frame *frame);
+
+/* One that value-svc has kept, unless it has been delivered live; and not again when it will be. */
+void catchup_give_kept(struct gateway *gateway, struct session *session, struct frame *frame);
+
+/* Notes ids of live frames for a while. */
+void catchup_note(struct gateway *gateway, struct session *session);
+
+/* Holds what comes live and asks for what came after catchup->claim. The session is in its rooms. */
+void catchup_read(struct gateway *gateway, struct session *session, const struct catchup_use *use);
+
+/* The queue is full. False: what is missing cannot be told, or was missing already. */
+bool catchup_slow(struct gateway *gateway, struct session *session);
+
+/* The queue has drained. */
+void catchup_drained(struct gateway *gateway, struct session *session);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Asks value-svc for what came after a position, for some industries and users. Loop thread.
+ *
+ * The answer is in the order of the histories, put right so that each lane's frames come by their numbers:
+ * then a position that follows the frames one by one is true after each of them.
+ */
+#ifndef POLLEN8_GATEWAY_HISTORY_H
+#define POLLEN8_GATEWAY_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/status.h"
+
+#define HISTORY_ROOMS_MAXIMUM 256 /* industries in one question, and users */
+#define HISTORY_WAIT_MS       2000
+
+struct delivery;
+struct gateway;
+struct position;
+
+struct history_query {
+    const struct position *after;
+    char *const *industries; /* normalised, NUL-terminated */
+    size_t industry_count;
+    char *const *users;
+    size_t user_count;
+};
+
+struct history_answer {
+    enum status status; /* not STATUS_OK: there is no answer, and nothing below counts */
+    bool complete;      /* nothing after the position is missing */
+    size_t count;
+    struct delivery **frames; /* a reader may take one by setting it to NULL */
+};
+
+typedef void history_fn(struct gateway *gateway, uint64_t context, struct history_answer *answer);
+
+/* `done` is called once, later. A failure: never. */
+enum status history_read(struct gateway *gateway, const struct history_query *query, history_fn *done,
+                         uint64_t context);
+
+/* Each lane's frames by their numbers, in the places that the lane has. */
+enum status history_order(struct delivery **frames, size_t count);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * A question of the gateway's own to a service, as history and recovery ask them: sent through the sender,
+ * its answer unpacked on the bus's delivery thread and handed to the loop. Comes back exactly once, also on
+ * timeout and disconnect. Loop thread but for `take`.
+ */
+#ifndef POLLEN8_GATEWAY_INQUIRY_H
+#define POLLEN8_GATEWAY_INQUIRY_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "mailbox.h"
+
+struct gateway;
+struct inquiry;
+
+struct inquiry_kind {
+    const ProtobufCMessageDescriptor *descriptor; /* of the answer */
+
+    /* Delivery thread: copies what is wanted out of the answer. A failure becomes the inquiry's status. */
+    enum status (*take)(struct inquiry *inquiry, const ProtobufCMessage *answer);
+
+    /* Loop: the answer is here, or `status` says why not. The inquiry is freed afterwards. */
+    void (*answered)(struct gateway *gateway, struct inquiry *inquiry);
+
+    void (*free)(struct inquiry *inquiry);
+};
+
+/* First member of what a kind needs. */
+struct inquiry {
+    struct mail mail;
+    const struct inquiry_kind *kind;
+    struct gateway *gateway;
+    enum status status;
+    bool follows; /* the broker must know every subscription made so far before it is asked */
+};
+
+/* Takes the inquiry; where this fails it has been freed and no answer comes. */
+enum status inquiry_send(struct gateway *gateway, struct inquiry *inquiry, const char *subject,
+                         const ProtobufCMessage *message, uint32_t timeout_ms);
+
+/* From the mailbox: acts on the answer and frees; or only frees. */
+void inquiry_answer(struct gateway *gateway, struct mail *mail);
+void inquiry_dispose(struct mail *mail);
+
+#endif

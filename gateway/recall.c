@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * session -> SessionOpen ~> value-svc ~> SessionOpened -> its frames made on the delivery thread -> the
+ * session, found again by handle
+ */
+#include "recall.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "presence.pb-c.h"
+
+#include "../common/clock.h"
+#include "../common/industry.h"
+#include "../common/rng.h"
+#include "../common/subject.h"
+#include "../common/wire.h"
+#include "catchup.h"
+#include "egress.h"
+#include "gateway.h"
+#include "identity.h"
+#include "inquiry.h"
+#include "intake.h"
+#include "membership.h"
+#include "sender.h"
+#include "session.h"
+
+#define WAIT_MS          3000
+#define KEPT_MAXIMUM     256
+#define PACKED_MAXIMUM   65536
+#define PID_REFRESH_MS   (11u * 3600 * 1000) /* the record of a pid is kept for 25 hours */
+#define PID_REFRESH_SPAN (3600u * 1000)
+
+struct recalling {
+    struct inquiry inquiry;
+    uint64_t handle;
+    recall_fn *done;        /* of a claim; NULL: a snapshot was asked for */
+    struct frame *snapshot; /* NULL: there is none */
+    size_t kept_count;
+    struct frame **kept;
+    struct recalled recalled;
+};
+
+/* ---- delivery thread ---------------------------------------------------------------------------------- */
+
+static enum status take_kept(struct recalling *recalling, const Pollen8__SessionOpened *opened)
+{
+    size_t count = opened->n_kept < KEPT_MAXIMUM ? opened->n_kept : KEPT_MAXIMUM;
+    enum status status = STATUS_OK;
+    if (count == 0)
+        return STATUS_OK;
+    recalling->kept = calloc(count, sizeof(struct frame *));
+    if (!recalling->kept)
+        return STATUS_NO_MEMORY;
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        status = intake_make_frame(opened->kept[i], &recalling->kept[i]);
+        recalling->kept_count += status == STATUS_OK;
+    }
+    return status;
+}
+
+static enum status take_industries(struct recalled *recalled, const Pollen8__SessionOpened *opened)
+{
+    recalled->known = opened->known;
+    recalled->narrowed = opened->narrowed;
+    if (!opened->n_industries)
+        return STATUS_OK;
+    recalled->industries = calloc(opened->n_industries, sizeof(char *));
+    if (!recalled->industries)
+        return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < opened->n_industries; i++) {
+        recalled->industries[i] = strdup(opened->industries[i]);
+        if (!recalled->industries[i])
+            return STATUS_NO_MEMORY;
+        recalled->count++;
+    }
+    return STATUS_OK;
+}
+
+static enum status take(struct inquiry *inquiry, const ProtobufCMessage *unpacked)
+{
+    struct recalling *recalling = (struct recalling *)inquiry;
+    const Pollen8__SessionOpenReply *reply = (const Pollen8__SessionOpenReply *)unpacked;
+    if (reply->result_case != POLLEN8__SESSION_OPEN_REPLY__RESULT_OPENED)
+        return STATUS_UNAVAILABLE;
+    const Pollen8__SessionOpened *opened = reply->opened;
+    if (recalling->done)
+        return take_industries(&recalling->recalled, opened);
+    enum status status = take_kept(recalling, opened);
+    if (status == STATUS_OK && opened->snapshot)
+        status = intake_make_frame(opened->snapshot, &recalling->snapshot);
+    return status;
+}
+
+static void recalling_free(struct inquiry *inquiry)
+{
+    struct recalling *recalling = (struct recalling *)inquiry;
+    for (size_t i = 0; i < recalling->kept_count; i++)
+        frame_unref(recalling->kept[i]);
+    for (size_t i = 0; i < recalling->recalled.count; i++)
+        free(recalling->recalled.industries[i]);
+    free(recalling->kept);
+    free(recalling->recalled.industries);
+    frame_unref(recalling->snapshot);
+    free(recalling);
+}
+
+/* ---- loop: answers ------------------------------------------------------------------------------------ */
+
+static void give_kept(struct gateway *gateway, struct session *session, const struct recalling *recalling)
+{
+    if (!session->wants_kept)
+        return;
+    for (size_t i = 0; i < recalling->kept_count && session_is_member(session); i++)
+        catchup_give_kept(gateway, session, recalling->kept[i]);
+    session->wants_kept = false;
+}
+
+/* Where the session stands goes with its snapshot, so that a client has an offset from the start. */
+static void give_snapshot(struct gateway *gateway, struct session *session, struct frame *snapshot)
+{
+    char text[POSITION_TEXT_SIZE];
+    const struct position *position = egress_position(gateway, session);
+    if (position)
+        frame_set_offset(snapshot, slice_make(text, position_write(position, text)));
+    session_send(gateway, session, snapshot);
+}
+
+/* When to ask again. */
+static void plan(struct gateway *gateway, struct session *session, enum status status)
+{
+    if (status != STATUS_OK) /* value-svc is away: keep asking, not all sessions at once */
+        session->snapshot_ms = gateway->now_ms + 2000 + rng_below(3000);
+    else if (session->snapshots_left > 0 && --session->snapshots_left > 0)
+        session->snapshot_ms = gateway->now_ms + 2000;
+    else if (session->pid)
+        session->snapshot_ms = gateway->now_ms + PID_REFRESH_MS + rng_below(PID_REFRESH_SPAN);
+    session_rearm(gateway, session);
+}
+
+static void answered(struct gateway *gateway, struct inquiry *inquiry)
+{
+    struct recalling *recalling = (struct recalling *)inquiry;
+    if (recalling->done) {
+        recalling->recalled.status = inquiry->status;
+        recalling->done(gateway, recalling->handle, &recalling->recalled);
+        return;
+    }
+    struct session *session = sessions_find(gateway->sessions, recalling->handle);
+    if (!session || !session_is_member(session))
+        return;
+    if (inquiry->status == STATUS_OK) {
+        give_kept(gateway, session, recalling);
+        if (recalling->snapshot && session_is_member(session))
+            give_snapshot(gateway, session, recalling->snapshot);
+    }
+    if (session_is_member(session))
+        plan(gateway, session, inquiry->status);
+}
+
+static const struct inquiry_kind kind = {
+    .descriptor = &pollen8__session_open_reply__descriptor,
+    .take = take,
+    .answered = answered,
+    .free = recalling_free,
+};
+
+/* ---- loop: questions ---------------------------------------------------------------------------------- */
+
+static struct recalling *recalling_create(const struct session *session, recall_fn *done)
+{
+    struct recalling *recalling = calloc(1, sizeof(*recalling));
+    if (!recalling)
+        return NULL;
+    recalling->inquiry.kind = &kind;
+    recalling->handle = session->handle;
+    recalling->done = done;
+    recalling->inquiry.follows = done == NULL;
+    return recalling;
+}
+
+/* The message borrows from the session, and `industries` holds the list. */
+static void fill(const struct gateway *gateway, const struct session *session,
+                 char *industries[MEMBERSHIP_MAXIMUM], Pollen8__SessionOpen *message)
+{
+    pollen8__session_open__init(message);
+    message->gateway = gateway->settings->gateway_name;
+    message->session = (char *)(uintptr_t)session->id;
+    message->user_id = session->identity->message.user_id;
+    message->n_industries = membership_industries(session, industries);
+    message->industries = industries;
+    if (session->pid) {
+        message->pid = session->pid;
+        message->narrowed = membership_narrowed(session);
+    }
+}
+
+enum status recall_snapshot(struct gateway *gateway, struct session *session)
+{
+    Pollen8__SessionOpen message;
+    char *industries[MEMBERSHIP_MAXIMUM];
+    struct recalling *recalling = recalling_create(session, NULL);
+    if (!recalling)
+        return STATUS_NO_MEMORY;
+    fill(gateway, session, industries, &message);
+    message.purpose = POLLEN8__SESSION_OPEN__PURPOSE__SNAPSHOT;
+    return inquiry_send(gateway, &recalling->inquiry, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
+}
+
+void recall_record(struct gateway *gateway, const struct session *session)
+{
+    Pollen8__SessionOpen message;
+    char *industries[MEMBERSHIP_MAXIMUM];
+    struct buf packed;
+    if (!session->pid)
+        return;
+    buf_init(&packed, PACKED_MAXIMUM);
+    fill(gateway, session, industries, &message);
+    message.purpose = POLLEN8__SESSION_OPEN__PURPOSE__RECORD;
+    if (wire_pack(&packed, &message.base) == STATUS_OK)
+        (void)sender_publish(gateway->sender, SUBJECT_SESSION_OPEN, NULL, buf_slice(&packed));
+    buf_done(&packed);
+}
+
+enum status recall_claim(struct gateway *gateway, const struct session *session, const char *user,
+                         const char *pid, recall_fn *done)
+{
+    Pollen8__SessionOpen message = POLLEN8__SESSION_OPEN__INIT;
+    struct recalling *recalling = recalling_create(session, done);
+    if (!recalling)
+        return STATUS_NO_MEMORY;
+    message.gateway = gateway->settings->gateway_name;
+    message.session = (char *)(uintptr_t)session->id;
+    message.user_id = (char *)(uintptr_t)user;
+    message.purpose = POLLEN8__SESSION_OPEN__PURPOSE__RECOVER;
+    message.pid = (char *)(uintptr_t)pid;
+    return inquiry_send(gateway, &recalling->inquiry, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
+}

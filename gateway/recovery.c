@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * claim -> (token verified) -> recall: known? -> rooms -> catchup reads -> the client is told, with its old
+ * pid or a new one -> missed frames, held frames, snapshot
+ */
+#include "recovery.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/rng.h"
+#include "answer.h"
+#include "builtins.h"
+#include "catchup.h"
+#include "client_frame.h"
+#include "gateway.h"
+#include "identity.h"
+#include "json_scan.h"
+#include "membership.h"
+#include "recall.h"
+#include "session.h"
+
+#define PID_MAXIMUM 64
+#define VALUES      1024 /* JSON values in what claims */
+#define RETRY_MS    300
+
+struct recovery {
+    struct identity *identity; /* owned; until the session is in its rooms */
+    uint64_t give_up_ms;
+    char pid[PID_MAXIMUM + 1];
+    size_t id_length; /* resume: the id of its frame; 0: no ack is wanted */
+    char id[CLIENT_ID_MAXIMUM_BYTES];
+};
+
+void recovery_free(struct recovery *recovery)
+{
+    if (!recovery)
+        return;
+    identity_unref(recovery->identity);
+    free(recovery);
+}
+
+/* ---- what a client claims ----------------------------------------------------------------------------- */
+
+/* The decoded string member; its length, 0 where there is none that fits. */
+static size_t string_member(struct slice object, const char *name, char *out, size_t capacity)
+{
+    struct json_scan_walk walk;
+    struct slice key;
+    struct slice value;
+    size_t length = 0;
+    if (json_scan_check(object, VALUES) != STATUS_OK || json_scan_walk_start(&walk, object) != STATUS_OK ||
+        !walk.object)
+        return 0;
+    while (json_scan_walk_next(&walk, &key, &value) == STATUS_OK) {
+        if (!json_scan_string_equal(key, name))
+            continue;
+        if (json_scan_string(value, out, capacity, &length) != STATUS_OK)
+            return 0;
+        return length;
+    }
+    return 0;
+}
+
+static bool pid_valid(const char *pid, size_t length)
+{
+    static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    return length > 0 && strspn(pid, characters) == length;
+}
+
+void recovery_claim(struct gateway *gateway, struct session *session, struct slice auth)
+{
+    char pid[PID_MAXIMUM + 1] = "";
+    char text[POSITION_TEXT_SIZE];
+    struct position position;
+    catchup_free(gateway, session);
+    if (!gateway->settings->connection_recovery)
+        return;
+    size_t length = string_member(auth, "pid", pid, PID_MAXIMUM);
+    if (!pid_valid(pid, length) ||
+        position_read(slice_make(text, string_member(auth, "offset", text, POSITION_TEXT_MAXIMUM)),
+                      &position) != STATUS_OK)
+        return;
+    struct catchup *catchup = catchup_of(session);
+    struct recovery *recovery = catchup ? calloc(1, sizeof(*recovery)) : NULL;
+    if (!recovery) {
+        catchup_free(gateway, session);
+        return;
+    }
+    memcpy(recovery->pid, pid, length);
+    catchup->claim = position;
+    catchup->recovery = recovery;
+    catchup->stage = CATCHUP_CLAIMING;
+}
+
+/* ---- Socket.IO ---------------------------------------------------------------------------------------- */
+
+static void open_anew(struct gateway *gateway, struct session *session, struct identity *identity,
+                      struct slice id)
+{
+    enum status status = session_open(gateway, session, identity);
+    if (status == STATUS_AUTH_EXPIRED) {
+        struct client_result result = {.status = status};
+        session_refuse(gateway, session);
+        session->ops->refused(gateway, session, id, &result);
+    } else if (status != STATUS_OK) {
+        session_close(gateway, session, status == STATUS_NO_MEMORY ? CAUSE_MEMORY : CAUSE_UNAVAILABLE);
+    } else {
+        session->ops->opened(gateway, session, id);
+    }
+}
+
+/* The claim came to nothing before the session was in its rooms. */
+static void give_up(struct gateway *gateway, struct session *session, const char *why)
+{
+    struct recovery *recovery = session->catchup->recovery;
+    struct identity *identity = recovery->identity;
+    recovery->identity = NULL;
+    gateway_count(gateway, METRIC_RECOVERIES, why);
+    catchup_free(gateway, session);
+    open_anew(gateway, session, identity, (struct slice){0});
+}
+
+static void before_missed(struct gateway *gateway, struct session *session, bool complete)
+{
+    char *pid = complete ? strdup(session->catchup->recovery->pid) : NULL;
+    gateway_count(gateway, METRIC_RECOVERIES, pid ? "recovered" : "missing");
+    enum status status = session_recovered(gateway, session, pid);
+    if (status == STATUS_OK)
+        session->ops->opened(gateway, session, (struct slice){0});
+    else
+        session_close(gateway, session, status == STATUS_AUTH_EXPIRED ? CAUSE_EXPIRED : CAUSE_MEMORY);
+}
+
+static void after_missed(struct gateway *gateway, struct session *session, bool complete)
+{
+    (void)gateway;
+    (void)complete;
+    recovery_free(session->catchup->recovery);
+    session->catchup->recovery = NULL;
+}
+
+static const struct catchup_use claimed = {.before = before_missed, .after = after_missed, .joins = true};
+
+static bool among(const struct recalled *recalled, struct slice industry)
+{
+    for (size_t i = 0; i < recalled->count; i++)
+        if (slice_equal_string(industry, recalled->industries[i]))
+            return true;
+    return false;
+}
+
+/* To the rooms that were recorded, as far as they are permitted now. */
+static void narrow(struct gateway *gateway, struct session *session, const struct recalled *recalled)
+{
+    for (unsigned i = session->membership_count; i > MEMBERSHIP_INDUSTRIES; i--) {
+        struct slice industry = room_key(session->memberships[i - 1].room);
+        if (!among(recalled, industry))
+            membership_leave(gateway, session, industry);
+    }
+    for (size_t i = 0; i < recalled->count; i++) {
+        struct slice industry = slice_from_string(recalled->industries[i]);
+        if (builtins_may_join(session, industry))
+            (void)membership_join(gateway, session, industry);
+    }
+}
+
+static void on_recalled(struct gateway *gateway, uint64_t handle, const struct recalled *recalled)
+{
+    struct session *session = sessions_find(gateway->sessions, handle);
+    struct catchup *catchup = session ? session->catchup : NULL;
+    if (!catchup || catchup->stage != CATCHUP_CLAIMING)
+        return;
+    if (recalled->status != STATUS_OK && gateway->now_ms < catchup->recovery->give_up_ms) {
+        wheel_arm(gateway->wheel, &catchup->timer, gateway->now_ms + RETRY_MS + rng_below(RETRY_MS));
+        return;
+    }
+    if (recalled->status != STATUS_OK || !recalled->known) {
+        give_up(gateway, session, recalled->status == STATUS_OK ? "unknown" : "unavailable");
+        return;
+    }
+    struct identity *identity = catchup->recovery->identity;
+    catchup->recovery->identity = NULL;
+    if (session_recover(gateway, session, identity) != STATUS_OK) {
+        session_close(gateway, session, CAUSE_UNAVAILABLE);
+        return;
+    }
+    if (recalled->narrowed)
+        narrow(gateway, session, recalled);
+    catchup_read(gateway, session, &claimed);
+}
+
+void recovery_retry(struct gateway *gateway, struct session *session)
+{
+    const struct recovery *recovery = session->catchup->recovery;
+    if (recall_claim(gateway, session, recovery->identity->message.user_id, recovery->pid, on_recalled) !=
+        STATUS_OK)
+        give_up(gateway, session, "unavailable");
+}
+
+void recovery_open(struct gateway *gateway, struct session *session, struct identity *identity,
+                   struct slice id)
+{
+    struct catchup *catchup = session->catchup;
+    if (!catchup || catchup->stage != CATCHUP_CLAIMING) {
+        open_anew(gateway, session, identity, id);
+        return;
+    }
+    catchup->recovery->identity = identity;
+    catchup->recovery->give_up_ms = gateway->now_ms + (uint64_t)gateway->settings->recovery_timeout;
+    recovery_retry(gateway, session);
+}
+
+/* ---- /ws ---------------------------------------------------------------------------------------------- */
+
+static void tell(struct gateway *gateway, struct session *session, struct slice id, bool recovered)
+{
+    struct slice data =
+        recovered ? SLICE_LITERAL("{\"recovered\":true}") : SLICE_LITERAL("{\"recovered\":false}");
+    struct client_result result = {.status = STATUS_OK, .data = data};
+    struct frame *frame = NULL;
+    gateway_count(gateway, METRIC_RECOVERIES, recovered ? "recovered" : "missing");
+    if (frame_create_event(SLICE_LITERAL("resumed"), data, NULL, &frame) != STATUS_OK) {
+        session_close(gateway, session, CAUSE_MEMORY);
+        return;
+    }
+    session_send(gateway, session, frame);
+    frame_unref(frame);
+    answer_client(gateway, session, id, SLICE_LITERAL("resume"), &result);
+}
+
+static void before_resumed(struct gateway *gateway, struct session *session, bool complete)
+{
+    (void)gateway;
+    (void)session;
+    (void)complete;
+}
+
+static void after_resumed(struct gateway *gateway, struct session *session, bool complete)
+{
+    struct recovery *recovery = session->catchup->recovery;
+    session->catchup->recovery = NULL;
+    tell(gateway, session, slice_make(recovery->id, recovery->id_length), complete);
+    recovery_free(recovery);
+}
+
+static const struct catchup_use resumed = {.before = before_resumed, .after = after_resumed, .joins = true};
+
+void recovery_resume(struct gateway *gateway, struct session *session, const struct client_frame *frame)
+{
+    char text[POSITION_TEXT_SIZE];
+    struct position position;
+    struct catchup *catchup = session->catchup;
+    struct recovery *recovery = NULL;
+    size_t length = string_member(frame->data, "offset", text, POSITION_TEXT_MAXIMUM);
+    if (catchup && catchup->stage == CATCHUP_IDLE && catchup->notes &&
+        position_read(slice_make(text, length), &position) == STATUS_OK)
+        recovery = calloc(1, sizeof(*recovery));
+    if (!recovery) {
+        tell(gateway, session, frame->id, false);
+        return;
+    }
+    recovery->id_length = frame->id.length;
+    if (frame->id.length)
+        memcpy(recovery->id, frame->id.data, frame->id.length);
+    catchup->recovery = recovery;
+    catchup->claim = position;
+    catchup_read(gateway, session, &resumed);
+}

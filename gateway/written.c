@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * queue -> (user, event id), in a list of the turn -> runs of one user -> pollen8.session.<gateway>
+ */
+#include "written.h"
+
+#include <string.h>
+
+#include "presence.pb-c.h"
+
+#include "../common/names.h"
+#include "../common/subject.h"
+#include "../common/wire.h"
+#include "gateway.h"
+#include "identity.h"
+#include "sender.h"
+#include "session.h"
+
+#define ENTRIES        256
+#define PACKED_MAXIMUM 65536
+
+/* Loop thread only; empty between turns. */
+static struct {
+    size_t count;
+    uint64_t ids[ENTRIES];
+    char users[ENTRIES][ID_MAXIMUM_BYTES + 1];
+} list;
+
+static void publish(struct gateway *gateway, size_t from, size_t count)
+{
+    static const char *const headers[] = {"Pollen8-Type", "FramesWritten", NULL};
+    Pollen8__FramesWritten message = POLLEN8__FRAMES_WRITTEN__INIT;
+    char subject[SUBJECT_SIZE];
+    struct buf packed;
+    buf_init(&packed, PACKED_MAXIMUM);
+    message.gateway = gateway->settings->gateway_name;
+    message.user_id = list.users[from];
+    message.n_event_ids = count;
+    message.event_ids = list.ids + from;
+    if (subject_make(subject, SUBJECT_SESSION, slice_from_string(message.gateway)) == STATUS_OK &&
+        wire_pack(&packed, &message.base) == STATUS_OK)
+        (void)sender_publish(gateway->sender, subject, headers, buf_slice(&packed));
+    buf_done(&packed);
+}
+
+void written_turn(struct gateway *gateway)
+{
+    for (size_t from = 0; from < list.count;) {
+        size_t to = from + 1;
+        while (to < list.count && strcmp(list.users[to], list.users[from]) == 0)
+            to++;
+        publish(gateway, from, to - from);
+        from = to;
+    }
+    list.count = 0;
+}
+
+void written_note(struct gateway *gateway, const struct session *session, uint32_t count)
+{
+    struct frame *const *frames = outq_frames(&session->outq);
+    if (!session->identity)
+        return;
+    struct slice user = identity_user(session->identity);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!frames[i]->keep || !frames[i]->event_id || user.length > ID_MAXIMUM_BYTES)
+            continue;
+        if (list.count == ENTRIES)
+            written_turn(gateway);
+        memcpy(list.users[list.count], user.data, user.length);
+        list.users[list.count][user.length] = '\0';
+        list.ids[list.count++] = frames[i]->event_id;
+    }
+}

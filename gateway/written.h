@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Tells value-svc which of the frames it keeps a socket has taken: gathered over a turn, one FramesWritten a
+ * user. A report that is lost means that the user is told once more. Loop thread.
+ */
+#ifndef POLLEN8_GATEWAY_WRITTEN_H
+#define POLLEN8_GATEWAY_WRITTEN_H
+
+#include <stdint.h>
+
+struct gateway;
+struct session;
+
+/* The oldest `count` frames of the session's queue are being taken. */
+void written_note(struct gateway *gateway, const struct session *session, uint32_t count);
+
+/* At the end of a turn. */
+void written_turn(struct gateway *gateway);
+
+#endif
