@@ -150,7 +150,9 @@ static void pass_on(struct gateway *gateway, struct session *session, struct fra
 {
     struct catchup *catchup = session->catchup;
     bool noted = catchup && catchup->notes;
-    if (catchup && had(catchup, frame->event_id))
+    if (catchup && (had(catchup, frame->event_id) ||
+                    (frame->first_lane &&
+                     position_covers(&catchup->claim, frame->first_lane, frame->first_sequence, 0))))
         return;
     if (noted && !add_id(catchup, frame->event_id))
         catchup->notes = false;
@@ -205,6 +207,14 @@ static bool covers(const struct position *position, const struct delivery *deliv
                            delivery->frame->published_at_us / 1000);
 }
 
+/* Whether a client at the position has had it, now or when it was published first. */
+static bool has(const struct position *position, const struct delivery *delivery)
+{
+    const struct frame *frame = delivery->frame;
+    return covers(position, delivery) ||
+           (frame->first_lane && position_covers(position, frame->first_lane, frame->first_sequence, 0));
+}
+
 /* Whether the session is still being given what it missed: each frame may fill its queue, or close it. */
 static bool goes_on(const struct session *session, const struct catchup *catchup)
 {
@@ -233,7 +243,7 @@ static void replay(struct gateway *gateway, struct session *session, const struc
     struct position position = catchup->claim;
     for (size_t i = 0; i < answer->count && goes_on(session, catchup); i++) {
         const struct delivery *delivery = answer->frames[i];
-        if (covers(&position, delivery) || !covers(catchup->joined, delivery) ||
+        if (has(&position, delivery) || !covers(catchup->joined, delivery) ||
             had(catchup, delivery->frame->event_id))
             continue;
         metrics_add(gateway->metrics, METRIC_REPLAYED, 1);
@@ -279,10 +289,7 @@ static void finish(struct gateway *gateway, struct session *session, const struc
     catchup->joined = NULL;
     if (catchup->stage != CATCHUP_REPLAYING)
         return;
-    if (catchup->had_count)
-        idle(gateway, catchup, IDS_KEPT_MS);
-    else
-        catchup_free(gateway, session);
+    idle(gateway, catchup, IDS_KEPT_MS);
 }
 
 static void on_history(struct gateway *gateway, uint64_t handle, struct history_answer *answer)
@@ -374,6 +381,8 @@ bool catchup_slow(struct gateway *gateway, struct session *session)
     catchup->claim = last;
     catchup->use = &slow;
     catchup->stage = CATCHUP_SLOW;
+    if (!session->write_ms) /* polling has no other deadline */
+        session_wrote(gateway, session, false);
     return true;
 }
 

@@ -86,6 +86,13 @@ static bool board(struct gateway *gateway, const struct delivery *delivery)
     return wanted;
 }
 
+/* Whether it is published again and was taken the first time. */
+static bool was_taken(const struct gateway *gateway, const struct frame *frame)
+{
+    return frame->first_lane &&
+           position_covers(progress_position(gateway->progress), frame->first_lane, frame->first_sequence, 0);
+}
+
 static void take_delivery(struct gateway *gateway, struct delivery *delivery)
 {
     const char *result = "repeat";
@@ -98,7 +105,7 @@ static void take_delivery(struct gateway *gateway, struct delivery *delivery)
         delivery_free(delivery);
         return;
     }
-    if (verdict != PROGRESS_REPEAT &&
+    if (verdict != PROGRESS_REPEAT && !was_taken(gateway, delivery->frame) &&
         !dedupe_repeat(gateway->dedupe, delivery->frame->event_id, gateway->now_ms)) {
         result = "no_member";
         if (board(gateway, delivery)) {

@@ -46,6 +46,8 @@ struct frame {
     uint64_t event_id;       /* names the delivery; 0: none */
     uint64_t lane_sequence;  /* where it was published: lane 0: unknown */
     uint32_t lane;
+    uint32_t first_lane; /* 0: or it was published before, as this */
+    uint64_t first_sequence;
     bool keep; /* value-svc keeps it until it is told that a socket took it */
     uint16_t offset_length;
     char *offset;                    /* owned; not terminated */

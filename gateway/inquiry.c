@@ -6,7 +6,6 @@
  */
 #include "inquiry.h"
 
-#include "../common/wire.h"
 #include "gateway.h"
 #include "reader.h"
 #include "sender.h"

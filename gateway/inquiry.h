@@ -7,8 +7,7 @@
 #ifndef POLLEN8_GATEWAY_INQUIRY_H
 #define POLLEN8_GATEWAY_INQUIRY_H
 
-#include <protobuf-c/protobuf-c.h>
-
+#include "../common/wire.h"
 #include "mailbox.h"
 
 struct gateway;

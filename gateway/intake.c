@@ -65,6 +65,8 @@ enum status intake_make_frame(const Pollen8__OutboundFrame *message, struct fram
     frame->event_id = message->event_id;
     frame->lane = message->lane;
     frame->lane_sequence = message->lane_sequence;
+    frame->first_lane = message->first_lane;
+    frame->first_sequence = message->first_lane_sequence;
     frame->keep = message->policy == POLLEN8__DELIVERY_POLICY__DELIVERY_KEEP;
     *ret_frame = frame;
     return STATUS_OK;
