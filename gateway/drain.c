@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Every STEP_MS the share of sessions that is due is closed, walking the table of sessions round and round;
- * one with an answer in flight is passed over until the grace after the drain time is up.
+ * Every STEP_MS the share of sessions that is due is closed, walking the table of sessions round and round.
+ * One with an answer in flight takes nothing more from its client and closes once it has been answered, at
+ * the latest when the grace after the drain time is up.
  */
 #include "drain.h"
 
@@ -36,9 +37,12 @@ static void close_some(struct gateway *gateway, struct drain *drain, size_t shar
     size_t slots = sessions_slots(gateway->sessions);
     for (size_t seen = 0; seen < slots && share > 0; seen++) {
         struct session *session = sessions_at(gateway->sessions, drain->cursor++ % slots);
-        if (!session || (session->in_flight && gateway->now_ms < drain->hard_ms))
+        bool waits = session && session->in_flight && gateway->now_ms < drain->hard_ms;
+        if (!session || (waits && session->leaving))
             continue;
-        session_close(gateway, session, CAUSE_DRAIN);
+        session->leaving = true;
+        if (!waits)
+            session_close(gateway, session, CAUSE_DRAIN);
         share--;
     }
 }

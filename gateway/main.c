@@ -291,6 +291,7 @@ static void dispose(struct mail *mail)
 static void free_parts(struct gateway *gateway)
 {
     ops_http_free(ops);
+    presence_end(gateway);
     resync_free(gateway, gateway->resync);
     presence_free(gateway, gateway->presence);
     peers_free(gateway, gateway->peers);

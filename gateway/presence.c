@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * rooms -> counts by industry and user -> metric, and heartbeats of at most PART_ENTRIES entries each.
+ * rooms -> counts by industry and user -> metric, and heartbeats of at most PART_ENTRIES entries each. A user
+ * that left -> SessionClosed.
  */
 #include "presence.h"
 
@@ -21,11 +22,12 @@
 #include "sender.h"
 #include "wheel.h"
 
-#define REFRESH_WAIT_MS 500
-#define FIRST_MS        500
-#define LARGEST         100
-#define PART_ENTRIES    2048
-#define PART_BYTES      (1024u * 1024)
+#define REFRESH_WAIT_MS  500
+#define FIRST_MS         500
+#define LAST_INTERVAL_MS 1 /* of an ending gateway: forgotten as soon as may be */
+#define LARGEST          100
+#define PART_ENTRIES     2048
+#define PART_BYTES       (1024u * 1024)
 
 struct presence {
     struct gateway *gateway;
@@ -110,20 +112,20 @@ static void add_entry(struct part *part, const struct room *room, size_t at)
     }
 }
 
-static void send_part(const struct presence *presence, const struct part *part)
+static void tell(const struct presence *presence, const char *const *headers, const ProtobufCMessage *message)
 {
-    static const char *const headers[] = {"Pollen8-Type", "GatewayHeartbeat", NULL};
     struct buf packed;
     buf_init(&packed, PART_BYTES);
-    if (wire_pack(&packed, &part->message.base) != STATUS_OK ||
+    if (wire_pack(&packed, message) != STATUS_OK ||
         sender_publish(presence->gateway->sender, presence->subject, headers, buf_slice(&packed)) !=
             STATUS_OK)
         log_event_limited(LOG_WARN, "a report of presence was not sent");
     buf_done(&packed);
 }
 
-static void send_heartbeat(struct presence *presence, const struct counts *counts)
+static void send_heartbeat(struct presence *presence, const struct counts *counts, int64_t interval_ms)
 {
+    static const char *const headers[] = {"Pollen8-Type", "GatewayHeartbeat", NULL};
     const struct settings *settings = presence->gateway->settings;
     const struct room *everyone = rooms_find(presence->gateway->rooms, ROOM_EVERYONE, (struct slice){0});
     struct part *part = calloc(1, sizeof(*part));
@@ -132,14 +134,14 @@ static void send_heartbeat(struct presence *presence, const struct counts *count
         pollen8__gateway_heartbeat__init(&part->message);
         part->message.gateway = settings->gateway_name;
         part->message.sessions = everyone ? everyone->count : 0;
-        part->message.interval_ms = (uint32_t)settings->heartbeat_interval;
+        part->message.interval_ms = (uint32_t)interval_ms;
         part->message.part = (uint32_t)p;
         part->message.parts = (uint32_t)parts;
         part->message.industries = part->industry_list;
         part->message.users = part->user_list;
         for (size_t i = 0; i < PART_ENTRIES && p * PART_ENTRIES + i < counts->count; i++)
             add_entry(part, counts->rooms[p * PART_ENTRIES + i], i);
-        send_part(presence, part);
+        tell(presence, headers, &part->message.base);
     }
     free(part);
 }
@@ -152,9 +154,30 @@ static void tick(void *context, struct wheel_timer *timer)
     rooms_each(gateway->rooms, ROOM_INDUSTRY, gather_one, &counts);
     rooms_each(gateway->rooms, ROOM_USER, gather_one, &counts);
     if (!counts.failed)
-        send_heartbeat(presence, &counts);
+        send_heartbeat(presence, &counts, gateway->settings->heartbeat_interval);
     free(counts.rooms);
     wheel_arm(gateway->wheel, timer, gateway->now_ms + (uint64_t)gateway->settings->heartbeat_interval);
+}
+
+void presence_left(struct gateway *gateway, struct slice user_id)
+{
+    static const char *const headers[] = {"Pollen8-Type", "SessionClosed", NULL};
+    Pollen8__SessionClosed message = POLLEN8__SESSION_CLOSED__INIT;
+    char name[257];
+    if (!gateway->presence || user_id.length >= sizeof(name))
+        return;
+    memcpy(name, user_id.data, user_id.length);
+    name[user_id.length] = '\0';
+    message.gateway = gateway->settings->gateway_name;
+    message.user_id = name;
+    tell(gateway->presence, headers, &message.base);
+}
+
+void presence_end(struct gateway *gateway)
+{
+    const struct counts none = {0};
+    wheel_cancel(gateway->wheel, &gateway->presence->timer);
+    send_heartbeat(gateway->presence, &none, LAST_INTERVAL_MS);
 }
 
 void presence_turn(struct gateway *gateway)

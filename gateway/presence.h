@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What others are told about the sessions here: a GatewayHeartbeat (in parts where it is long) on
- * pollen8.session.<gateway> every HEARTBEAT_INTERVAL, and the connections metric whenever it is asked for.
- * Loop thread, but for presence_refresh.
+ * What others are told about the sessions here: on pollen8.session.<gateway> a GatewayHeartbeat (in parts
+ * where it is long) every HEARTBEAT_INTERVAL and a SessionClosed for each user that has left, and the
+ * connections metric whenever it is asked for. Loop thread, but for presence_refresh.
  */
 #ifndef POLLEN8_GATEWAY_PRESENCE_H
 #define POLLEN8_GATEWAY_PRESENCE_H
 
+#include "../common/slice.h"
 #include "../common/status.h"
 
 struct gateway;
@@ -18,6 +19,12 @@ enum status presence_create(struct gateway *gateway, struct presence **ret_prese
 /* Has the loop bring the connections metric up to date; waits for it, at most REFRESH_WAIT_MS. Any other
  * thread. */
 void presence_refresh(struct presence *presence);
+
+/* The user's last session here has closed, and none has come since for a while. */
+void presence_left(struct gateway *gateway, struct slice user_id);
+
+/* The gateway ends: its numbers are gone at once, not when its last heartbeat expires. */
+void presence_end(struct gateway *gateway);
 
 /* What presence_refresh asked for is done here, once a turn. */
 void presence_turn(struct gateway *gateway);

@@ -319,6 +319,8 @@ void relay_answer(struct gateway *gateway, struct mail *mail)
             answer_verify(gateway, session, request);
         else if (request->kind == REQUEST_EVENT && session_is_member(session))
             answer_event(gateway, session, request);
+        if (session->leaving && session->in_flight == 0)
+            session_close(gateway, session, CAUSE_DRAIN);
     }
     request_free(request);
 }

@@ -73,7 +73,7 @@ bool session_is_member(const struct session *session)
 
 bool session_may_emit(const struct session *session)
 {
-    return states[session->state].may_emit;
+    return states[session->state].may_emit && !session->leaving;
 }
 
 /* ---- timers ------------------------------------------------------------------------------------------- */

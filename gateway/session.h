@@ -62,6 +62,7 @@ struct session {
     uint8_t snapshots_left;
     bool awaiting_pong;
     bool wants_kept; /* the next snapshot brings what is kept for the user */
+    bool leaving; /* while draining: what is in flight is answered, nothing more is taken, then it closes */
     uint16_t in_flight;
     uint16_t refused_in_a_row;
     uint8_t version_count;

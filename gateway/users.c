@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * First session -> subscribed to frames and controls. Last session gone -> linger timer -> unsubscribed. A
- * new connection to the broker -> every user subscribed again.
+ * First session -> subscribed to frames and controls. Last session gone -> linger timer: the others are told
+ * that the user has left -> unsubscribed. A new connection to the broker -> every user subscribed again.
  */
 #include "users.h"
 
@@ -10,15 +10,18 @@
 
 #include "gateway.h"
 #include "identity.h"
+#include "presence.h"
 #include "reader.h"
 #include "rooms.h"
 #include "wheel.h"
+
+#define LEAVE_WAIT_MS 3000 /* a reconnect is not a leave */
 
 struct user {
     struct room *room;         /* pinned while the user lives */
     struct identity *identity; /* the latest, to share; may be NULL */
     struct reader_feed feed;
-    struct wheel_timer linger;
+    struct wheel_timer linger; /* fires twice: left, given up */
 };
 _Static_assert(sizeof(struct user) <= 64, "stated in users.h");
 
@@ -38,6 +41,17 @@ static void linger_over(void *context, struct wheel_timer *timer)
     user_free(context, user);
 }
 
+static void left(void *context, struct wheel_timer *timer)
+{
+    struct gateway *gateway = context;
+    struct user *user = (struct user *)(void *)((char *)timer - offsetof(struct user, linger));
+    uint64_t linger_ms = (uint64_t)gateway->settings->user_linger;
+    presence_left(gateway, room_key(user->room));
+    timer->fire = linger_over;
+    wheel_arm(gateway->wheel, timer,
+              gateway->now_ms + (linger_ms > LEAVE_WAIT_MS ? linger_ms - LEAVE_WAIT_MS : 0));
+}
+
 enum status users_enter(struct gateway *gateway, struct room *room)
 {
     if (room->user) {
@@ -53,7 +67,6 @@ enum status users_enter(struct gateway *gateway, struct room *room)
         return status;
     }
     user->room = room;
-    user->linger.fire = linger_over;
     rooms_pin(gateway->rooms, room, user);
     metrics_add(gateway->metrics, METRIC_USERS, 1);
     return STATUS_OK;
@@ -61,9 +74,10 @@ enum status users_enter(struct gateway *gateway, struct room *room)
 
 void users_exit(struct gateway *gateway, struct room *room)
 {
-    if (room->count == 0 && room->user)
-        wheel_arm(gateway->wheel, &room->user->linger,
-                  gateway->now_ms + (uint64_t)gateway->settings->user_linger);
+    if (room->count > 0 || !room->user)
+        return;
+    room->user->linger.fire = left;
+    wheel_arm(gateway->wheel, &room->user->linger, gateway->now_ms + LEAVE_WAIT_MS);
 }
 
 struct identity *users_share(struct room *room, struct identity *identity)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * Users with a session here, and what that means at the broker: their frames and controls are subscribed to
- * with the first session and given up some time after the last. Loop thread.
+ * with the first session and given up some time after the last; 3 s after the last the user is said to have
+ * left. Loop thread.
  *
  * Memory: a user 64 bytes and its room; where the broker's library reads (reader.h) 1 KB more there.
  */

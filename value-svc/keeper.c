@@ -11,7 +11,7 @@
 #include "stream.h"
 
 #define TURN_MS         500
-#define TOTALS_MS       2000
+#define TOTALS_MS       1000
 #define SAMPLES_MAXIMUM 256
 
 struct keeper {

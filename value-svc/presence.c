@@ -11,8 +11,10 @@
 #include "common/log.h"
 #include "presence.pb-c.h"
 
-#define EXPIRY_INTERVALS  3
-#define EXPIRY_MAXIMUM_MS 15000
+/* One heartbeat may be lost; with the default of 5 s a dead gateway is in no total after 12 s and a turn of
+ * the keeper. */
+#define EXPIRY_TENTHS     24 /* of the interval */
+#define EXPIRY_MAXIMUM_MS 12000
 #define EXPIRY_MINIMUM_MS 1000
 #define LARGEST           100
 #define INDUSTRIES_BOUND  4096 /* different industries summed; the others count as `other` */
@@ -21,7 +23,7 @@
 
 static int64_t expiry_ms(uint32_t interval_ms)
 {
-    int64_t expiry = (int64_t)interval_ms * EXPIRY_INTERVALS;
+    int64_t expiry = (int64_t)interval_ms * EXPIRY_TENTHS / 10;
 
     if (expiry < EXPIRY_MINIMUM_MS)
         return EXPIRY_MINIMUM_MS;

@@ -16,7 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void add_text(char texts[PROCESS_TEXTS][PROCESS_TEXT], const char *format, va_list arguments)
+static void __attribute__((format(printf, 2, 0)))
+add_text(char texts[PROCESS_TEXTS][PROCESS_TEXT], const char *format, va_list arguments)
 {
     size_t at = 0;
 

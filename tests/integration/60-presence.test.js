@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+'use strict';
+
+// Who is there, as value-svc's metrics tell it for the whole cluster, and when somebody is said to have left.
+
+const assert = require('node:assert/strict');
+const { SLOW, withRing, until, proto } = require('./helpers/ring');
+
+/** Cluster-wide totals as { sessions, gateways, technology }. */
+async function totals(ring) {
+  const metrics = await ring.metrics(ring.value);
+  return {
+    sessions: metrics.value('pollen8_cluster_sessions'),
+    gateways: metrics.value('pollen8_cluster_gateways'),
+    technology: metrics.value('pollen8_cluster_sessions_by_industry', { industry: 'technology' }) || 0,
+  };
+}
+
+async function becomes(ring, wanted) {
+  let last;
+  await until(`totals of ${JSON.stringify(wanted)}`, async () => {
+    last = await totals(ring);
+    return Object.keys(wanted).every((key) => last[key] === wanted[key]);
+  }).catch((error) => {
+    throw new Error(`${error.message}, they are ${JSON.stringify(last)}`);
+  });
+}
+
+/** Everything gateways say about users who left, from now on, as user ids. */
+async function leaves(ring) {
+  const users = [];
+  const type = proto.lookupType('SessionClosed');
+  ring.broker.subscribe('pollen8.session.*', {
+    callback: (_, message) => {
+      if (message.headers && message.headers.get('Pollen8-Type') === 'SessionClosed') {
+        users.push(type.decode(message.data).userId);
+      }
+    },
+  });
+  await ring.broker.flush();
+  return users;
+}
+
+withRing('two gateways', { gateways: 2 }, (ring, it) => {
+  it('the totals are those of what has not expired: a killed gateway is in none after 15 s', async () => {
+    await ring.sio('ada', { gateway: 0 });
+    await ring.ws('bo', { gateway: 0 });
+    await ring.ws('bo', { gateway: 1 });
+    await ring.ws('cy', { gateway: 1 });
+    await becomes(ring, { sessions: 4, gateways: 2, technology: 3 });
+    const killed = Date.now();
+    await ring.gateways[0].kill();
+    await becomes(ring, { sessions: 2, gateways: 1, technology: 1 });
+    const seconds = (Date.now() - killed) / 1000;
+    assert.ok(seconds <= 15 * SLOW, `${seconds} s`);
+    const keys = await ring.redisCommand('KEYS', 'p8:gw:*');
+    for (const key of keys) assert.ok(await ring.redisCommand('PTTL', key) > 0, `${key} expires`);
+    await ring.gateways[0].start();
+  });
+
+  it('a gateway that ends in order is gone at once', async () => {
+    await ring.ws('ada', { gateway: 0 });
+    await ring.ws('cy', { gateway: 1 });
+    await becomes(ring, { sessions: 2, gateways: 2 });
+    await ring.gateways[0].stop();
+    await becomes(ring, { sessions: 1, gateways: 1, technology: 0 });
+    await ring.gateways[0].start();
+  });
+});
+
+withRing('who leaves', { gateways: 2, env: { gateway: { HEARTBEAT_INTERVAL: '500ms', USER_LINGER: '0' } } }, (ring, it) => {
+  it('a reconnect is no leave; the end of the last session is one, after 3 s', async () => {
+    const left = await leaves(ring);
+    const first = await ring.ws('ada');
+    const other = await ring.ws('bo');
+    const second = await ring.ws('bo');
+    first.close();
+    await first.disconnected();
+    const again = await ring.ws('ada'); // within 3 s
+    second.close();
+    await second.disconnected(); // bo has another
+    const began = Date.now();
+    other.close();
+    await until('bo has left', () => left.length > 0);
+    assert.deepEqual(left, ['bo'], 'ada was back in time');
+    assert.ok(Date.now() - began >= 2900, `${Date.now() - began} ms`);
+    again.close();
+    await until('ada has left', () => left.length > 1);
+    assert.deepEqual(left, ['bo', 'ada']);
+  });
+});
