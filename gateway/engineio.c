@@ -70,6 +70,7 @@ void engineio_ping(struct gateway *gateway, struct session *session)
 static const struct transport_ops websocket_ops = {
     .name = "socketio_websocket",
     .flush = websocket_flush,
+    .writable = websocket_writable,
     .opened = engineio_opened,
     .refused = engineio_refused,
     .ping = engineio_ping,

@@ -129,6 +129,7 @@ void frame_unref(struct frame *frame)
         free(frame->wires[i]);
     free_variants(frame);
     free(frame->attachments);
+    free(frame->ask);
     free(frame->offset);
     free(frame);
 }
@@ -143,7 +144,7 @@ void frame_set_offset(struct frame *frame, struct slice offset)
     frame->offset_length = copy ? (uint16_t)offset.length : 0;
 }
 
-static struct client_event event_of(const struct frame *frame)
+struct client_event frame_event(const struct frame *frame)
 {
     return (struct client_event){
         .event = slice_make(frame->text, frame->event_length),
@@ -156,7 +157,7 @@ static struct client_event event_of(const struct frame *frame)
 
 static struct wire *encode_socketio(const struct frame *frame, struct slice name_space)
 {
-    struct client_event event = event_of(frame);
+    struct client_event event = frame_event(frame);
     struct wire *wire = NULL;
     struct buf buf;
     buf_init(&buf, ENCODED_MAXIMUM);
@@ -169,7 +170,7 @@ static struct wire *encode_socketio(const struct frame *frame, struct slice name
 
 static struct wire *encode_ws(const struct frame *frame, enum frame_format format)
 {
-    struct client_event event = event_of(frame);
+    struct client_event event = frame_event(frame);
     struct wire *wire = NULL;
     struct buf buf;
     buf_init(&buf, ENCODED_MAXIMUM);

@@ -15,7 +15,7 @@
 
 #include "../common/slice.h"
 #include "../common/status.h"
-#include "attachments.h"
+#include "client_frame.h"
 #include "ws_frame.h"
 
 enum frame_format { FRAME_SOCKETIO, FRAME_JSON, FRAME_PROTOBUF, FRAME_FORMATS };
@@ -34,6 +34,7 @@ struct frame_rule {
     uint64_t version;
 };
 
+struct frame_ask;
 struct frame_variant;
 
 struct frame {
@@ -51,8 +52,10 @@ struct frame {
     bool keep; /* value-svc keeps it until it is told that a socket took it */
     uint16_t offset_length;
     char *offset;                    /* owned; not terminated */
-    struct attachments *attachments; /* owned; NULL: none. Set by the maker, as is the next */
+    struct attachments *attachments; /* owned; NULL: none. Set by the maker, as are the next */
+    struct frame_ask *ask;           /* owned: clients are asked for an answer; NULL: they are not */
     bool arguments;                  /* data is the array of several arguments */
+    bool is_volatile;                /* dropped where it would have to wait */
     struct frame_variant *variants;  /* owned: the forms for further namespaces of Socket.IO */
     struct wire *wires[FRAME_FORMATS];
     char text[]; /* event, then data */
@@ -83,6 +86,9 @@ static inline struct frame *frame_ref(struct frame *frame)
     frame->references++;
     return frame;
 }
+
+/* What an event says, borrowed. */
+struct client_event frame_event(const struct frame *frame);
 
 /* NULL is accepted. */
 void frame_unref(struct frame *frame);

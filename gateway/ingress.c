@@ -7,6 +7,7 @@
 
 #include "../common/permission.h"
 #include "answer.h"
+#include "ask.h"
 #include "builtins.h"
 #include "gateway.h"
 #include "identity.h"
@@ -76,4 +77,12 @@ void ingress_malformed(struct gateway *gateway, struct session *session, struct 
                                    .message = slice_from_string(reason->text)};
     if (session_may_emit(session) && within_limits(gateway, session, id, none))
         answer_malformed(gateway, session, id, &result);
+}
+
+void ingress_answer(struct gateway *gateway, struct session *session, uint64_t number, struct slice array,
+                    const struct attachments *attachments)
+{
+    struct slice none = {0};
+    if (session_may_emit(session) && !ask_answered(gateway, session, number, array, attachments))
+        (void)within_limits(gateway, session, none, none);
 }

@@ -18,4 +18,9 @@ void ingress_frame(struct gateway *gateway, struct session *session, const struc
 void ingress_malformed(struct gateway *gateway, struct session *session, struct slice id, enum status status,
                        const struct client_reason *reason);
 
+/* The client's answer to an event that asked for one: the array of what it gave. One that nothing asked for
+ * counts as an event. */
+void ingress_answer(struct gateway *gateway, struct session *session, uint64_t number, struct slice array,
+                    const struct attachments *attachments);
+
 #endif

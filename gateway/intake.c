@@ -17,6 +17,7 @@
 #include "../common/names.h"
 #include "../common/subject.h"
 #include "../common/wire.h"
+#include "ask.h"
 #include "client_frame.h"
 #include "frame.h"
 #include "gateway.h"
@@ -61,6 +62,7 @@ enum status intake_make_frame(const Pollen8__OutboundFrame *message, struct fram
         return status;
     }
     frame->arguments = message->arguments;
+    frame->is_volatile = message->policy == POLLEN8__DELIVERY_POLICY__DELIVERY_VOLATILE;
     frame->published_at_us = message->published_at_us;
     frame->event_id = message->event_id;
     frame->lane = message->lane;
@@ -177,6 +179,21 @@ static enum status post(struct gateway *gateway, struct delivery *delivery)
     return status;
 }
 
+/* Where the answers of clients are to go. */
+static enum status take_ask(uint32_t timeout_ms, struct slice reply, struct frame *frame)
+{
+    if (!timeout_ms || !reply.length)
+        return STATUS_OK;
+    if (reply.length > ASK_REPLY_MAXIMUM_BYTES)
+        return STATUS_MALFORMED;
+    frame->ask = calloc(1, sizeof(*frame->ask) + reply.length + 1);
+    if (!frame->ask)
+        return STATUS_NO_MEMORY;
+    frame->ask->timeout_ms = timeout_ms < ASK_TIMEOUT_MAXIMUM_MS ? timeout_ms : ASK_TIMEOUT_MAXIMUM_MS;
+    memcpy(frame->ask->reply, reply.data, reply.length);
+    return STATUS_OK;
+}
+
 static void take_frame(struct gateway *gateway, const struct bus_message *message, enum room_kind kind)
 {
     struct wire_arena arena = {0};
@@ -196,7 +213,12 @@ static void take_frame(struct gateway *gateway, const struct bus_message *messag
         status = make_delivery(frame, kind, keys, count, &delivery);
     }
     if (status == STATUS_OK)
+        status = take_ask(((const Pollen8__OutboundFrame *)unpacked)->answer_timeout_ms, message->reply,
+                          delivery->frame);
+    if (status == STATUS_OK)
         status = post(gateway, delivery);
+    else
+        delivery_free(delivery);
     report(gateway, status, message->subject);
     wire_arena_done(&arena);
 }

@@ -175,6 +175,12 @@ static void flush(struct gateway *gateway, struct session *session)
     outq_trim(&session->outq);
 }
 
+static bool writable(const struct session *session)
+{
+    const struct name_space *name_space = session->transport;
+    return name_space && name_space->carrier->ops->writable(name_space->carrier);
+}
+
 static void detach(struct name_space *name_space)
 {
     struct name_space **link = &name_space->carrier->rare->name_spaces;
@@ -223,6 +229,7 @@ static void ping(struct gateway *gateway, struct session *session)
 static const struct transport_ops ops = {
     .name = "socketio_namespace",
     .flush = flush,
+    .writable = writable,
     .opened = socketio_opened,
     .refused = socketio_refused,
     .ping = ping,

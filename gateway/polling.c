@@ -140,6 +140,12 @@ static void flush(struct gateway *gateway, struct session *session)
     }
 }
 
+static bool writable(const struct session *session)
+{
+    const struct polling *polling = session->transport;
+    return polling && polling->get;
+}
+
 /* ---- the end ------------------------------------------------------------------------------------------ */
 
 static void polling_free(struct polling *polling)
@@ -177,6 +183,7 @@ static void close_polling(struct gateway *gateway, struct session *session, uint
 static const struct transport_ops polling_ops = {
     .name = "socketio_polling",
     .flush = flush,
+    .writable = writable,
     .opened = engineio_opened,
     .refused = engineio_refused,
     .ping = engineio_ping,

@@ -15,6 +15,7 @@
 #include "../common/clock.h"
 #include "../common/log.h"
 #include "../common/rng.h"
+#include "ask.h"
 #include "catchup.h"
 #include "gateway.h"
 #include "identity.h"
@@ -281,6 +282,8 @@ enum status session_recovered(struct gateway *gateway, struct session *session, 
 /* Everything an identity gave it. */
 static void strip(struct gateway *gateway, struct session *session)
 {
+    if (session->rare)
+        asks_end(gateway, session);
     membership_leave_all(gateway, session);
     catchup_free(gateway, session);
     identity_unref(session->identity);
@@ -412,9 +415,24 @@ static bool is_news(struct session *session, const struct frame_rule *rule)
     return true;
 }
 
+/* What does not just wait in the queue: a volatile frame that would have to wait is dropped, one that asks is
+ * made for each session. */
+static bool take_apart(struct gateway *gateway, struct session *session, const struct frame *frame)
+{
+    if (frame->is_volatile && !session->ops->writable(session)) {
+        metrics_add(gateway->metrics, METRIC_VOLATILE_DROPPED, 1);
+        return true;
+    }
+    if (!frame->ask)
+        return false;
+    ask_send(gateway, session, frame);
+    return true;
+}
+
 void session_send(struct gateway *gateway, struct session *session, struct frame *frame)
 {
-    if (session->state == SESSION_CLOSING || !is_news(session, &frame->rule))
+    if (session->state == SESSION_CLOSING || !is_news(session, &frame->rule) ||
+        take_apart(gateway, session, frame))
         return;
     enum frame_format format = (enum frame_format)session->format;
     uint32_t maximum = (uint32_t)gateway->settings->session_queue_bytes;

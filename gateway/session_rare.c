@@ -36,7 +36,7 @@ enum status session_rare_keep_token(struct session *session, struct handshake_to
 void session_rare_trim(struct session *session)
 {
     const struct session_rare *rare = session->rare;
-    if (!rare || rare->token.text || rare->token_status || rare->assembly || rare->name_spaces)
+    if (!rare || rare->token.text || rare->token_status || rare->assembly || rare->name_spaces || rare->asked)
         return;
     session_rare_done(session);
 }
@@ -46,7 +46,7 @@ void session_rare_done(struct session *session)
     struct session_rare *rare = session->rare;
     if (!rare)
         return;
-    CHECK(!rare->name_spaces);
+    CHECK(!rare->name_spaces && !rare->asks);
     handshake_token_wipe(&rare->token);
     sio_assembly_free(rare->assembly);
     free(rare);

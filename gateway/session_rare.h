@@ -6,9 +6,12 @@
 #ifndef POLLEN8_GATEWAY_SESSION_RARE_H
 #define POLLEN8_GATEWAY_SESSION_RARE_H
 
+#include <stdint.h>
+
 #include "../common/status.h"
 #include "handshake.h"
 
+struct ask;
 struct gateway;
 struct name_space;
 struct session;
@@ -17,8 +20,11 @@ struct sio_assembly;
 struct session_rare {
     struct handshake_token token;   /* of header or query, for those who connect without one */
     enum status token_status;       /* why that cannot be used; STATUS_OK: it can, or there is none */
+    uint32_t ask_count;             /* how many answers of the client are awaited */
     struct sio_assembly *assembly;  /* owned: the binary packet that is half-way */
     struct name_space *name_spaces; /* owned: the further namespaces this session carries */
+    struct ask *asks;               /* owned: the answers that are awaited; ask.h */
+    uint64_t asked;                 /* the last number */
 };
 
 /* The session's, made where it has none. NULL where memory is short. */

@@ -211,7 +211,9 @@ static void on_packet(struct gateway *gateway, struct session *carrier, const st
     case SIO_EVENT:
     case SIO_BINARY_EVENT: on_event(gateway, session, packet, attachments); break;
     case SIO_ACK:
-    case SIO_BINARY_ACK: break; /* nobody asked for one yet */
+    case SIO_BINARY_ACK:
+        ingress_answer(gateway, session, packet->ack_id, packet->payload, attachments);
+        break;
     case SIO_DISCONNECT: on_disconnect(gateway, session); break;
     default: session_close(gateway, carrier, CAUSE_PROTOCOL); break;
     }

@@ -6,6 +6,7 @@
 #ifndef POLLEN8_GATEWAY_TRANSPORT_H
 #define POLLEN8_GATEWAY_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "client_frame.h"
@@ -26,6 +27,10 @@ struct transport_ops {
     /* The token was refused: tells the client so and closes where the protocol asks for it. */
     void (*refused)(struct gateway *gateway, struct session *session, struct slice id,
                     const struct client_result *result);
+
+    /* Whether what is sent now goes out with the end of this turn: nothing is stuck, and something (a socket,
+     * a poll that is held) is there to take it. */
+    bool (*writable)(const struct session *session);
 
     /* Puts a heartbeat into the queue. */
     void (*ping)(struct gateway *gateway, struct session *session);

@@ -70,6 +70,7 @@ static void ping(struct gateway *gateway, struct session *session)
 static const struct transport_ops ops = {
     .name = "websocket",
     .flush = websocket_flush,
+    .writable = websocket_writable,
     .opened = opened,
     .refused = refused,
     .ping = ping,
@@ -120,6 +121,23 @@ static void on_malformed(struct gateway *gateway, struct session *session, struc
         refuse(gateway, session, id, status, reason->text);
 }
 
+/* As the array it would be on Socket.IO. */
+static void on_answer(struct gateway *gateway, struct session *session, const struct client_frame *frame)
+{
+    struct buf array;
+    buf_init(&array, frame->data.length + 2);
+    enum status status = buf_append_char(&array, '[');
+    if (status == STATUS_OK && frame->data.length)
+        status = buf_append(&array, frame->data.data, frame->data.length);
+    if (status == STATUS_OK)
+        status = buf_append_char(&array, ']');
+    if (status == STATUS_OK)
+        ingress_answer(gateway, session, frame->answer, buf_slice(&array), frame->attachments);
+    else
+        session_close(gateway, session, CAUSE_MEMORY);
+    buf_done(&array);
+}
+
 static void on_message(struct gateway *gateway, struct session *session, bool binary, struct slice message)
 {
     struct client_frame frame;
@@ -135,6 +153,8 @@ static void on_message(struct gateway *gateway, struct session *session, bool bi
                                 : ws_json_decode(message, &frame, &reason);
     if (status != STATUS_OK)
         on_malformed(gateway, session, frame.id, status, &reason);
+    else if (session->state == SESSION_OPEN && frame.answer)
+        on_answer(gateway, session, &frame);
     else if (session->state == SESSION_OPEN)
         ingress_frame(gateway, session, &frame);
     else

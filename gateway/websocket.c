@@ -277,6 +277,11 @@ void websocket_flush(struct gateway *gateway, struct session *session)
     }
 }
 
+bool websocket_writable(const struct session *session)
+{
+    return session->transport && !session->write_ms;
+}
+
 void websocket_writeable(struct websocket *websocket)
 {
     struct session *session = websocket->session;

@@ -61,6 +61,8 @@ void websocket_closed(struct websocket *websocket);
 /* Writes the session's queue, all that waits in one write, unless the socket holds a rest already. */
 void websocket_flush(struct gateway *gateway, struct session *session);
 
+bool websocket_writable(const struct session *session);
+
 /* Writes what waits, unless code is 0; the session is detached at once. */
 void websocket_close(struct gateway *gateway, struct session *session, uint16_t code, const char *text);
 

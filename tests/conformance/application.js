@@ -5,15 +5,17 @@
 //   - everybody gets in, each as a user of its own, and is sent the event `auth` with what it gave as auth
 //     (the gateway passes that on with AUTH_PAYLOAD=whole);
 //   - `message` comes back as `message-back`, `message-with-ack` as the ack, with the same arguments.
-// And what our own tests ask beside: `ask` sends the client an event that wants an answer, and its ack says which.
+// Our own tests send and ask through what serveApplication returns.
 
 const crypto = require('node:crypto');
 
 const subjectOf = (userId) => `pollen8.out.user.${Buffer.from(userId).toString('base64url')}`;
 
-/** Serves until the broker's connection ends. `proto`: the package of proto/. Counts the verified. */
+/** Serves until the broker's connection ends. `proto`: the package of proto/. Returns { users, send, ask }: the ids
+ * of those who got in, in order; what sends a user a frame; what asks it and collects the answers. */
 function serveApplication(broker, proto) {
   const auths = new Map();
+  const users = [];
   const OutboundFrame = proto.lookupType('OutboundFrame');
 
   function serve(subject, requestName, replyName, handle) {
@@ -37,6 +39,7 @@ function serveApplication(broker, proto) {
 
   serve('pollen8.auth.verify', 'VerifyRequest', 'VerifyReply', (request) => {
     const userId = `guest-${crypto.randomBytes(9).toString('base64url')}`;
+    users.push(userId);
     auths.set(userId, request.auth.length ? request.auth : Buffer.from('{}'));
     return { identity: { userId, role: 'guest', permissions: ['emit:*'] } };
   });
@@ -55,7 +58,24 @@ function serveApplication(broker, proto) {
   });
   serve('pollen8.in.message-with-ack', 'InboundFrame', 'FrameReply', (frame) => (
     { data: argumentsOf(frame), arguments: true, attachments: frame.attachments }));
-  return { send };
+  /** Publishes a frame that asks; `answers` grows as they come. */
+  function ask(subject, frame) {
+    const ClientAnswer = proto.lookupType('ClientAnswer');
+    const answers = [];
+    const reply = `_INBOX.${crypto.randomBytes(12).toString('hex')}`;
+    broker.subscribe(reply, { callback: (error, message) => {
+      const answer = ClientAnswer.decode(message.data);
+      answers.push({
+        userId: answer.userId, session: answer.session, code: answer.error ? answer.error.code : undefined,
+        data: answer.error ? undefined : Buffer.from(answer.data).toString(),
+        attachments: answer.attachments.map((one) => [...one]),
+      });
+    } });
+    broker.publish(subject, OutboundFrame.encode(OutboundFrame.fromObject(frame)).finish(), { reply });
+    return answers;
+  }
+
+  return { users, send, ask };
 }
 
 module.exports = { serveApplication, subjectOf };

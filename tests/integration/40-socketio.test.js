@@ -7,7 +7,7 @@
 const assert = require('node:assert/strict');
 const { withRing, until, proto } = require('./helpers/ring');
 const { Polling, SEPARATOR, Socket } = require('./helpers/engineio');
-const { serveApplication } = require('../conformance/application');
+const { serveApplication, subjectOf } = require('../conformance/application');
 
 const PLACEHOLDER = (num) => `{"_placeholder":true,"num":${num}}`;
 
@@ -354,5 +354,168 @@ withApplication('binary', {}, (app, it) => {
     const next = await app.joined();
     next.send('421["message-with-ack",1]');
     await next.message(/^431/);
+  });
+});
+
+withApplication('questions to clients', {}, (app, it) => {
+  const lastUser = () => app.application.users.at(-1);
+  const question = { event: 'question', data: Buffer.from('{"n":1}'), answerTimeoutMs: 20000 };
+  const ask = (frame = {}, user = lastUser()) => app.application.ask(subjectOf(user), { ...question, ...frame });
+  const first = (answers) => until('an answer', () => answers[0]);
+  const numberOf = async (socket, prefix = '') => Number((await socket.message(new RegExp(`^4[25](?:\\d+-)?${prefix}\\d+\\["question"`)))
+    .slice(2).replace(/^\d+-/, '').replace(prefix, '').match(/^\d+/)[0]);
+
+  it('the ack of a client is the answer, with all that it gave', async () => {
+    const socket = await app.joined();
+    const answers = ask();
+    const number = await numberOf(socket);
+    assert.ok(socket.messages.includes(`42${number}["question",{"n":1}]`));
+    socket.send(`43${number}["yes",{"a":[1.50]}]`);
+    const { data, userId, session } = await first(answers);
+    assert.equal(data, '["yes",{"a":[1.50]}]');
+    assert.equal(userId, lastUser());
+    assert.equal(session, sidOf(socket.messages.find((one) => one.startsWith('40'))));
+  });
+
+  it('with several arguments, in a further namespace', async () => {
+    const socket = await app.joined('/custom');
+    const answers = ask({ data: Buffer.from('[1,"2"]'), arguments: true });
+    const number = await numberOf(socket, '/custom,');
+    assert.ok(socket.messages.includes(`42/custom,${number}["question",1,"2"]`));
+    socket.send(`43/custom,${number}[]`);
+    assert.equal((await first(answers)).data, '[]');
+  });
+
+  it('with attachments both ways', async () => {
+    const socket = await app.joined();
+    const answers = ask({ data: Buffer.from(PLACEHOLDER(0)), attachments: [Buffer.from([9, 8])] });
+    const number = await numberOf(socket);
+    await until('the attachment', () => socket.messages.some((one) => typeof one !== 'string' && one.equals(Buffer.from([9, 8]))));
+    socket.send(`461-${number}[${PLACEHOLDER(0)}]`);
+    socket.send(Buffer.from([7]));
+    const answer = await first(answers);
+    assert.deepEqual([answer.data, answer.attachments], [`[${PLACEHOLDER(0)}]`, [[7]]]);
+  });
+
+  it('each session answers for itself', async () => {
+    const sockets = [await app.joined('/'), await app.joined('/custom')];
+    const session = await app.polling();
+    const answers = app.application.ask('pollen8.out.all', question);
+    sockets[0].send(`43${await numberOf(sockets[0])}["a"]`);
+    sockets[1].send(`43/custom,${await numberOf(sockets[1], '/custom,')}["b"]`);
+    await session.pollFor(/^42\d+\["question"/);
+    const number = /^42(\d+)/.exec(session.packets.find((one) => /^42\d+\["question"/.test(one)))[1];
+    await session.post(`43${number}["c"]`);
+    await until('three answers', () => answers.length === 3);
+    assert.deepEqual(answers.map((one) => one.data).sort(), ['["a"]', '["b"]', '["c"]']);
+  });
+
+  it('no answer in time, the end of the session and its leaving are errors, each told once', async () => {
+    const socket = await app.joined();
+    const late = ask({ answerTimeoutMs: 100 });
+    const number = await numberOf(socket);
+    assert.equal((await first(late)).code, 'UNAVAILABLE');
+    socket.send(`43${number}["too late"]`);
+    const left = ask();
+    await until('the second question', () => socket.messages.includes(`42${number + 1}["question",{"n":1}]`));
+    socket.send('41');
+    assert.equal((await first(left)).code, 'UNAVAILABLE');
+    await app.join(socket, '/');
+    const ended = ask();
+    await until('the third', () => socket.messages.includes(`42${number + 2}["question",{"n":1}]`));
+    socket.close();
+    assert.equal((await first(ended)).code, 'UNAVAILABLE');
+    assert.deepEqual([late.length, left.length, ended.length], [1, 1, 1]);
+  });
+
+  it('a client has so many to answer at once', async () => {
+    const socket = await app.joined();
+    const all = Array.from({ length: 66 }, () => ask());
+    await until('64 questions', () => socket.messages.filter((one) => one.includes('"question"')).length === 64);
+    const refused = await until('two refusals', () => {
+      const list = all.filter((answers) => answers.length);
+      return list.length === 2 && list;
+    });
+    assert.deepEqual(refused.map(([answer]) => answer.code), ['RATE_LIMITED', 'RATE_LIMITED']);
+    socket.send(`43${await numberOf(socket)}[1]`);
+    await until('room for one', () => all.some(([answer]) => answer && answer.data === '[1]'));
+    const next = ask();
+    await until('one more question', () => socket.messages.filter((one) => one.includes('"question"')).length === 65);
+    assert.equal(next.length, 0);
+  });
+
+  it('an answer that is no JSON for services is an error; one to nothing is passed over', async () => {
+    const socket = await app.joined();
+    socket.send('43999[1]');
+    const answers = ask();
+    socket.send(`43${await numberOf(socket)}[{"a":1,"a":2}]`);
+    assert.equal((await first(answers)).code, 'INVALID_PAYLOAD');
+  });
+
+  it('the stock client answers by calling what it was given', async () => {
+    const client = app.ring.track(app.ring.openSio('x'));
+    client.socket.on('question', (data, callback) => callback({ got: data }, Buffer.from([1, 2])));
+    await client.wait('auth');
+    const answer = await first(ask());
+    assert.deepEqual([answer.data, answer.attachments], [`[{"got":{"n":1}},${PLACEHOLDER(0)}]`, [[1, 2]]]);
+  });
+
+  it('/ws: `ask` and `answer`, JSON and protobuf', async () => {
+    for (const protocol of ['pollen8.v1.json', 'pollen8.v1.protobuf']) {
+      const client = app.ring.openWs('x', { protocol });
+      await client.wait('auth');
+      const [json, binary] = [ask(), ask({ data: Buffer.from(PLACEHOLDER(0)), attachments: [Buffer.from([9, 8])] })];
+      const asked = await until('both questions', () => client.frames.filter((one) => one.event === 'question').length === 2
+        && client.frames.filter((one) => one.event === 'question'));
+      assert.deepEqual(asked.map((one) => [one.data, one.attachments]), [[{ n: 1 }, undefined],
+        [{ _placeholder: true, num: 0 }, [protocol === 'pollen8.v1.json' ? 'CQg=' : Buffer.from([9, 8])]]], protocol);
+      client.answer(asked[0].ask, { fine: true });
+      client.answer(asked[1].ask);
+      assert.deepEqual([(await first(json)).data, (await first(binary)).data], ['[{"fine":true}]', '[]']);
+    }
+  });
+
+  it('/ws: a protobuf client sends attachments and gets them back', async () => {
+    const client = app.ring.openWs('x', { protocol: 'pollen8.v1.protobuf' });
+    await client.wait('auth');
+    const reply = await client.request('message-with-ack', { _placeholder: true, num: 0 }, { attachments: [Buffer.from([1, 2, 3])] });
+    assert.deepEqual([reply.data, reply.attachments], [[{ _placeholder: true, num: 0 }], [Buffer.from([1, 2, 3])]]);
+    const refused = await client.request('message-with-ack', {}, { attachments: [Buffer.from([1])] });
+    assert.equal(refused.error.code, 'INVALID_PAYLOAD');
+  });
+});
+
+withApplication('volatile', { SOCKET_SEND_BUFFER: '8192', SESSION_QUEUE_BYTES: '8MB' }, (app, it) => {
+  const send = (event, more = {}) => app.application.send(app.application.users.at(-1),
+    { event, data: Buffer.from('1'), ...more });
+  const dropped = async () => (await app.ring.metrics(app.ring.gateway)).value('pollen8_gateway_volatile_dropped_total') || 0;
+
+  it('goes to a socket that takes it, and not to one that is stuck', async () => {
+    const socket = await app.joined();
+    send('now', { policy: 'DELIVERY_VOLATILE' });
+    await socket.message(/^42\["now",1\]$/);
+    socket.socket.pause();
+    for (let i = 0; i < 40; i++) send('large', { data: Buffer.from(`"${'x'.repeat(100000)}"`) });
+    await until('the socket to be stuck', async () => {
+      send('lost', { policy: 'DELIVERY_VOLATILE' });
+      return await dropped() > 0;
+    });
+    const before = await dropped();
+    send('lost.too', { policy: 'DELIVERY_VOLATILE' });
+    send('kept');
+    socket.socket.resume();
+    await socket.message(/^42\["kept",1\]$/);
+    assert.equal(await dropped() > before || !socket.messages.includes('42["lost.too",1]'), true);
+    assert.equal(socket.messages.filter((one) => one.startsWith('42["large"')).length, 40);
+  });
+
+  it('waits for no poll', async () => {
+    const session = await app.polling();
+    const before = await dropped();
+    send('lost', { policy: 'DELIVERY_VOLATILE' });
+    await until('it to be dropped', async () => await dropped() === before + 1);
+    const { answer } = await session.held();
+    send('now', { policy: 'DELIVERY_VOLATILE' });
+    assert.equal((await answer).text, '42["now",1]');
   });
 });

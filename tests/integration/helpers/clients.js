@@ -147,6 +147,7 @@ class WsClient extends Recorder {
     super(label);
     this.nextId = 1;
     this.acks = new Map();
+    this.frames = []; // events with all their members
     this.orphans = []; // acks nobody asked for (ids of malformed frames)
     this.closed = null;
     this.upgradeStatus = null;
@@ -184,6 +185,7 @@ class WsClient extends Recorder {
   receive(bytes) {
     const message = this.binary ? decodeServerFrame(bytes) : JSON.parse(bytes.toString());
     if (message.event !== undefined) {
+      this.frames.push(message);
       this.record(message.event, message.data);
       return;
     }
@@ -194,7 +196,8 @@ class WsClient extends Recorder {
       return;
     }
     this.acks.delete(String(message.id));
-    waiter.resolve(message.ok ? { ok: true, data: message.data } : { ok: false, error: message.error });
+    const { ok, data, error, attachments } = message;
+    waiter.resolve(ok ? { ok: true, data, ...(attachments ? { attachments } : {}) } : { ok: false, error });
   }
 
   async ready() {
@@ -207,10 +210,11 @@ class WsClient extends Recorder {
     return this;
   }
 
-  request(event, data = {}) {
+  /** `more`: further members of the ClientFrame, protobuf only. */
+  request(event, data = {}, more = {}) {
     const id = String(this.nextId++);
     const reply = new Promise((resolve, reject) => this.acks.set(id, { resolve, reject }));
-    this.socket.send(this.encode(event, data, id));
+    this.socket.send(this.encode(event, data, id, more));
     return within(`${this.label}: ack of ${event}`, reply);
   }
 
@@ -218,9 +222,16 @@ class WsClient extends Recorder {
     this.socket.send(this.encode(event, data));
   }
 
-  encode(event, data, id) {
+  encode(event, data, id, more = {}) {
     if (!this.binary) return JSON.stringify(id === undefined ? { event, data } : { id, event, data });
-    return ClientFrame.encode({ id: id || '', event, data: Buffer.from(JSON.stringify(data)) }).finish();
+    return ClientFrame.encode({ id: id || '', event, data: Buffer.from(JSON.stringify(data)), ...more }).finish();
+  }
+
+  /** To an event that came with `ask`. */
+  answer(ask, data) {
+    const text = data === undefined ? '' : JSON.stringify(data);
+    this.socket.send(this.binary ? ClientFrame.encode({ answer: ask, data: Buffer.from(text) }).finish()
+      : JSON.stringify({ answer: ask, data }));
   }
 
   /** The next ack that answers no request of ours. */
@@ -245,9 +256,16 @@ class WsClient extends Recorder {
 
 function decodeServerFrame(bytes) {
   const frame = ServerFrame.decode(bytes);
-  if (frame.event) return { event: frame.event.event, data: JSON.parse(Buffer.from(frame.event.data).toString()) };
+  const binary = (list) => (list.length ? { attachments: list.map((one) => Buffer.from(one)) } : {});
+  if (frame.event) {
+    const { event, data, ask, attachments } = frame.event;
+    return { event, data: JSON.parse(Buffer.from(data).toString()), ...(Number(ask) ? { ask: Number(ask) } : {}),
+      ...binary(attachments) };
+  }
   const ack = frame.ack;
-  if (ack.ok) return { id: ack.id, ok: true, data: JSON.parse(Buffer.from(ack.data).toString() || '{}') };
+  if (ack.ok) {
+    return { id: ack.id, ok: true, data: JSON.parse(Buffer.from(ack.data).toString() || '{}'), ...binary(ack.attachments) };
+  }
   const { code, message, retryAfterMs } = ack.error;
   return { id: ack.id, ok: false, error: { code, message, ...(retryAfterMs ? { retryAfterMs } : {}) } };
 }

@@ -60,6 +60,13 @@ static inline void flush(struct gateway *gateway, struct session *session)
     }
 }
 
+static inline bool writable(const struct session *session)
+{
+    const struct probe *probe = session->transport;
+
+    return !probe->stuck;
+}
+
 static inline void opened(struct gateway *gateway, struct session *session, struct slice id)
 {
     (void)gateway;
@@ -94,8 +101,13 @@ static inline void note_close(struct gateway *gateway, struct session *session, 
     probe->session = NULL;
 }
 
-static const struct transport_ops ops = {
-    .name = "test", .flush = flush, .opened = opened, .refused = refused, .ping = ping, .close = note_close};
+static const struct transport_ops ops = {.name = "test",
+                                         .flush = flush,
+                                         .writable = writable,
+                                         .opened = opened,
+                                         .refused = refused,
+                                         .ping = ping,
+                                         .close = note_close};
 
 static inline void wake(void *context)
 {

@@ -59,6 +59,25 @@ static void a_session_is_small(void **state)
     assert_true(sizeof(struct membership) <= 16);
 }
 
+static void what_is_volatile_never_waits_for_a_socket(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe probe;
+    struct frame *frame = NULL;
+
+    connect_session(gateway, &probe, FRAME_JSON, 0);
+    assert_int_equal(frame_create_event(SLICE_LITERAL("n"), SLICE_LITERAL("7"), NULL, &frame), STATUS_OK);
+    frame->is_volatile = true;
+    session_send(gateway, probe.session, frame);
+    probe.stuck = true;
+    session_send(gateway, probe.session, frame);
+    assert_int_equal(probe.session->outq.count, 1);
+    probe.stuck = false;
+    sessions_flush(gateway);
+    assert_int_equal(probe.count, 1);
+    frame_unref(frame);
+}
+
 static void a_heartbeat_wants_its_answer(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
@@ -270,6 +289,7 @@ int main(void)
         cmocka_unit_test(nothing_leaves_closing),
         cmocka_unit_test(only_open_sessions_take_part),
         cmocka_unit_test(a_session_is_small),
+        SESSION_TEST(what_is_volatile_never_waits_for_a_socket),
         SESSION_TEST(a_heartbeat_wants_its_answer),
         SESSION_TEST(a_late_answer_is_noticed_before_the_timer),
         SESSION_TEST(who_does_not_join_in_time_is_closed),

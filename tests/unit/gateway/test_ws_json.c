@@ -46,12 +46,38 @@ static void decodes(void **state)
     }
 }
 
+static void decodes_answers(void **state)
+{
+    struct client_frame frame;
+    struct client_reason reason = {""};
+
+    (void)state;
+    assert_int_equal(ws_json_decode(SLICE_LITERAL("{\"answer\":7,\"data\":[1]}"), &frame, &reason),
+                     STATUS_OK);
+    assert_int_equal(frame.answer, 7);
+    assert_string_equal(frame.event, "");
+    assert_slice(frame.data, "[1]");
+    assert_int_equal(ws_json_decode(SLICE_LITERAL("{\"answer\":999999999999999}"), &frame, &reason),
+                     STATUS_OK);
+    assert_int_equal(frame.answer, 999999999999999);
+    assert_int_equal(frame.data.length, 0);
+}
+
 static const struct {
     const char *text;
     const char *id; /* what can still be answered */
     const char *reason;
 } invalid[] = {
     {"", "", "not valid JSON"},
+    {"{\"answer\":0}", "", "answer must be the number"},
+    {"{\"answer\":-1}", "", "answer must be the number"},
+    {"{\"answer\":1.0}", "", "answer must be the number"},
+    {"{\"answer\":\"7\"}", "", "answer must be the number"},
+    {"{\"answer\":null}", "", "answer must be the number"},
+    {"{\"answer\":1000000000000000}", "", "answer must be the number"},
+    {"{\"answer\":7,\"event\":\"a\"}", "", "answer stands without event and id"},
+    {"{\"answer\":7,\"id\":1}", "1", "answer stands without event and id"},
+    {"{\"answer\":7,\"answer\":7}", "", "given twice"},
     {"x", "", "not valid JSON"},
     {"{\"event\":\"a\"}x", "", "not valid JSON"},
     {"{\"event\":\"a\",\"data\":NaN}", "", "not valid JSON"},
@@ -241,6 +267,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decodes),
+        cmocka_unit_test(decodes_answers),
         cmocka_unit_test(refuses_with_a_reason),
         cmocka_unit_test(refuses_every_truncation),
         cmocka_unit_test(bounds_what_a_message_can_cost),

@@ -39,6 +39,53 @@ static void decodes(void **state)
     wire_arena_done(&arena);
 }
 
+static void pack(const Pollen8__Client__V1__ClientFrame *message, struct buf *bytes)
+{
+    buf_clear(bytes);
+    assert_int_equal(wire_pack(bytes, &message->base), STATUS_OK);
+}
+
+static void decodes_answers_and_attachments(void **state)
+{
+    Pollen8__Client__V1__ClientFrame message = POLLEN8__CLIENT__V1__CLIENT_FRAME__INIT;
+    uint8_t abc[] = {0x61, 0x62, 0x63};
+    char event[] = "a";
+    ProtobufCBinaryData list[11] = {{.len = sizeof(abc), .data = abc}};
+    char data[] = "[{\"_placeholder\":true,\"num\":0}]";
+    struct wire_arena arena = {0};
+    struct client_frame frame;
+    struct client_reason reason;
+    struct buf bytes;
+
+    (void)state;
+    buf_init(&bytes, 1000);
+    message.answer = 7;
+    message.data = (ProtobufCBinaryData){.len = strlen(data), .data = (uint8_t *)data};
+    message.n_attachments = 1;
+    message.attachments = list;
+    pack(&message, &bytes);
+    assert_int_equal(ws_proto_decode(&arena, buf_slice(&bytes), &attachments, &frame, &reason), STATUS_OK);
+    assert_int_equal(frame.answer, 7);
+    assert_ptr_equal(frame.attachments, &attachments);
+    assert_int_equal(attachments.count, 1);
+    assert_slice(attachments.list[0], "abc");
+    message.n_attachments = 2;
+    pack(&message, &bytes);
+    assert_int_equal(ws_proto_decode(&arena, buf_slice(&bytes), &attachments, &frame, &reason),
+                     STATUS_INVALID_PAYLOAD);
+    message.n_attachments = 11;
+    pack(&message, &bytes);
+    assert_int_equal(ws_proto_decode(&arena, buf_slice(&bytes), &attachments, &frame, &reason),
+                     STATUS_INVALID_PAYLOAD);
+    message.n_attachments = 0;
+    message.event = event;
+    pack(&message, &bytes);
+    assert_int_equal(ws_proto_decode(&arena, buf_slice(&bytes), &attachments, &frame, &reason),
+                     STATUS_INVALID_PAYLOAD);
+    wire_arena_done(&arena);
+    buf_done(&bytes);
+}
+
 static void ignores_unknown_fields(void **state)
 {
     struct wire_arena arena = {0};
@@ -281,6 +328,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decodes),
+        cmocka_unit_test(decodes_answers_and_attachments),
         cmocka_unit_test(ignores_unknown_fields),
         cmocka_unit_test(refuses_with_a_reason),
         cmocka_unit_test(bounds_ids_and_size),

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Events that ask the client for an answer: an OutboundFrame with answer_timeout_ms and a NATS reply subject.
+ * Each session it is for is sent the event with a number of its own (Socket.IO: the ack id; /ws: `ask`), and
+ * its ClientAnswer goes to the reply subject, exactly once: what the client gave, or an error
+ *
+ *   UNAVAILABLE      it did not answer in time, or the session has ended
+ *   RATE_LIMITED     the session has ASKS_MAXIMUM to answer already; it was not asked
+ *   INVALID_PAYLOAD  what it gave is no JSON that services take
+ *
+ * Such an event is encoded for each session by itself and has no offset: it is never sent again. Loop thread.
+ *
+ * Memory: about 100 bytes and the reply subject for each answer that is awaited.
+ */
+#ifndef POLLEN8_GATEWAY_ASK_H
+#define POLLEN8_GATEWAY_ASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../common/slice.h"
+#include "attachments.h"
+
+#define ASKS_MAXIMUM            64
+#define ASK_TIMEOUT_MAXIMUM_MS  300000
+#define ASK_REPLY_MAXIMUM_BYTES 256
+
+struct frame;
+struct gateway;
+struct session;
+
+/* What a frame that asks carries. */
+struct frame_ask {
+    uint32_t timeout_ms;
+    char reply[]; /* with a NUL */
+};
+
+/* For a frame with `ask`. May close the session. */
+void ask_send(struct gateway *gateway, struct session *session, const struct frame *frame);
+
+/* The client's answer: the array of what it gave, JSON of valid syntax. False: nothing with this number was
+ * asked, or it is too late. Attachments may be NULL. */
+bool ask_answered(struct gateway *gateway, struct session *session, uint64_t number, struct slice array,
+                  const struct attachments *attachments);
+
+/* The session has ended, or left: nothing is awaited any more. While it has its identity. */
+void asks_end(struct gateway *gateway, struct session *session);
+
+#endif
