@@ -203,8 +203,6 @@ static struct frame *make_variant(const struct frame *frame, int index, struct s
         frame_unref(variant);
         return NULL;
     }
-    variant->event_id = frame->event_id;
-    variant->keep = frame->keep;
     if (frame->rule.coalesce)
         variant->rule.coalesce = hash64(&index, sizeof(index), frame->rule.coalesce) | 1;
     return variant;

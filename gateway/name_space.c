@@ -14,6 +14,7 @@
 #include "session_rare.h"
 #include "sio_packet.h"
 #include "socketio.h"
+#include "written.h"
 
 struct name_space {
     struct session *session;
@@ -167,6 +168,8 @@ static void flush(struct gateway *gateway, struct session *session)
             return;
         }
         frame_ref(named);
+        if (name_space->carrier->ops->writable(name_space->carrier)) /* it is as good as written */
+            written_note(gateway, session, 1);
         outq_pop(&session->outq, 1, frame_wire(frame, FRAME_SOCKETIO)->length);
         session_send(gateway, name_space->carrier, named);
         frame_unref(named);

@@ -20,6 +20,7 @@
 #include "../../gateway/loop.h"
 #include "../../gateway/mailbox.h"
 #include "../../gateway/origin.h"
+#include "../../gateway/progress.h"
 #include "../../gateway/rooms.h"
 #include "../../gateway/session.h"
 #include "../../gateway/wheel.h"
@@ -100,9 +101,10 @@ static enum status make(struct gateway *gateway, char *error, size_t error_size)
     gateway->rooms = rooms_create(rng_u64());
     gateway->sessions = sessions_create();
     gateway->egress = egress_create();
+    gateway->progress = progress_create(1000, gateway->now_ms, clock_wall_ms());
     gateway->handshakes = address_limits_create(&unlimited, 16, 0);
     gateway->proxies = networks_parse("");
-    if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress ||
+    if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress || !gateway->progress ||
         !gateway->handshakes || !gateway->proxies)
         return STATUS_NO_MEMORY;
     enum status status =
@@ -123,6 +125,7 @@ static void unmake(struct gateway *gateway)
 {
     mailbox_free(gateway->mailbox, NULL);
     egress_free(gateway->egress);
+    progress_free(gateway->progress);
     rooms_free(gateway->rooms);
     sessions_free(gateway->sessions);
     address_limits_free(gateway->handshakes);
