@@ -114,26 +114,52 @@ static void too_late(void *context, struct wheel_timer *timer)
     ask_free(gateway, ask);
 }
 
-static enum status add(struct gateway *gateway, struct session *session, const struct frame_ask *wanted,
-                       uint64_t *ret_number)
+enum status ask_resume(struct gateway *gateway, struct session *session, uint64_t number, const char *reply,
+                       uint32_t left_ms)
 {
     struct session_rare *rare = session_rare(session);
-    size_t size = strlen(wanted->reply) + 1;
-    if (rare && rare->ask_count >= ASKS_MAXIMUM)
-        return STATUS_FULL;
+    size_t size = strlen(reply) + 1;
     struct ask *ask = rare ? calloc(1, sizeof(*ask) + size) : NULL;
     if (!ask)
         return STATUS_NO_MEMORY;
     ask->session = session;
-    ask->number = ++rare->asked;
-    memcpy(ask->reply, wanted->reply, size);
+    ask->number = number;
+    memcpy(ask->reply, reply, size);
     ask->timer.fire = too_late;
     ask->next = rare->asks;
     rare->asks = ask;
     rare->ask_count++;
-    wheel_arm(gateway->wheel, &ask->timer, gateway->now_ms + wanted->timeout_ms);
-    *ret_number = ask->number;
+    wheel_arm(gateway->wheel, &ask->timer, gateway->now_ms + left_ms);
     return STATUS_OK;
+}
+
+static enum status add(struct gateway *gateway, struct session *session, const struct frame_ask *wanted,
+                       uint64_t *ret_number)
+{
+    struct session_rare *rare = session_rare(session);
+    if (rare && rare->ask_count >= ASKS_MAXIMUM)
+        return STATUS_FULL;
+    if (!rare)
+        return STATUS_NO_MEMORY;
+    *ret_number = ++rare->asked;
+    return ask_resume(gateway, session, *ret_number, wanted->reply, wanted->timeout_ms);
+}
+
+void asks_each(const struct gateway *gateway, const struct session *session,
+               void (*callback)(void *context, uint64_t number, const char *reply, uint32_t left_ms),
+               void *context)
+{
+    for (const struct ask *ask = session->rare ? session->rare->asks : NULL; ask; ask = ask->next) {
+        uint64_t due_ms = ask->timer.due_tick * WHEEL_TICK_MS;
+        callback(context, ask->number, ask->reply,
+                 due_ms > gateway->now_ms ? (uint32_t)(due_ms - gateway->now_ms) : 0);
+    }
+}
+
+void asks_forget(struct gateway *gateway, struct session *session)
+{
+    while (session->rare && session->rare->asks)
+        ask_free(gateway, take(session, session->rare->asks->number));
 }
 
 /* ---- to the client ------------------------------------------------------------------------------------ */

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "../common/slice.h"
+#include "../common/status.h"
 #include "attachments.h"
 
 #define ASKS_MAXIMUM            64
@@ -42,6 +43,15 @@ void ask_send(struct gateway *gateway, struct session *session, const struct fra
  * asked, or it is too late. Attachments may be NULL. */
 bool ask_answered(struct gateway *gateway, struct session *session, uint64_t number, struct slice array,
                   const struct attachments *attachments);
+
+/* What is awaited goes with a session that moves to another gateway: each is looked at, and forgotten without
+ * a word; there it is awaited anew for what time is left. STATUS_NO_MEMORY. */
+void asks_each(const struct gateway *gateway, const struct session *session,
+               void (*callback)(void *context, uint64_t number, const char *reply, uint32_t left_ms),
+               void *context);
+void asks_forget(struct gateway *gateway, struct session *session);
+enum status ask_resume(struct gateway *gateway, struct session *session, uint64_t number, const char *reply,
+                       uint32_t left_ms);
 
 /* The session has ended, or left: nothing is awaited any more. While it has its identity. */
 void asks_end(struct gateway *gateway, struct session *session);

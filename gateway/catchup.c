@@ -145,12 +145,45 @@ static bool hold(struct gateway *gateway, struct catchup *catchup, struct frame 
     return true;
 }
 
+/* Whether the position has come as far as the other. */
+static bool reached(const struct position *position, const struct position *other)
+{
+    for (uint32_t i = 0; i < other->count; i++) {
+        const struct position_lane *lane = position_find(position, other->lanes[i].lane);
+        if (!lane || lane->sequence < other->lanes[i].sequence)
+            return false;
+    }
+    return true;
+}
+
+/* While this gateway is behind the one where the session was, an offset made here would send its client back:
+ * a frame of its own then has one that does not. A reference of the caller's. */
+static struct frame *above_floor(struct gateway *gateway, struct catchup *catchup, struct frame *frame)
+{
+    struct frame *copy = NULL;
+    struct position position;
+    char text[POSITION_TEXT_SIZE];
+    if (catchup->floor && reached(progress_position(gateway->progress), &catchup->claim))
+        catchup->floor = false;
+    if (!catchup->floor || position_read(frame_offset(frame), &position) != STATUS_OK ||
+        position_merge(&position, &catchup->claim) != STATUS_OK || frame_copy(frame, &copy) != STATUS_OK)
+        return frame_ref(frame);
+    frame_set_offset(copy, slice_make(text, position_write(&position, text)));
+    return copy;
+}
+
+static bool at_floor(const struct catchup *catchup, const struct frame *frame)
+{
+    return catchup->floor && frame->lane &&
+           position_covers(&catchup->claim, frame->lane, frame->lane_sequence, frame->published_at_us / 1000);
+}
+
 /* Noted ids are those the session has been given. */
 static void pass_on(struct gateway *gateway, struct session *session, struct frame *frame)
 {
     struct catchup *catchup = session->catchup;
     bool noted = catchup && catchup->notes;
-    if (catchup && (had(catchup, frame->event_id) ||
+    if (catchup && (had(catchup, frame->event_id) || at_floor(catchup, frame) ||
                     (frame->first_lane &&
                      position_covers(&catchup->claim, frame->first_lane, frame->first_sequence, 0))))
         return;
@@ -158,7 +191,9 @@ static void pass_on(struct gateway *gateway, struct session *session, struct fra
         catchup->notes = false;
     else if (!noted && frame->keep && session->wants_kept)
         note_id(gateway, session, frame->event_id);
-    session_send(gateway, session, frame);
+    struct frame *own = catchup ? above_floor(gateway, catchup, frame) : frame_ref(frame);
+    session_send(gateway, session, own);
+    frame_unref(own);
 }
 
 void catchup_deliver(struct gateway *gateway, struct session *session, struct frame *frame)
@@ -170,6 +205,7 @@ void catchup_deliver(struct gateway *gateway, struct session *session, struct fr
         if (!frame->lane) /* no history has it */
             session_close(gateway, session, CAUSE_SLOW);
         break;
+    case CATCHUP_ARRIVING:
     case CATCHUP_READING:
         if (!hold(gateway, catchup, frame))
             session_close(gateway, session, catchup->use == &slow ? CAUSE_SLOW : CAUSE_GAP);
@@ -391,4 +427,59 @@ void catchup_drained(struct gateway *gateway, struct session *session)
     struct catchup *catchup = session->catchup;
     if (catchup->stage == CATCHUP_SLOW && session->outq.count == 0 && session->state == SESSION_OPEN)
         catchup_read(gateway, session, &slow);
+}
+
+/* ---- moves -------------------------------------------------------------------------------------------- */
+
+bool catchup_movable(const struct session *session)
+{
+    const struct catchup *catchup = session->catchup;
+    return !catchup || catchup->stage == CATCHUP_IDLE || catchup->stage == CATCHUP_SLOW;
+}
+
+enum status catchup_arriving(struct session *session)
+{
+    struct catchup *catchup = catchup_of(session);
+    if (!catchup)
+        return STATUS_NO_MEMORY;
+    catchup->stage = CATCHUP_ARRIVING;
+    return STATUS_OK;
+}
+
+void catchup_asked(struct session *session)
+{
+    if (session->catchup)
+        session->catchup->held_before = session->catchup->held_count;
+}
+
+void catchup_note_had(struct gateway *gateway, struct session *session, uint64_t id)
+{
+    note_id(gateway, session, id);
+}
+
+/* What is in no lane, and came before the session was asked for, came there too. */
+void catchup_arrived(struct gateway *gateway, struct session *session, const struct position *left)
+{
+    struct catchup *catchup = session->catchup;
+    catchup->claim = *left;
+    catchup->floor = true;
+    catchup->stage = CATCHUP_REPLAYING;
+    for (uint32_t i = 0; i < catchup->held_count && goes_on(session, catchup); i++)
+        if (catchup->held[i]->lane || i >= catchup->held_before)
+            pass_on(gateway, session, catchup->held[i]);
+    if (session->catchup != catchup)
+        return;
+    drop_held(catchup);
+    if (catchup->stage == CATCHUP_REPLAYING)
+        idle(gateway, catchup, IDS_KEPT_MS);
+}
+
+void catchup_arrived_slow(struct gateway *gateway, struct session *session, const struct position *last)
+{
+    struct catchup *catchup = session->catchup;
+    drop_held(catchup);
+    catchup->claim = *last;
+    catchup->use = &slow;
+    catchup->stage = CATCHUP_SLOW;
+    catchup_drained(gateway, session);
 }

@@ -9,6 +9,7 @@
  *             Whatever is at or before the position at which the question was asked is the answer's part
  *   SLOW      the queue is full: newer frames are dropped; when it has drained, READING after the last frame
  *             that was queued
+ *   ARRIVING  it is to come from another gateway: live frames are held until it is here
  *   IDLE      frames are passed on, but those it has had
  *
  * Bounds: held frames as many bytes as a queue, ids CATCHUP_IDS; past them the session closes, or cannot
@@ -29,7 +30,14 @@ struct frame;
 struct gateway;
 struct session;
 
-enum catchup_stage { CATCHUP_IDLE, CATCHUP_CLAIMING, CATCHUP_READING, CATCHUP_REPLAYING, CATCHUP_SLOW };
+enum catchup_stage {
+    CATCHUP_IDLE,
+    CATCHUP_CLAIMING,
+    CATCHUP_READING,
+    CATCHUP_REPLAYING,
+    CATCHUP_SLOW,
+    CATCHUP_ARRIVING
+};
 
 /* What catching up is for. Either may close the session. */
 struct catchup_use {
@@ -48,9 +56,11 @@ struct catchup {
     const struct catchup_use *use;
     struct recovery *recovery; /* owned; NULL: this is none */
     enum catchup_stage stage;
+    bool floor; /* IDLE: what is at or before the claim was given by another gateway */
     bool notes; /* the ids of live frames are noted: the session may still ask to resume */
     uint32_t held_count;
     uint32_t held_capacity;
+    uint32_t held_before; /* ARRIVING: of those held, how many came before it was asked for */
     uint32_t had_count;
     uint32_t had_capacity;
     uint64_t held_bytes;
@@ -78,6 +88,26 @@ void catchup_note(struct gateway *gateway, struct session *session);
 
 /* Holds what comes live and asks for what came after catchup->claim. The session is in its rooms. */
 void catchup_read(struct gateway *gateway, struct session *session, const struct catchup_use *use);
+
+/* ---- moves between gateways ---- */
+
+/* Whether what it catches up with can go along: nothing is under way, or it is slow. */
+bool catchup_movable(const struct session *session);
+
+/* ARRIVING. STATUS_NO_MEMORY. And: the other gateway is asked to let it go now. */
+enum status catchup_arriving(struct session *session);
+void catchup_asked(struct session *session);
+
+/* It is here: everything at or before `left` was given there. What was held follows, but that. */
+void catchup_arrived(struct gateway *gateway, struct session *session, const struct position *left);
+
+/* The same for one whose queue was full there: nothing after `last` is in it. */
+void catchup_arrived_slow(struct gateway *gateway, struct session *session, const struct position *last);
+
+/* The frame of this id was given there. */
+void catchup_note_had(struct gateway *gateway, struct session *session, uint64_t id);
+
+/* ---- slow clients ---- */
 
 /* The queue is full. False: what is missing cannot be told, or was missing already. */
 bool catchup_slow(struct gateway *gateway, struct session *session);

@@ -6,6 +6,7 @@ add_library(pollen8_gateway_codecs STATIC
   base64.c
   client_frame.c
   dedupe.c
+  departures.c
   eio_packet.c
   handshake.c
   http_answer.c

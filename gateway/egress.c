@@ -2,7 +2,8 @@
  *
  * mailbox (frame lane) -> repeats dropped -> train boards: frame, and its bit in each of its rooms -> members
  * visited in slices -> their queues. Controls come in the same lane and are acted on between trains, so that
- * what was published before a revocation is delivered before it.
+ * what was published before a revocation is delivered before it; so does another gateway's word that a
+ * session is to move there.
  */
 #include "egress.h"
 
@@ -16,6 +17,7 @@
 #include "gateway.h"
 #include "intake.h"
 #include "mailbox.h"
+#include "peer.h"
 #include "progress.h"
 #include "rooms.h"
 #include "session.h"
@@ -137,11 +139,13 @@ static void assemble(struct gateway *gateway)
         egress->train = 1;
     while (egress->frame_count < EGRESS_TRAIN && egress->bytes < maximum &&
            (first = mailbox_peek(gateway->mailbox, MAIL_FRAMES))) {
-        if (first->kind == MAIL_CONTROL && egress->frame_count > 0)
+        if (first->kind != MAIL_DELIVERY && egress->frame_count > 0)
             break;
         struct mail *mail = mailbox_take(gateway->mailbox, MAIL_FRAMES);
         if (mail->kind == MAIL_CONTROL)
             control_act(gateway, (struct control *)mail);
+        else if (mail->kind == MAIL_PEER)
+            peer_take(gateway, mail);
         else
             take_delivery(gateway, (struct delivery *)mail);
     }
@@ -212,7 +216,8 @@ const struct position *egress_position(struct gateway *gateway, const struct ses
     struct egress *egress = gateway->egress;
     bool waits = egress->frame_count > 0 && session->train != egress->train;
     const struct position *position = waits ? &egress->completed : progress_position(gateway->progress);
-    bool catches_up = session->catchup && session->catchup->stage != CATCHUP_IDLE;
+    bool catches_up =
+        session->catchup && (session->catchup->stage != CATCHUP_IDLE || session->catchup->floor);
     if (!gateway->settings->connection_recovery || position->count == 0 || catches_up)
         return NULL;
     progress_stamp(gateway->progress, clock_wall_ms());

@@ -164,6 +164,13 @@ static void take_over(struct gateway *gateway, struct session *session)
     session_change_transport(gateway, session, &websocket_ops, websocket);
 }
 
+void engineio_arrived(struct gateway *gateway, struct session *session, struct websocket *websocket)
+{
+    (void)websocket_take_over(websocket, on_message, NULL); /* copies nothing: cannot fail */
+    session_change_transport(gateway, session, &websocket_ops, websocket);
+    websocket_read(websocket, true);
+}
+
 /* What a socket says before it carries the session. Anything unexpected ends it, not the session. */
 static void on_probe(struct gateway *gateway, struct session *session, bool binary, struct slice message)
 {
@@ -192,7 +199,7 @@ enum status engineio_attend(struct gateway *gateway, struct lws *wsi, struct sli
     if (!websocket)
         return STATUS_NO_MEMORY;
     *ret_websocket = websocket;
-    if (!session || !polling_carries(session) || polling_probe(session)) {
+    if (!session || !polling_carries(session) || polling_upgrading(session)) {
         websocket_end(websocket, 1000, ""); /* another one was first */
         return STATUS_OK;
     }

@@ -50,6 +50,9 @@ enum status engineio_open(struct gateway *gateway, struct lws *wsi, struct hands
 enum status engineio_attend(struct gateway *gateway, struct lws *wsi, struct slice sid,
                             struct websocket **ret_websocket);
 
+/* The same where the session has come here from another gateway: it goes over the socket from now on. */
+void engineio_arrived(struct gateway *gateway, struct session *session, struct websocket *websocket);
+
 /* ---- for the transports ---- */
 
 /* A packet of any but the types CLOSE and UPGRADE, which are the transport's. May close the session. */

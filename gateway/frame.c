@@ -121,6 +121,29 @@ static void free_variants(struct frame *frame)
     }
 }
 
+enum status frame_create_wire(enum frame_format format, struct slice wire, struct frame **ret_frame)
+{
+    struct slice rest = wire;
+    struct slice payload = {0};
+    enum ws_opcode opcode;
+    while (ws_frame_next(&rest, &opcode, &payload))
+        ;
+    if (rest.length > 0 || !payload.data || wire.length > ENCODED_MAXIMUM)
+        return STATUS_MALFORMED;
+    struct frame *frame = allocate(0);
+    struct wire *copy = frame ? malloc(sizeof(*copy) + wire.length) : NULL;
+    if (!copy) {
+        free(frame);
+        return STATUS_NO_MEMORY;
+    }
+    copy->length = (uint32_t)wire.length;
+    copy->header = (uint32_t)(wire.length - payload.length); /* of the only one, where there is one */
+    memcpy(copy->bytes, wire.data, wire.length);
+    frame->wires[format] = copy;
+    *ret_frame = frame;
+    return STATUS_OK;
+}
+
 void frame_unref(struct frame *frame)
 {
     if (!frame || --frame->references > 0)
@@ -132,6 +155,31 @@ void frame_unref(struct frame *frame)
     free(frame->ask);
     free(frame->offset);
     free(frame);
+}
+
+enum status frame_copy(const struct frame *frame, struct frame **ret_frame)
+{
+    struct frame *copy = NULL;
+    enum status status = frame_create_event(slice_make(frame->text, frame->event_length),
+                                            slice_make(frame->text + frame->event_length, frame->data_length),
+                                            &frame->rule, &copy);
+    if (status == STATUS_OK && frame->attachments)
+        status = attachments_copy(frame->attachments, &copy->attachments);
+    if (status != STATUS_OK) {
+        frame_unref(copy);
+        return status;
+    }
+    copy->published_at_us = frame->published_at_us;
+    copy->event_id = frame->event_id;
+    copy->lane = frame->lane;
+    copy->lane_sequence = frame->lane_sequence;
+    copy->first_lane = frame->first_lane;
+    copy->first_sequence = frame->first_sequence;
+    copy->keep = frame->keep;
+    copy->arguments = frame->arguments;
+    copy->is_volatile = frame->is_volatile;
+    *ret_frame = copy;
+    return STATUS_OK;
 }
 
 void frame_set_offset(struct frame *frame, struct slice offset)

@@ -73,6 +73,12 @@ enum status frame_create_message(enum frame_format format, enum ws_opcode opcode
 enum status frame_create_messages(enum frame_format format, enum ws_opcode opcode, struct slice payload,
                                   const struct attachments *attachments, struct frame **ret_frame);
 
+/* The same from complete WebSocket frames, as they were made here or by another gateway. STATUS_MALFORMED. */
+enum status frame_create_wire(enum frame_format format, struct slice wire, struct frame **ret_frame);
+
+/* An event once more, for one receiver; not encoded yet and without offset. */
+enum status frame_copy(const struct frame *frame, struct frame **ret_frame);
+
 /* Where to recover from after this frame; copied. Before it is encoded. Where memory is short it has none. */
 void frame_set_offset(struct frame *frame, struct slice offset);
 

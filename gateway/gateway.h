@@ -46,8 +46,9 @@ struct gateway {
     struct resync *resync;
     struct dedupe *dedupe;
     struct progress *progress;
-    struct peers *peers;        /* NULL: there is no other gateway */
-    struct poll_relays *relays; /* NULL likewise */
+    struct peers *peers;           /* NULL: there is no other gateway */
+    struct poll_relays *relays;    /* NULL likewise */
+    struct departures *departures; /* NULL likewise */
     struct address_limits *handshakes;
     struct origin_policy *origins;
     struct networks *proxies;

@@ -17,6 +17,7 @@
 #include "handshake.h"
 #include "http_answer.h"
 #include "listener.h"
+#include "move_in.h"
 #include "polling.h"
 #include "polling_http.h"
 #include "request.h"
@@ -70,6 +71,7 @@ static bool write_answer(struct lws *wsi, const struct http_answer *answer, bool
 static const struct http_answer *judge_engineio(struct gateway *gateway, struct lws *wsi, bool *ret_known)
 {
     char value[SID_SIZE];
+    struct sid sid;
     *ret_known = false;
     if (!request_argument(wsi, "transport=", value, sizeof(value)) || strcmp(value, "websocket") != 0)
         return &polling_transport_unknown;
@@ -80,10 +82,15 @@ static const struct http_answer *judge_engineio(struct gateway *gateway, struct 
     if (!request_argument_given(wsi, "sid="))
         return NULL;
     *ret_known = true;
-    return request_argument(wsi, "sid=", value, sizeof(value)) &&
-                   engineio_find(gateway, slice_from_string(value))
-               ? NULL
-               : &polling_session_unknown;
+    if (!request_argument(wsi, "sid=", value, sizeof(value)) ||
+        sid_read(slice_from_string(value), &sid) != STATUS_OK)
+        return &polling_session_unknown;
+    if (slice_equal_string(sid.gateway, gateway->settings->gateway_name))
+        return engineio_find(gateway, sid.text) ? NULL : &polling_session_unknown;
+    if (gateway->draining)
+        return &http_draining;
+    return gateway->peers ? NULL
+                          : &polling_session_unknown; /* its gateway is asked once the socket is there */
 }
 
 /* NULL: the upgrade may go on. Order matters: what is cheap and says least comes first. */
@@ -138,9 +145,14 @@ static int confirm_upgrade(struct gateway *gateway, struct lws *wsi, const char 
 static enum status established_engineio(struct gateway *gateway, struct lws *wsi, struct slot *slot,
                                         struct handshake_token *token, enum status token_status)
 {
-    char sid[SID_SIZE];
-    if (request_argument(wsi, "sid=", sid, sizeof(sid)))
-        return engineio_attend(gateway, wsi, slice_from_string(sid), &slot->websocket);
+    char text[SID_SIZE];
+    struct sid sid;
+    if (request_argument(wsi, "sid=", text, sizeof(text))) {
+        if (sid_read(slice_from_string(text), &sid) == STATUS_OK &&
+            !slice_equal_string(sid.gateway, gateway->settings->gateway_name))
+            return move_in_open(gateway, wsi, &sid, token, token_status, &slot->websocket);
+        return engineio_attend(gateway, wsi, slice_from_string(text), &slot->websocket);
+    }
     return engineio_open(gateway, wsi, token, token_status, &slot->websocket);
 }
 

@@ -16,6 +16,7 @@
 #include "../common/subject.h"
 #include "control.h"
 #include "dedupe.h"
+#include "departures.h"
 #include "drain.h"
 #include "egress.h"
 #include "engineio.h"
@@ -42,12 +43,14 @@
 #include "users.h"
 #include "wheel.h"
 
-#define DEDUPE_WINDOW_MS 10000 /* twice the time after which value-svc's stream delivers again */
-#define DEDUPE_MAXIMUM   131072
-#define HISTORY_GRACE_MS 30000 /* histories keep this much more than their window */
-#define ADDRESSES        16384
-#define LOOP_STALLED_MS  10000
-#define DRAIN_GRACE_MS   15000 /* on top of DRAIN_SECONDS before the process ends all the same */
+#define DEDUPE_WINDOW_MS   10000 /* twice the time after which value-svc's stream delivers again */
+#define DEDUPE_MAXIMUM     131072
+#define HISTORY_GRACE_MS   30000 /* histories keep this much more than their window */
+#define ADDRESSES          16384
+#define DEPARTURES_MAXIMUM 65536
+#define DEPARTURE_KEPT_MS  60000 /* no answer to an event comes later: REQUEST_TIMEOUT */
+#define LOOP_STALLED_MS    10000
+#define DRAIN_GRACE_MS     15000 /* on top of DRAIN_SECONDS before the process ends all the same */
 
 static struct ops_http *ops; /* main's: stop() must reach it */
 
@@ -232,8 +235,9 @@ static enum status make_parts(struct gateway *gateway, char *error, size_t error
     gateway->progress = progress_create((uint64_t)gateway->settings->history_window + HISTORY_GRACE_MS,
                                         gateway->now_ms, clock_wall_ms());
     gateway->relays = poll_relays_create();
+    gateway->departures = departures_create(DEPARTURES_MAXIMUM, DEPARTURE_KEPT_MS);
     if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress || !gateway->dedupe ||
-        !gateway->progress || !gateway->relays)
+        !gateway->progress || !gateway->relays || !gateway->departures)
         return STATUS_NO_MEMORY;
     rooms_on_move(gateway->rooms, membership_moved);
     enum status status = make_pings(gateway);
@@ -296,6 +300,7 @@ static void free_parts(struct gateway *gateway)
     presence_free(gateway, gateway->presence);
     peers_free(gateway, gateway->peers);
     poll_relays_free(gateway->relays);
+    departures_free(gateway->departures);
     users_end(gateway);
     sender_free(gateway->sender);
     reader_free(gateway->reader);

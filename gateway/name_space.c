@@ -106,6 +106,14 @@ struct session *name_space_find(struct session *carrier, struct slice name)
     return name_space ? name_space->session : NULL;
 }
 
+struct session *name_space_next(const struct session *carrier, const struct session *session)
+{
+    const struct name_space *name_space = further(session);
+    const struct name_space *first = carrier->rare ? carrier->rare->name_spaces : NULL;
+    const struct name_space *next = name_space ? name_space->next : first;
+    return next ? next->session : NULL;
+}
+
 enum status name_space_open(struct gateway *gateway, struct session *carrier, int index, struct slice name,
                             struct session **ret_session)
 {

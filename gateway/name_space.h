@@ -42,6 +42,9 @@ struct session *name_space_carrier(struct session *session);
 /* The session of this name among those `carrier` carries, itself for "/"; NULL. */
 struct session *name_space_find(struct session *carrier, struct slice name);
 
+/* The next of those `carrier` carries after `session`, the first of which is itself; NULL. */
+struct session *name_space_next(const struct session *carrier, const struct session *session);
+
 /* A session in a further namespace, state CONNECTED. STATUS_NO_MEMORY. */
 enum status name_space_open(struct gateway *gateway, struct session *carrier, int index, struct slice name,
                             struct session **ret_session);

@@ -12,10 +12,14 @@
 #include "../common/log.h"
 #include "../common/subject.h"
 #include "../common/wire.h"
+#include "forward.h"
 #include "gateway.h"
+#include "move_in.h"
+#include "move_out.h"
 #include "peers.h"
 #include "poll_host.h"
 #include "poll_relay.h"
+#include "reader.h"
 #include "sender.h"
 #include "session.h"
 
@@ -27,6 +31,8 @@ struct letter {
     peer_reply_fn *answered; /* NULL: it came by itself */
     uint64_t id;
     enum status status;
+    bool settling;
+    bool settled; /* it has waited for everything before it; see peer.h */
     struct wire_arena arena;
     const Pollen8__GatewayMessage *message; /* in the arena; NULL unless status is STATUS_OK */
     char reply[SUBJECT_SIZE];               /* where a reply goes; empty: none is wanted */
@@ -102,7 +108,48 @@ static void evict(struct gateway *gateway, const Pollen8__SessionEvict *message)
         session_close(gateway, session, CAUSE_EVICTED);
 }
 
-static void act(struct gateway *gateway, const struct letter *letter)
+static enum status pack(struct gateway *gateway, const Pollen8__GatewayMessage *message, struct buf *packed)
+{
+    buf_init(packed, (size_t)bus_maximum_payload(gateway->bus));
+    return wire_pack(packed, &message->base);
+}
+
+static void on_settled(void *context, enum status status, const struct bus_message *message)
+{
+    struct letter *letter = context;
+    (void)message;
+    letter->settled = status == STATUS_OK;
+    if (mailbox_post(letter->gateway->mailbox, MAIL_FRAMES, &letter->mail) == STATUS_OK)
+        return;
+    letter->settled = false;
+    (void)mailbox_post(letter->gateway->mailbox, MAIL_REPLIES, &letter->mail); /* that lane is never full */
+}
+
+/* The broker says when it has sent us everything published so far; that is in front of the letter then. */
+static void settle(struct gateway *gateway, struct letter *letter)
+{
+    Pollen8__GatewayMessage message = POLLEN8__GATEWAY_MESSAGE__INIT;
+    Pollen8__PeerPing ping = POLLEN8__PEER_PING__INIT;
+    char subject[SUBJECT_SIZE];
+    struct buf packed;
+    message.message_case = POLLEN8__GATEWAY_MESSAGE__MESSAGE_PING;
+    message.ping = &ping;
+    ping.gateway = gateway->settings->gateway_name;
+    ping.instance = peers_instance(gateway->peers);
+    letter->settling = true;
+    enum status status = subject_make(subject, SUBJECT_GATEWAY, slice_from_string(ping.gateway));
+    if (status == STATUS_OK)
+        status = pack(gateway, &message, &packed);
+    if (status == STATUS_OK)
+        status =
+            reader_request(gateway->reader, subject, buf_slice(&packed), PEER_REPLY_MS, on_settled, letter);
+    buf_done(&packed);
+    if (status != STATUS_OK)
+        on_settled(letter, status, NULL);
+}
+
+/* Whether it is to come again once it has settled. */
+static bool act(struct gateway *gateway, const struct letter *letter)
 {
     const Pollen8__GatewayMessage *message = letter->message;
     switch (message->message_case) {
@@ -112,8 +159,18 @@ static void act(struct gateway *gateway, const struct letter *letter)
         break;
     case POLLEN8__GATEWAY_MESSAGE__MESSAGE_ANSWER: poll_relay_answered(gateway, message->answer); break;
     case POLLEN8__GATEWAY_MESSAGE__MESSAGE_PING: peers_pinged(gateway, message->ping, letter->reply); break;
+    case POLLEN8__GATEWAY_MESSAGE__MESSAGE_UPGRADE:
+        return move_out_request(gateway, message->upgrade, letter->reply,
+                                letter->settled    ? MOVE_SETTLED
+                                : letter->settling ? MOVE_UNSETTLED
+                                                   : MOVE_FIRST);
+    case POLLEN8__GATEWAY_MESSAGE__MESSAGE_UPGRADE_REPLY:
+        move_in_ended(gateway, message->upgrade_reply);
+        break;
+    case POLLEN8__GATEWAY_MESSAGE__MESSAGE_FORWARDED: forward_take(gateway, message->forwarded); break;
     default: break; /* of a newer gateway, which gets no reply */
     }
+    return false;
 }
 
 void peer_take(struct gateway *gateway, struct mail *mail)
@@ -122,8 +179,10 @@ void peer_take(struct gateway *gateway, struct mail *mail)
     if (letter->answered)
         letter->answered(gateway, letter->id, letter->status,
                          letter->status == STATUS_OK ? letter->message : NULL);
-    else
-        act(gateway, letter);
+    else if (act(gateway, letter)) {
+        settle(gateway, letter);
+        return;
+    }
     peer_dispose(mail);
 }
 
@@ -150,15 +209,9 @@ enum status peer_subscribe(struct gateway *gateway)
 
 /* ---- out ---------------------------------------------------------------------------------------------- */
 
-static enum status pack(struct gateway *gateway, const Pollen8__GatewayMessage *message, struct buf *packed)
-{
-    buf_init(packed, (size_t)bus_maximum_payload(gateway->bus));
-    return wire_pack(packed, &message->base);
-}
-
 enum status peer_ask(struct gateway *gateway, const char *gateway_name,
-                     const Pollen8__GatewayMessage *message, bool secret, peer_reply_fn *answered,
-                     uint64_t id)
+                     const Pollen8__GatewayMessage *message, bool after_subscriptions,
+                     peer_reply_fn *answered, uint64_t id)
 {
     char subject[SUBJECT_SIZE];
     struct buf packed;
@@ -170,11 +223,12 @@ enum status peer_ask(struct gateway *gateway, const char *gateway_name,
     letter->answered = answered;
     letter->id = id;
     enum status status = pack(gateway, message, &packed);
-    if (status == STATUS_OK)
-        status = sender_request(gateway->sender, subject, buf_slice(&packed), secret, PEER_REPLY_MS, on_reply,
+    if (status == STATUS_OK && after_subscriptions)
+        status =
+            reader_request(gateway->reader, subject, buf_slice(&packed), PEER_REPLY_MS, on_reply, letter);
+    else if (status == STATUS_OK)
+        status = sender_request(gateway->sender, subject, buf_slice(&packed), false, PEER_REPLY_MS, on_reply,
                                 letter);
-    if (secret && packed.data)
-        explicit_bzero(packed.data, packed.length);
     buf_done(&packed);
     if (status != STATUS_OK)
         free(letter);

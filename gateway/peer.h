@@ -10,6 +10,9 @@
  * SessionEvict: the session's pid was claimed by a newer one. Its transport closes; nothing is told that
  * would keep a stock client from coming back.
  *
+ * UpgradeRequest may have to wait until everything that was published before it has been delivered here: it
+ * then comes again in the lane of frames, between two trains.
+ *
  * Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_PEER_H
@@ -33,10 +36,10 @@ typedef void peer_reply_fn(struct gateway *gateway, uint64_t id, enum status sta
                            const Pollen8__GatewayMessage *reply);
 
 /* Every ask that is accepted is answered, once. STATUS_FULL, STATUS_NO_MEMORY. `gateway_name` is one token.
- * A secret message's packed bytes are wiped. */
+ * With `after_subscriptions` the broker knows every subscription made so far before it sees the message. */
 enum status peer_ask(struct gateway *gateway, const char *gateway_name,
-                     const Pollen8__GatewayMessage *message, bool secret, peer_reply_fn *answered,
-                     uint64_t id);
+                     const Pollen8__GatewayMessage *message, bool after_subscriptions,
+                     peer_reply_fn *answered, uint64_t id);
 enum status peer_tell(struct gateway *gateway, const char *gateway_name,
                       const Pollen8__GatewayMessage *message);
 

@@ -15,6 +15,7 @@
 #include "exchange.h"
 #include "gateway.h"
 #include "http_answer.h"
+#include "move_out.h"
 #include "peer.h"
 #include "peers.h"
 #include "polling.h"
@@ -195,6 +196,7 @@ static void handle(struct gateway *gateway, struct session *session, const Polle
 void poll_host_request(struct gateway *gateway, const Pollen8__RelayedRequest *request, const char *reply)
 {
     struct call call = {.reply = reply};
+    struct sid sid;
     const struct http_answer *refusal = &polling_session_unknown;
     bool opens = request->kind != POLLEN8__RELAYED_REQUEST__KIND__GONE &&
                  request->kind != POLLEN8__RELAYED_REQUEST__KIND__RELEASE;
@@ -202,7 +204,8 @@ void poll_host_request(struct gateway *gateway, const Pollen8__RelayedRequest *r
     if (session && polling_carries(session)) {
         handle(gateway, session, request, &call);
         refusal = request->unsupported ? &polling_bad_request : NULL; /* NULL: it is held */
-    } else if (session) {
+    } else if (session || (sid_read(slice_from_string(request->sid), &sid) == STATUS_OK &&
+                           move_out_departed(gateway, &sid))) {
         refusal = &polling_bad_request;
     }
     if (opens && !call.answered)

@@ -12,12 +12,14 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../common/utf8.h"
 #include "engineio.h"
 #include "exchange.h"
 #include "gateway.h"
 #include "handshake.h"
+#include "move_out.h"
 #include "session.h"
 #include "session_rare.h"
 #include "sid.h"
@@ -48,6 +50,8 @@ struct polling {
     struct exchange *get;     /* the poll that is held */
     struct exchange *post;    /* the body that is read */
     struct websocket *probe;  /* wants to take over */
+    char *away;               /* owned: the gateway where a WebSocket does; NULL: none */
+    uint64_t away_id;         /* of that there */
     uint64_t upgrade_ms;      /* by then it must have */
     bool making_way;          /* polls are ended */
     struct wheel_timer timer; /* of the upgrade */
@@ -153,6 +157,7 @@ static void polling_free(struct polling *polling)
     if (polling->post)
         exchange_disown(polling->post);
     wheel_cancel(polling->gateway->wheel, &polling->timer);
+    free(polling->away);
     free(polling);
 }
 
@@ -162,7 +167,6 @@ static void close_polling(struct gateway *gateway, struct session *session, uint
     struct polling *polling = session->transport;
     struct buf body;
     uint16_t count = 0;
-    (void)gateway;
     (void)code;
     (void)text;
     if (polling->get) {
@@ -177,6 +181,8 @@ static void close_polling(struct gateway *gateway, struct session *session, uint
     }
     if (polling->probe)
         websocket_end(polling->probe, 1000, "");
+    if (polling->away)
+        move_out_ended(gateway, polling->away, polling->away_id);
     polling_free(polling);
 }
 
@@ -291,7 +297,8 @@ static void upgrade_timer(void *context, struct wheel_timer *timer)
     struct gateway *gateway = context;
     struct polling *polling = (struct polling *)(void *)((char *)timer - offsetof(struct polling, timer));
     if (gateway->now_ms >= polling->upgrade_ms) {
-        websocket_end(polling->probe, 1002, "upgrade timeout");
+        if (polling->probe)
+            websocket_end(polling->probe, 1002, "upgrade timeout");
         polling_probe_lost(gateway, polling->session);
         return;
     }
@@ -320,8 +327,35 @@ void polling_probe_lost(struct gateway *gateway, struct session *session)
 {
     struct polling *polling = session->transport;
     polling->probe = NULL;
+    free(polling->away);
+    polling->away = NULL;
     polling->making_way = false;
     wheel_cancel(gateway->wheel, &polling->timer);
+}
+
+enum status polling_set_away(struct gateway *gateway, struct session *session, const char *gateway_name,
+                             uint64_t id)
+{
+    struct polling *polling = session->transport;
+    polling->away = strdup(gateway_name);
+    if (!polling->away)
+        return STATUS_NO_MEMORY;
+    polling->away_id = id;
+    polling_set_probe(gateway, session, NULL);
+    polling_make_way(gateway, session);
+    return STATUS_OK;
+}
+
+bool polling_is_away(const struct session *session, const char *gateway_name, uint64_t id)
+{
+    const struct polling *polling = session->transport;
+    return polling->away && polling->away_id == id && strcmp(polling->away, gateway_name) == 0;
+}
+
+bool polling_upgrading(const struct session *session)
+{
+    const struct polling *polling = session->transport;
+    return polling->probe || polling->away;
 }
 
 void polling_make_way(struct gateway *gateway, struct session *session)

@@ -10,6 +10,7 @@
 #define POLLEN8_GATEWAY_POLLING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "../common/slice.h"
 #include "../common/status.h"
@@ -59,6 +60,15 @@ const struct http_answer *polling_post(struct gateway *gateway, struct session *
 struct websocket *polling_probe(const struct session *session);
 void polling_set_probe(struct gateway *gateway, struct session *session, struct websocket *websocket);
 void polling_probe_lost(struct gateway *gateway, struct session *session);
+
+/* The WebSocket is at another gateway: `id` is what it calls the session to be. As polling_set_probe and
+ * polling_make_way. STATUS_NO_MEMORY. */
+enum status polling_set_away(struct gateway *gateway, struct session *session, const char *gateway_name,
+                             uint64_t id);
+bool polling_is_away(const struct session *session, const char *gateway_name, uint64_t id);
+
+/* Whether a WebSocket is to take over, here or there. */
+bool polling_upgrading(const struct session *session);
 
 /* The probe was answered: polls are ended from now on. */
 void polling_make_way(struct gateway *gateway, struct session *session);

@@ -14,6 +14,7 @@
 #include "gateway.h"
 #include "handshake.h"
 #include "http_answer.h"
+#include "move_out.h"
 #include "poll_relay.h"
 #include "polling.h"
 #include "request.h"
@@ -118,7 +119,7 @@ static const struct http_answer *continue_session(struct gateway *gateway, struc
         return pass_on(gateway, wsi, &sid, NULL, exchange);
     struct session *session = engineio_find(gateway, text);
     if (!session)
-        return &polling_session_unknown;
+        return move_out_departed(gateway, &sid) ? &polling_bad_request : &polling_session_unknown;
     if (!polling_carries(session))
         return &polling_bad_request;
     return pass_on(gateway, wsi, &sid, session, exchange);

@@ -19,6 +19,7 @@
 #include "../common/wire.h"
 #include "answer.h"
 #include "client_frame.h"
+#include "forward.h"
 #include "gateway.h"
 #include "identity.h"
 #include "intake.h"
@@ -249,22 +250,26 @@ enum status relay_event(struct gateway *gateway, struct session *session, const 
 /* ---- loop: answers ------------------------------------------------------------------------------------ */
 
 /* What the client is told for what went wrong on the way to the service. */
-static enum status refusal_of(const struct session *session, const struct request *request)
+enum status relay_refusal(const Pollen8__Identity *identity, enum status status, struct slice event)
 {
-    const Pollen8__Identity *identity = session->identity ? &session->identity->message : NULL;
-    switch (request->status) {
+    switch (status) {
     case STATUS_NO_RESPONDERS:
-        if (request->kind == REQUEST_VERIFY || !identity)
-            return STATUS_AUTH_UNAVAILABLE;
-        return permission_literal(identity->permissions, identity->n_permissions, "emit",
-                                  slice_from_string(request->event))
+        return !identity || permission_literal(identity->permissions, identity->n_permissions, "emit", event)
                    ? STATUS_UNAVAILABLE
                    : STATUS_UNKNOWN_EVENT;
     case STATUS_TIMEOUT:
     case STATUS_DISCONNECTED:
-    case STATUS_FULL: return request->kind == REQUEST_VERIFY ? STATUS_AUTH_UNAVAILABLE : STATUS_UNAVAILABLE;
-    default: return request->status >= STATUS_AUTH_REQUIRED ? request->status : STATUS_INTERNAL;
+    case STATUS_FULL: return STATUS_UNAVAILABLE;
+    default: return status >= STATUS_AUTH_REQUIRED ? status : STATUS_INTERNAL;
     }
+}
+
+static enum status refusal_of(const struct session *session, const struct request *request)
+{
+    const Pollen8__Identity *identity = session->identity ? &session->identity->message : NULL;
+    enum status status = relay_refusal(identity, request->status, slice_from_string(request->event));
+    bool verdict = request->kind == REQUEST_VERIFY || !identity;
+    return verdict && status == STATUS_UNAVAILABLE ? STATUS_AUTH_UNAVAILABLE : status;
 }
 
 static struct client_result result_of(const struct session *session, const struct request *request)
@@ -308,6 +313,19 @@ static void answer_event(struct gateway *gateway, struct session *session, struc
                   slice_from_string(request->event), &result);
 }
 
+static void forward(struct gateway *gateway, const struct request *request)
+{
+    struct slice text = slice_make(request->text, request->text_length);
+    const struct client_result result = {.status = request->status,
+                                         .data = text,
+                                         .message = text,
+                                         .attachments = request->attachments,
+                                         .arguments = request->arguments,
+                                         .retry_after_ms = request->retry_after_ms};
+    forward_answer(gateway, request->handle, slice_make(request->id, request->id_length),
+                   slice_from_string(request->event), &result);
+}
+
 void relay_answer(struct gateway *gateway, struct mail *mail)
 {
     struct request *request = (struct request *)mail;
@@ -321,6 +339,8 @@ void relay_answer(struct gateway *gateway, struct mail *mail)
             answer_event(gateway, session, request);
         if (session->leaving && session->in_flight == 0)
             session_close(gateway, session, CAUSE_DRAIN);
+    } else if (request->kind == REQUEST_EVENT) {
+        forward(gateway, request);
     }
     request_free(request);
 }

@@ -9,6 +9,8 @@
 #ifndef POLLEN8_GATEWAY_RELAY_H
 #define POLLEN8_GATEWAY_RELAY_H
 
+#include "identity.pb-c.h"
+
 #include "../common/slice.h"
 #include "../common/status.h"
 #include "handshake.h"
@@ -24,6 +26,9 @@ enum status relay_verify(struct gateway *gateway, struct session *session,
 
 /* To pollen8.in.<event>. The answer goes to the client. */
 enum status relay_event(struct gateway *gateway, struct session *session, const struct client_frame *frame);
+
+/* What a client is told for what went wrong on the way to the service of an event. */
+enum status relay_refusal(const Pollen8__Identity *identity, enum status status, struct slice event);
 
 /* Handles one answer from the mailbox and frees it. */
 void relay_answer(struct gateway *gateway, struct mail *mail);

@@ -279,6 +279,15 @@ enum status session_recovered(struct gateway *gateway, struct session *session, 
     return start(gateway, session);
 }
 
+enum status session_arrive(struct gateway *gateway, struct session *session, struct identity *identity)
+{
+    enum status status = enter(gateway, session, identity, SESSION_OPEN);
+    if (status == STATUS_OK)
+        status = expiry(gateway, session->identity, &session->deadline_ms);
+    session_rearm(gateway, session);
+    return status;
+}
+
 /* Everything an identity gave it. */
 static void strip(struct gateway *gateway, struct session *session)
 {
@@ -373,48 +382,6 @@ void session_destroy(struct gateway *gateway, struct session *session)
 
 /* ---- writing ------------------------------------------------------------------------------------------ */
 
-/* The version the session has of this key; NULL where memory is short. At the bound the oldest makes room. */
-static struct session_version *version_of(struct session *session, uint64_t coalesce)
-{
-    if (session->version_count == 0 || session->version.coalesce == coalesce) {
-        if (session->version_count == 0) {
-            session->version = (struct session_version){.coalesce = coalesce};
-            session->version_count = 1;
-        }
-        return &session->version;
-    }
-    for (int i = 0; i < session->version_count - 1; i++)
-        if (session->versions[i].coalesce == coalesce)
-            return &session->versions[i];
-    if (!session->versions)
-        session->versions = calloc(SESSION_VERSIONS_MAXIMUM - 1, sizeof(*session->versions));
-    if (!session->versions)
-        return NULL;
-    if (session->version_count == SESSION_VERSIONS_MAXIMUM) {
-        memmove(session->versions, session->versions + 1,
-                (SESSION_VERSIONS_MAXIMUM - 2) * sizeof(*session->versions));
-        session->version_count--;
-    }
-    struct session_version *added = &session->versions[session->version_count++ - 1];
-    *added = (struct session_version){.coalesce = coalesce};
-    return added;
-}
-
-/* Whether the frame is news to the session; notes it where it is. */
-static bool is_news(struct session *session, const struct frame_rule *rule)
-{
-    if (!rule->coalesce || (!rule->epoch && !rule->version))
-        return true;
-    struct session_version *had = version_of(session, rule->coalesce);
-    if (!had)
-        return true;
-    if (rule->epoch < had->epoch || (rule->epoch == had->epoch && rule->version <= had->version))
-        return false;
-    had->epoch = rule->epoch;
-    had->version = rule->version;
-    return true;
-}
-
 /* What does not just wait in the queue: a volatile frame that would have to wait is dropped, one that asks is
  * made for each session. */
 static bool take_apart(struct gateway *gateway, struct session *session, const struct frame *frame)
@@ -431,7 +398,7 @@ static bool take_apart(struct gateway *gateway, struct session *session, const s
 
 void session_send(struct gateway *gateway, struct session *session, struct frame *frame)
 {
-    if (session->state == SESSION_CLOSING || !is_news(session, &frame->rule) ||
+    if (session->state == SESSION_CLOSING || !session_is_news(session, &frame->rule) ||
         take_apart(gateway, session, frame))
         return;
     enum frame_format format = (enum frame_format)session->format;

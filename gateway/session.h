@@ -132,6 +132,10 @@ void session_refuse(struct gateway *gateway, struct session *session);
 enum status session_recover(struct gateway *gateway, struct session *session, struct identity *identity);
 enum status session_recovered(struct gateway *gateway, struct session *session, char *pid);
 
+/* CONNECTED -> OPEN: it was so at another gateway. Into its rooms, and nothing else yet. Takes the reference.
+ */
+enum status session_arrive(struct gateway *gateway, struct session *session, struct identity *identity);
+
 /* OPEN -> CONNECTED: out of its rooms, the transport stays. */
 void session_leave(struct gateway *gateway, struct session *session, uint64_t deadline_ms);
 
@@ -142,6 +146,9 @@ enum status session_replace_identity(struct gateway *gateway, struct session *se
 /* Queues the frame (a reference is taken) unless the session has had this version or a newer one. Closes the
  * session where the queue is full and what is missing cannot be repaired later; see catchup.h. */
 void session_send(struct gateway *gateway, struct session *session, struct frame *frame);
+
+/* Whether a frame with this rule is news to the session; notes it where it is. */
+bool session_is_news(struct session *session, const struct frame_rule *rule);
 
 /* A frame from the broker, to a member. */
 void catchup_deliver(struct gateway *gateway, struct session *session, struct frame *frame);

@@ -44,6 +44,11 @@ void sio_assembly_free(struct sio_assembly *assembly)
     free(assembly);
 }
 
+size_t sio_assembly_wanted(const struct sio_assembly *assembly)
+{
+    return assembly->wanted;
+}
+
 bool sio_assembly_complete(const struct sio_assembly *assembly)
 {
     return assembly->count == assembly->wanted;

@@ -23,6 +23,9 @@ void sio_assembly_free(struct sio_assembly *assembly); /* NULL is accepted */
 /* The next one; not after the last. STATUS_FULL past the maximum, STATUS_NO_MEMORY. */
 enum status sio_assembly_add(struct sio_assembly *assembly, struct slice bytes);
 
+/* How many there are to be. */
+size_t sio_assembly_wanted(const struct sio_assembly *assembly);
+
 bool sio_assembly_complete(const struct sio_assembly *assembly);
 
 /* Both borrowed from the assembly. */

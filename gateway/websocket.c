@@ -75,9 +75,10 @@ void websocket_attend(struct websocket *websocket, struct session *session, webs
 
 enum status websocket_take_over(struct websocket *websocket, websocket_message_fn *message, const char *sid)
 {
-    websocket->sid = strdup(sid);
-    if (!websocket->sid)
+    char *copy = sid ? strdup(sid) : NULL;
+    if (sid && !copy)
         return STATUS_NO_MEMORY;
+    websocket->sid = copy;
     websocket->message = message;
     websocket->lost = NULL;
     return STATUS_OK;

@@ -43,8 +43,9 @@ void websocket_carry(struct websocket *websocket, struct session *session);
 /* The session it will carry if the client says so; `lost` is called where the socket goes before. */
 void websocket_attend(struct websocket *websocket, struct session *session, websocket_lost_fn *lost);
 
-/* From attending to carrying: the session has made it its transport. Copies the Engine.IO session id, which
- * names the session in requests that come too late. STATUS_NO_MEMORY: nothing has changed. */
+/* From attending to carrying: the session has made it its transport. Copies the key of its sid, by
+ * which requests that come too late find it here (NULL: they do not). STATUS_NO_MEMORY: nothing has changed.
+ */
 enum status websocket_take_over(struct websocket *websocket, websocket_message_fn *message, const char *sid);
 
 /* That id, or NULL. */

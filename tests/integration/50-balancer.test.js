@@ -260,6 +260,283 @@ withRing('gateways that die', { gateways: 2 }, (ring, it) => {
   });
 });
 
+/** The WebSocket of a session, at another gateway, that has been told `3probe`. */
+async function probedAway(session) {
+  const socket = session.socket();
+  await socket.opened;
+  socket.send('2probe');
+  await socket.message(/^3probe$/);
+  return socket;
+}
+
+/** How often something has become of moves, over all gateways. */
+const moves = async (ring, result) => (await Promise.all(ring.gateways.map(async (one) =>
+  (await ring.metrics(one)).value('pollen8_gateway_moves_total', { result }) || 0))).reduce((sum, one) => sum + one, 0);
+
+withRing('upgrades that reach another gateway', { gateways: 2, env: { gateway: (i) => ({ GATEWAY_NAME: `gw-${i}`, UPGRADE_TIMEOUT: '2s' }) } }, (ring, it) => {
+  const sessionsOf = async (gateway, label) =>
+    (await ring.metrics(ring.gateways[gateway])).value('pollen8_gateway_sessions', { transport: label }) || 0;
+
+  it('the session moves to where the WebSocket is', async () => {
+    const session = await away(ring, 'ada');
+    const socket = await probedAway(session);
+    socket.send('5');
+    socket.send('420["value.get",{}]');
+    await socket.message(/^430\[\{"ok":true/);
+    assert.equal(await sessionsOf(0, 'socketio_polling'), 0);
+    assert.equal(await sessionsOf(1, 'socketio_websocket'), 1);
+    await ring.connectionNew('moved', ['technology']);
+    await socket.message(/"connection.new",\{"userId":"moved"/);
+    for (const gateway of [0, 1]) {
+      session.url = ring.url(gateway);
+      assert.equal((await session.get()).text, BAD);
+      assert.equal((await session.post('3')).text, BAD);
+    }
+    socket.close();
+    session.close();
+  });
+
+  it('polls are ended while it makes way, wherever they are held', async () => {
+    for (const gateway of [0, 1]) {
+      const session = await away(ring, 'ada');
+      session.url = ring.url(gateway);
+      const { answer } = gateway ? await heldAway(ring, session) : await session.held();
+      session.url = ring.url(1);
+      const socket = await probedAway(session);
+      assert.equal((await answer).text, '6');
+      socket.send('5');
+      socket.send('420["value.get",{}]');
+      await socket.message(/^430/);
+      socket.close();
+      session.close();
+    }
+  });
+
+  it('one that has not joined yet moves as well', async () => {
+    const session = await away(ring);
+    const socket = await probedAway(session);
+    socket.send('5');
+    socket.send(`40${JSON.stringify({ token: ring.token('ada') })}`);
+    await socket.message(/^40\{"sid"/);
+    await socket.message(/^42\["network.update"/);
+    socket.close();
+    session.close();
+  });
+
+  it('one that joins while it is probed is in its rooms', async () => {
+    const session = await away(ring);
+    const socket = await probedAway(session);
+    session.url = session.home;
+    await session.post(`40${JSON.stringify({ token: ring.token('ada') })}`);
+    socket.send('5');
+    await socket.message(/^40\{"sid"/);
+    await socket.message(/^42\["network.update"/);
+    await ring.connectionNew('late', ['technology']);
+    await socket.message(/"connection.new",\{"userId":"late"/);
+    socket.close();
+    session.close();
+  });
+
+  it('what has been narrowed while it was probed stays so, and what waits goes along', async () => {
+    const session = await away(ring, 'ada');
+    const socket = await probedAway(session);
+    await session.post('420["unsubscribe",{"industries":["technology"]}]');
+    await session.pollFor(/^430/);
+    ring.toUser('ada', 'test.one', { n: 1 });
+    ring.toUser('ada', 'test.one', { n: 2 });
+    await ring.applied();
+    socket.send('5');
+    await socket.message(/"test.one",\{"n":2/);
+    await ring.connectionNew('not', ['technology']);
+    await ring.connectionNew('but', ['finance']);
+    await socket.message(/"connection.new",\{"userId":"but"/);
+    assert.ok(!socket.messages.some((one) => one.includes('"userId":"not"')));
+    const ones = socket.messages.filter((one) => one.includes('"test.one"'));
+    assert.deepEqual(ones.map((one) => JSON.parse(one.slice(2))[1].n), [1, 2]);
+    socket.close();
+    session.close();
+  });
+
+  it('what is published meanwhile comes once and in order', async () => {
+    for (let round = 0; round < 5; round++) {
+      const session = await away(ring, 'ada');
+      let published = 0;
+      let going = true;
+      const storm = (async () => {
+        while (going) {
+          await Promise.all(Array.from({ length: 10 }, () => ring.connectionNew(`r${round}-${published++}`, ['technology'])));
+        }
+      })();
+      const socket = await probedAway(session);
+      const before = await session.get();
+      socket.send('5');
+      socket.send('420["value.get",{}]');
+      await socket.message(/^430/);
+      going = false;
+      await storm;
+      await ring.connectionNew(`r${round}-end`, ['technology']);
+      await socket.message(new RegExp(`"r${round}-end"`));
+      await ring.applied();
+      const texts = [...session.packets, ...before.text.split(SEPARATOR), ...socket.messages];
+      const users = texts.filter((one) => one.startsWith(`42["connection.new",{"userId":"r${round}-`))
+        .map((one) => JSON.parse(one.slice(2))[1].userId);
+      assert.deepEqual([...users].sort(), [...Array(published).keys(), 'end'].map((n) => `r${round}-${n}`).sort());
+      socket.close();
+      session.close();
+    }
+  });
+
+  it('an answer that comes back to where it was follows it', async () => {
+    const session = await away(ring, 'root');
+    const socket = await probedAway(session);
+    const gate = await ring.service('test.slow');
+    await session.post('427["test.slow",{}]');
+    const message = await gate.next();
+    socket.send('5');
+    await until('the move', async () => await sessionsOf(1, 'socketio_websocket') === 1);
+    message.answer({ late: true });
+    assert.match(await socket.message(/^437/), /^437\[\{"ok":true,"data":\{"late":true\}\}\]/);
+    gate.stop();
+    socket.close();
+    session.close();
+  });
+
+  it('one that is revoked while it moves ends', async () => {
+    const session = await away(ring, 'ada');
+    const socket = await probedAway(session);
+    ring.control('ada', { action: 2 });
+    assert.ok(await socket.end());
+    assert.equal((await session.get()).text, UNKNOWN);
+    session.close();
+  });
+
+  it('an upgrade that is not finished goes back to polling', async () => {
+    const session = await away(ring, 'ada');
+    const socket = await probedAway(session);
+    socket.close();
+    await until('another probe to be let in', async () => {
+      const again = session.socket();
+      await again.opened;
+      again.send('2probe');
+      try {
+        await again.message(/^3probe$/);
+        return true;
+      } catch {
+        return false;
+      } finally {
+        again.close();
+      }
+    });
+    await session.post('420["value.get",{}]');
+    await session.pollFor(/^430/);
+    session.close();
+  });
+
+  it('a second WebSocket is refused, a session that nobody knows too', async () => {
+    const session = await away(ring, 'ada');
+    const socket = await probedAway(session);
+    for (const sid of [session.sid, session.sid.replace(/\..*/, '.nobody'), session.sid.replace(/^.{20}/, 'A'.repeat(20))]) {
+      const other = await new Polling(ring.url(1)).socketOf(sid).opened;
+      other.send('2probe');
+      assert.ok(await other.end());
+      assert.deepEqual(other.messages, []);
+    }
+    socket.send('5');
+    socket.send('420["value.get",{}]');
+    await socket.message(/^430/);
+    socket.close();
+    session.close();
+  });
+
+  it('nonsense on the WebSocket ends it alone', async () => {
+    for (const nonsense of [['5'], ['x'], ['2'], ['2probe', '2probe'], ['2probe', '4hello']]) {
+      const session = await away(ring, 'ada');
+      const socket = await session.socket().opened;
+      for (const one of nonsense) socket.send(one);
+      assert.ok(await socket.end());
+      await session.post('420["value.get",{}]');
+      await session.pollFor(/^430/);
+      session.close();
+    }
+  });
+
+  it('where its gateway has died the WebSocket ends at once', async () => {
+    const session = await away(ring, 'ada');
+    const socket = await probedAway(session);
+    await ring.gateways[0].kill();
+    socket.send('5');
+    const start = Date.now();
+    assert.ok(await socket.end());
+    assert.ok(Date.now() - start < 1500, `after ${Date.now() - start} ms`);
+    const late = await session.socket().opened;
+    late.send('2probe');
+    assert.ok(await late.end());
+    await ring.gateways[0].start();
+    session.close();
+  });
+});
+
+withRing('all that a session carries moves with it', {
+  gateways: 2, env: { gateway: (i) => ({ GATEWAY_NAME: `gw-${i}`, NAMESPACES: '/chat' }) },
+}, (ring, it) => {
+  it('further namespaces, their rooms and what waits for them', async () => {
+    const session = await away(ring, 'ada');
+    session.url = session.home;
+    await session.post(`40/chat,${JSON.stringify({ token: ring.token('bo') })}`);
+    await session.pollFor(/^40\/chat,/);
+    session.url = ring.url(1);
+    const socket = await probedAway(session);
+    ring.toUser('bo', 'test.one', { n: 1 });
+    await ring.applied();
+    socket.send('5');
+    await socket.message(/^42\/chat,\["test.one",\{"n":1/);
+    await ring.connectionNew('both', ['technology']);
+    await socket.message(/^42\["connection.new",\{"userId":"both"/);
+    await socket.message(/^42\/chat,\["connection.new",\{"userId":"both"/);
+    socket.send('42/chat,5["value.get",{}]');
+    await socket.message(/^43\/chat,5\[\{"ok":true,"data":\{"userId":"bo"/);
+    ring.control('bo', { action: 2 });
+    assert.ok(await socket.end());
+    session.close();
+  });
+
+  it('an event whose binary part comes after the switch', async () => {
+    const session = await away(ring, 'root');
+    const gate = await ring.service('test.binary');
+    const socket = await probedAway(session);
+    await session.post('451-3["test.binary",{"_placeholder":true,"num":0}]');
+    socket.send('5');
+    socket.send(Buffer.from([1, 2, 3]));
+    (await gate.next()).answer({ got: true });
+    await socket.message(/^433\[\{"ok":true/);
+    gate.stop();
+    socket.close();
+    session.close();
+  });
+
+  it('a question that the client has not answered yet', async () => {
+    const session = await away(ring, 'ada');
+    const answers = ring.question('ada', 'test.question', { n: 1 }, 15000);
+    await session.pollFor(/^421\["test.question"/);
+    const socket = await probedAway(session);
+    socket.send('5');
+    socket.send('431["fine"]');
+    assert.deepEqual(await answers.next(), ['fine']);
+    answers.stop();
+    socket.close();
+    session.close();
+  });
+
+  it('the heartbeat goes on where it was', async () => {
+    const session = await away(ring, 'ada');
+    const socket = await probedAway(session);
+    socket.send('5');
+    await until('the move', async () => await moves(ring, 'in') > 0);
+    socket.close();
+    session.close();
+  });
+});
+
 /** A body of `length` bytes of which none but the first comes until it is finished. */
 function startBody(session, length) {
   const http = require('node:http');

@@ -108,7 +108,12 @@ class Polling {
 
   /** A WebSocket that names this session. */
   socket(options = {}) {
-    return new Socket(this.target().replace(/^http/, 'ws').replace('polling', 'websocket'), { ca: this.ca, ...options });
+    return this.socketOf(this.sid, options);
+  }
+
+  /** One that names another. */
+  socketOf(sid, options = {}) {
+    return new Socket(this.target(sid).replace(/^http/, 'ws').replace('polling', 'websocket'), { ca: this.ca, ...options });
   }
 
   close() {

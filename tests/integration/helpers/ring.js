@@ -291,6 +291,52 @@ class Ring {
       .encode({ event, data: Buffer.from(JSON.stringify(data)), userId: user, ...more }).finish());
   }
 
+  /** What happens to a user while it is connected: a Control. */
+  control(user, body) {
+    this.broker.publish(`pollen8.ctl.user.${Buffer.from(user).toString('base64url')}`,
+      proto.lookupType('Control').encode({ userId: user, ...body }).finish());
+  }
+
+  /** Asks a user's sessions for an answer; `next()` is the next one that came. */
+  question(user, event, data, answerTimeoutMs) {
+    const inbox = nats.createInbox();
+    const waiting = [];
+    const subscription = this.broker.subscribe(inbox, {
+      callback: (error, message) => {
+        if (!error) waiting.push(proto.lookupType('ClientAnswer').decode(message.data));
+      },
+    });
+    this.broker.publish(`pollen8.out.user.${Buffer.from(user).toString('base64url')}`, proto.lookupType('OutboundFrame')
+      .encode({ event, data: Buffer.from(JSON.stringify(data)), userId: user, answerTimeoutMs }).finish(), { reply: inbox });
+    return {
+      next: async () => {
+        const answer = await until('an answer of the client', () => waiting.shift());
+        if (answer.error) throw new Error(`${answer.error.code} ${answer.error.message}`);
+        return JSON.parse(Buffer.from(answer.data).toString());
+      },
+      stop: () => subscription.unsubscribe(),
+    };
+  }
+
+  /** Handles an event as a service does; `next()` is the next one that came, with its `answer(data)`. */
+  async service(event) {
+    const waiting = [];
+    const subscription = this.broker.subscribe(`pollen8.in.${event}`, {
+      callback: (error, message) => { if (!error) waiting.push(message); },
+    });
+    await this.broker.flush();
+    return {
+      next: async () => {
+        const message = await until(`an event ${event}`, () => waiting.shift());
+        return {
+          answer: (data) => message.respond(proto.lookupType('FrameReply')
+            .encode({ data: Buffer.from(JSON.stringify(data)) }).finish()),
+        };
+      },
+      stop: () => subscription.unsubscribe(),
+    };
+  }
+
   /** Waits until every event published so far is applied, delivered to the broker and acknowledged. */
   async applied() {
     await until('the stream to be worked off', async () => {

@@ -16,6 +16,7 @@ static void moves_are_these_and_no_others(void **state)
         {SESSION_RECOVERING, SESSION_OPEN},          {SESSION_OPEN, SESSION_CONNECTED},
         {SESSION_CONNECTED, SESSION_CLOSING},        {SESSION_AUTHENTICATING, SESSION_CLOSING},
         {SESSION_RECOVERING, SESSION_CLOSING},       {SESSION_OPEN, SESSION_CLOSING},
+        {SESSION_CONNECTED, SESSION_OPEN},
     };
 
     (void)state;

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The newest version of each coalesce key that a session has had: one in place, further ones in a list.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "session.h"
+
+/* The version the session has of this key; NULL where memory is short. At the bound the oldest makes room. */
+static struct session_version *version_of(struct session *session, uint64_t coalesce)
+{
+    if (session->version_count == 0 || session->version.coalesce == coalesce) {
+        if (session->version_count == 0) {
+            session->version = (struct session_version){.coalesce = coalesce};
+            session->version_count = 1;
+        }
+        return &session->version;
+    }
+    for (int i = 0; i < session->version_count - 1; i++)
+        if (session->versions[i].coalesce == coalesce)
+            return &session->versions[i];
+    if (!session->versions)
+        session->versions = calloc(SESSION_VERSIONS_MAXIMUM - 1, sizeof(*session->versions));
+    if (!session->versions)
+        return NULL;
+    if (session->version_count == SESSION_VERSIONS_MAXIMUM) {
+        memmove(session->versions, session->versions + 1,
+                (SESSION_VERSIONS_MAXIMUM - 2) * sizeof(*session->versions));
+        session->version_count--;
+    }
+    struct session_version *added = &session->versions[session->version_count++ - 1];
+    *added = (struct session_version){.coalesce = coalesce};
+    return added;
+}
+
+bool session_is_news(struct session *session, const struct frame_rule *rule)
+{
+    if (!rule->coalesce || (!rule->epoch && !rule->version))
+        return true;
+    struct session_version *had = version_of(session, rule->coalesce);
+    if (!had)
+        return true;
+    if (rule->epoch < had->epoch || (rule->epoch == had->epoch && rule->version <= had->version))
+        return false;
+    had->epoch = rule->epoch;
+    had->version = rule->version;
+    return true;
+}
