@@ -11,14 +11,9 @@ const crypto = require('node:crypto');
 
 const subjectOf = (userId) => `pollen8.out.user.${Buffer.from(userId).toString('base64url')}`;
 
-/** Serves until the broker's connection ends. `proto`: the package of proto/. Returns { users, send, ask }: the ids
- * of those who got in, in order; what sends a user a frame; what asks it and collects the answers. */
-function serveApplication(broker, proto) {
-  const auths = new Map();
-  const users = [];
-  const OutboundFrame = proto.lookupType('OutboundFrame');
-
-  function serve(subject, requestName, replyName, handle) {
+/** What answers requests on a subject. */
+function serving(broker, proto) {
+  return function serve(subject, requestName, replyName, handle) {
     const [Request, Reply] = [proto.lookupType(requestName), proto.lookupType(replyName)];
     broker.subscribe(subject, {
       queue: 'application',
@@ -28,7 +23,14 @@ function serveApplication(broker, proto) {
         message.respond(Reply.encode(Reply.fromObject(reply)).finish());
       },
     });
-  }
+  };
+}
+
+/** The echo alone, until the broker's connection ends. `proto`: the package of proto/. Returns { send, ask }: what
+ * sends a user a frame; what asks and collects the answers. */
+function serveEcho(broker, proto) {
+  const serve = serving(broker, proto);
+  const OutboundFrame = proto.lookupType('OutboundFrame');
 
   const send = (userId, frame, options) => broker.publish(subjectOf(userId),
     OutboundFrame.encode(OutboundFrame.fromObject(frame)).finish(), options);
@@ -37,20 +39,6 @@ function serveApplication(broker, proto) {
   const argumentsOf = (frame) => (frame.arguments ? frame.data
     : Buffer.concat([Buffer.from('['), frame.data, Buffer.from(']')]));
 
-  serve('pollen8.auth.verify', 'VerifyRequest', 'VerifyReply', (request) => {
-    const userId = `guest-${crypto.randomBytes(9).toString('base64url')}`;
-    users.push(userId);
-    auths.set(userId, request.auth.length ? request.auth : Buffer.from('{}'));
-    return { identity: { userId, role: 'guest', permissions: ['emit:*'] } };
-  });
-  serve('pollen8.session.open', 'SessionOpen', 'SessionOpenReply', (request) => ({
-    opened: {
-      snapshot: {
-        event: 'auth', data: auths.get(request.userId) || Buffer.from('{}'),
-        policy: 'DELIVERY_LATEST', coalesceKey: 'auth', epoch: 1, version: 1, userId: request.userId,
-      },
-    },
-  }));
   serve('pollen8.in.message', 'InboundFrame', 'FrameReply', (frame) => {
     const { userId } = frame.identity;
     send(userId, { event: 'message-back', data: argumentsOf(frame), arguments: true, attachments: frame.attachments, userId });
@@ -75,7 +63,30 @@ function serveApplication(broker, proto) {
     return answers;
   }
 
-  return { users, send, ask };
+  return { send, ask };
 }
 
-module.exports = { serveApplication, subjectOf };
+/** The whole. Returns { users, send, ask }: `users` are the ids of those who got in, in order. */
+function serveApplication(broker, proto) {
+  const serve = serving(broker, proto);
+  const auths = new Map();
+  const users = [];
+
+  serve('pollen8.auth.verify', 'VerifyRequest', 'VerifyReply', (request) => {
+    const userId = `guest-${crypto.randomBytes(9).toString('base64url')}`;
+    users.push(userId);
+    auths.set(userId, request.auth.length ? request.auth : Buffer.from('{}'));
+    return { identity: { userId, role: 'guest', permissions: ['emit:*'] } };
+  });
+  serve('pollen8.session.open', 'SessionOpen', 'SessionOpenReply', (request) => ({
+    opened: {
+      snapshot: {
+        event: 'auth', data: auths.get(request.userId) || Buffer.from('{}'),
+        policy: 'DELIVERY_LATEST', coalesceKey: 'auth', epoch: 1, version: 1, userId: request.userId,
+      },
+    },
+  }));
+  return { users, ...serveEcho(broker, proto) };
+}
+
+module.exports = { serveApplication, serveEcho, subjectOf };
