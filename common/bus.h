@@ -130,7 +130,8 @@ struct bus_consumer_options {
     const char *filter;  /* subject filter */
     int64_t ack_wait_ms;
     int32_t maximum_ack_pending;
-    int64_t start_time_ms; /* only messages stored from this second on, Unix milliseconds; 0: all */
+    int64_t start_time_ms;   /* only messages stored from this second on, Unix milliseconds; 0: all */
+    uint64_t start_sequence; /* or only messages from this one on; 0: all */
 };
 
 /* Makes or updates the durable (explicit ack, no limit on deliveries) and a pull subscription on it. Blocks.
@@ -170,5 +171,12 @@ struct bus_consumer_state {
 };
 enum status bus_consumer_state(struct bus_consumer *consumer,
                                struct bus_consumer_state *ret_state); /* blocks */
+
+/* The same of a durable by its name, without a subscription on it; STATUS_NOT_FOUND. */
+enum status bus_durable_state(struct bus *bus, const char *stream, const char *durable,
+                              struct bus_consumer_state *ret_state);
+
+/* Deletes a durable; its subscribers find it gone. STATUS_NOT_FOUND where it was. */
+enum status bus_durable_delete(struct bus *bus, const char *stream, const char *durable);
 
 #endif

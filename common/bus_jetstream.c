@@ -165,7 +165,10 @@ static void configure_consumer(const struct bus_consumer_options *options, jsCon
     ret_want->MaxAckPending = options->maximum_ack_pending;
     if (!options->durable)
         ret_want->InactiveThreshold = TEMPORARY_LIFE_MS * NANOSECONDS_PER_MS;
-    if (options->start_time_ms > 0) {
+    if (options->start_sequence > 0) {
+        ret_want->DeliverPolicy = js_DeliverByStartSequence;
+        ret_want->OptStartSeq = options->start_sequence;
+    } else if (options->start_time_ms > 0) {
         ret_want->DeliverPolicy = js_DeliverByStartTime;
         /* Whole seconds: the library writes 5 ms past the second as ".5". */
         ret_want->OptStartTime = options->start_time_ms / 1000 * 1000 * NANOSECONDS_PER_MS;
@@ -352,14 +355,19 @@ void bus_batch_free(struct bus_batch *batch)
 
 enum status bus_consumer_state(struct bus_consumer *consumer, struct bus_consumer_state *ret_state)
 {
+    return bus_durable_state(consumer->bus, consumer->stream, consumer->name, ret_state);
+}
+
+enum status bus_durable_state(struct bus *bus, const char *stream, const char *durable,
+                              struct bus_consumer_state *ret_state)
+{
     jsConsumerInfo *info = NULL;
     jsErrCode code = 0;
     natsStatus status;
 
-    if (!bus_connected(consumer->bus))
+    if (!bus_connected(bus))
         return STATUS_DISCONNECTED;
-    status =
-        js_GetConsumerInfo(&info, consumer->bus->jetstream, consumer->stream, consumer->name, NULL, &code);
+    status = js_GetConsumerInfo(&info, bus->jetstream, stream, durable, NULL, &code);
     if (status != NATS_OK)
         return explain(NULL, 0, "", status, code);
     ret_state->ack_floor_stream_sequence = info->AckFloor.Stream;
@@ -368,4 +376,15 @@ enum status bus_consumer_state(struct bus_consumer *consumer, struct bus_consume
     ret_state->redelivered = (uint64_t)info->NumRedelivered;
     jsConsumerInfo_Destroy(info);
     return STATUS_OK;
+}
+
+enum status bus_durable_delete(struct bus *bus, const char *stream, const char *durable)
+{
+    jsErrCode code = 0;
+    natsStatus status;
+
+    if (!bus_connected(bus))
+        return STATUS_DISCONNECTED;
+    status = js_DeleteConsumer(bus->jetstream, stream, durable, NULL, &code);
+    return status == NATS_OK ? STATUS_OK : explain(NULL, 0, "", status, code);
 }

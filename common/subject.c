@@ -27,6 +27,7 @@ static const struct subject_row rows[] = {
     [SUBJECT_SESSION] = {SLICE_LITERAL("pollen8.session."), TAIL_TOKEN},
     [SUBJECT_GATEWAY] = {SLICE_LITERAL("pollen8.gw."), TAIL_TOKEN},
     [SUBJECT_ADMIN] = {SLICE_LITERAL("pollen8.admin."), TAIL_TOKEN},
+    [SUBJECT_CHUNK] = {SLICE_LITERAL("pollen8.snapshot.chunk."), TAIL_TOKEN},
 };
 
 /* One subject token of [A-Za-z0-9_-]. */

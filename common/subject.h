@@ -20,6 +20,8 @@
 #define SUBJECT_OUT_LANE     "pollen8.out.lane"
 #define SUBJECT_EVENTS_ANY   "pollen8.events.>"
 #define SUBJECT_DEAD_ANY     "pollen8.dead.>"
+#define SUBJECT_SNAPSHOT_ANY "pollen8.snapshot.>"
+#define SUBJECT_MANIFEST     "pollen8.snapshot.manifest"
 #define SUBJECT_HISTORY_READ "pollen8.history.read"
 
 #define QUEUE_AUTH           "auth-svc"
@@ -27,6 +29,7 @@
 
 #define STREAM_EVENTS        "POLLEN8_EVENTS"
 #define STREAM_DEAD          "POLLEN8_DEAD"
+#define STREAM_SNAPSHOT      "POLLEN8_SNAPSHOT"
 
 enum subject_kind {
     SUBJECT_IN,       /* pollen8.in.<event name> */
@@ -36,7 +39,8 @@ enum subject_kind {
     SUBJECT_CTL_USER, /* pollen8.ctl.user.<token of a user id> */
     SUBJECT_SESSION,  /* pollen8.session.<gateway name> */
     SUBJECT_GATEWAY,  /* pollen8.gw.<gateway name> */
-    SUBJECT_ADMIN     /* pollen8.admin.<verb> */
+    SUBJECT_ADMIN,    /* pollen8.admin.<verb> */
+    SUBJECT_CHUNK     /* pollen8.snapshot.chunk.<snapshot> */
 };
 
 /* Writes the subject and a NUL. `name` is an event name, a user id (encoded), a gateway name or a verb as

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * See batch.h for the way of a batch. Entries and the pipeline's arguments are reused from batch to batch.
+ * See batch.h for the way of a batch. Entries and arguments are reused from batch to batch.
  */
 #include "batch.h"
 
@@ -130,7 +130,10 @@ static void add_apply(struct batch *batch, struct entry *entry)
 {
     struct store_event *apply = &batch->applies[batch->apply_count];
     const struct event_definition *definition = entry->event.definition;
-    unsigned effects = batch->mode == BATCH_LIVE ? ~0U : (unsigned)EFFECT_UPDATE;
+    bool again = batch->mode == BATCH_REPLAY || entry->delivery.stream_sequence <= store_quiet(batch->store);
+    /* What is only counted anew was delivered before: the user alone is told. */
+    unsigned withheld = service_withholds(batch->service, batch->store) ? (unsigned)EFFECT_UPDATE : 0;
+    unsigned effects = (again ? (unsigned)EFFECT_UPDATE : ~0U) & ~withheld;
 
     event_key(&entry->event, entry->delivery.stream_sequence, entry->delivery.timestamp_ms, entry->key);
     entry->payload.length = 0;
@@ -147,7 +150,7 @@ static void add_apply(struct batch *batch, struct entry *entry)
                                   .once = event_once(&entry->event),
                                   .sequence = entry->delivery.stream_sequence,
                                   .time_ms = entry->delivery.timestamp_ms,
-                                  .replay = batch->mode == BATCH_REPLAY,
+                                  .replay = again,
                                   .lane = entry->sent.lane,
                                   .number = entry->sent.first,
                                   .update = {.number = delivery_number_of(&entry->sent, EFFECT_UPDATE)},
@@ -302,11 +305,15 @@ static enum status append(struct batch *batch, const struct store_rules *rules)
  * server may not have the first. */
 static enum status apply_and_append(struct batch *batch)
 {
-    struct store_rules rules = service_rules(batch->service);
+    struct store_rules rules = {0};
     size_t packed = batch->frames.length;
     enum status status = service_store_ready(batch->service, batch->store);
 
+    /* A rebuild has the stream handed out again: what was taken before is taken then. */
+    if (status == STATUS_OK && store_state(batch->store) == STORE_REBUILD)
+        status = STATUS_AGAIN;
     if (status == STATUS_OK) {
+        rules = service_rules(batch->service, store_epoch(batch->store));
         prepare(batch);
         status = store_apply(batch->store, &rules, batch->applies, batch->apply_count);
     }
@@ -324,8 +331,8 @@ static enum status apply(struct batch *batch, struct bus_batch *messages)
     for (;;) {
         enum status status = apply_and_append(batch);
 
-        if (status == STATUS_OK)
-            return STATUS_OK;
+        if (status == STATUS_OK || status == STATUS_AGAIN)
+            return status;
         log_event_limited(LOG_WARN, "a batch waits for Redis", LOG_S("error", store_error(batch->store)),
                           LOG_U("events", batch->count));
         if (service_stopping(batch->service))
@@ -424,9 +431,7 @@ static enum status bury(struct batch *batch)
 {
     enum status status;
 
-    if (batch->mode == BATCH_REPLAY)
-        return STATUS_OK;
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = 0; batch->mode == BATCH_LIVE && i < batch->count; i++) {
         const struct entry *entry = &batch->entries[i];
 
         if (entry->verdict == VERDICT_DEAD)

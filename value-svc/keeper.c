@@ -23,6 +23,9 @@ struct keeper {
      * one, no event older than its time is open any more. */
     struct store_position samples[SAMPLES_MAXIMUM];
     size_t sample_count;
+    uint64_t epoch;                 /* of the store, that all of these are of */
+    struct store_position position; /* the last sample that the floor passed */
+    bool position_noted;            /* in Redis */
     int64_t settled_ms; /* all events stored before this, nearly, are acknowledged; 0: not known */
     uint64_t cursor;    /* of the sweep */
     uint64_t swept_ms;
@@ -74,12 +77,26 @@ static bool take_passed(struct keeper *keeper, uint64_t ack_floor, struct store_
     return true;
 }
 
+/* A rebuild, or a stream made anew: sequences begin again. */
+static void forget(struct keeper *keeper)
+{
+    keeper->sample_count = 0;
+    keeper->settled_ms = 0;
+    keeper->position_noted = true;
+    service_forget_progress(keeper->service);
+}
+
+static void note_position(struct keeper *keeper)
+{
+    if (!keeper->position_noted && store_connected(keeper->store))
+        keeper->position_noted = store_position_put(keeper->store, &keeper->position) == STATUS_OK;
+}
+
 static void keep_position(struct keeper *keeper)
 {
     struct service *service = keeper->service;
     int64_t asked_ms = clock_wall_ms();
     struct bus_consumer_state state;
-    struct store_position position;
     enum status status;
 
     if (!keeper->consumer)
@@ -91,18 +108,16 @@ static void keep_position(struct keeper *keeper)
             atomic_fetch_add(&service->stream_losses, 1);
         return;
     }
-    if (state.ack_floor_stream_sequence < atomic_load(&service->ack_floor)) {
-        keeper->sample_count = 0;
-        service_forget_progress(service);
-    }
-    atomic_store(&service->ack_floor, state.ack_floor_stream_sequence);
+    if (state.ack_floor_stream_sequence < service_ack_floor(service, keeper->epoch))
+        forget(keeper);
+    service_note_ack_floor(service, keeper->epoch, state.ack_floor_stream_sequence);
     metrics_set(service->metrics, VALUE_STREAM_PENDING, (int64_t)state.pending);
     metrics_set(service->metrics, VALUE_STREAM_UNACKED, (int64_t)state.ack_pending);
-    if (take_passed(keeper, state.ack_floor_stream_sequence, &position)) {
-        keeper->settled_ms = position.time_ms;
-        if (store_connected(keeper->store))
-            store_position_put(keeper->store, &position);
+    if (take_passed(keeper, state.ack_floor_stream_sequence, &keeper->position)) {
+        keeper->settled_ms = keeper->position.time_ms;
+        keeper->position_noted = false;
     }
+    note_position(keeper);
     if (state.pending == 0 && state.ack_pending == 0)
         keeper->settled_ms = asked_ms;
 }
@@ -117,7 +132,7 @@ static void sweep(struct keeper *keeper)
         return;
     keeper->swept_ms = now;
     if (store_sweep(keeper->store, &keeper->cursor, keeper->settled_ms - service_retention_ms(service),
-                    atomic_load(&service->ack_floor), &forgotten) == STATUS_OK)
+                    service_ack_floor(service, store_epoch(keeper->store)), &forgotten) == STATUS_OK)
         metrics_add(service->metrics, VALUE_SEEN_PRUNED, forgotten);
 }
 
@@ -136,6 +151,10 @@ static void turn(struct keeper *keeper)
     struct service *service = keeper->service;
     bool redis = service_store_ready(service, keeper->store) == STATUS_OK;
 
+    if (redis && store_epoch(keeper->store) != keeper->epoch) {
+        keeper->epoch = store_epoch(keeper->store);
+        forget(keeper);
+    }
     if (redis && bus_connected(service->bus))
         keep_stream(keeper);
     if (bus_connected(service->bus))
@@ -152,7 +171,7 @@ static void turn(struct keeper *keeper)
 void *keeper_run(void *context)
 {
     struct service *service = context;
-    struct keeper keeper = {.service = service, .store = service_store(service)};
+    struct keeper keeper = {.service = service, .store = service_store(service), .position_noted = true};
 
     CHECK(keeper.store != NULL);
     do

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * value-svc: config -> service -> ops port -> threads -> wait for a signal -> drain. The map of threads is
- * in service.h.
+ * in service.h. With --rebuild: config -> service -> rebuild.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,14 +16,17 @@
 #include "intake.h"
 #include "keeper.h"
 #include "query.h"
+#include "rebuild.h"
 #include "replay.h"
 #include "service.h"
+#include "snapshotter.h"
 
 #define WORKERS_MAXIMUM 32
 
 struct threads {
     pthread_t keeper;
     pthread_t watcher;
+    pthread_t snapshotter;
     pthread_t workers[WORKERS_MAXIMUM];
     size_t worker_count;
 };
@@ -83,6 +86,7 @@ static void start_threads(struct service *service, struct threads *threads)
     threads->worker_count = (size_t)service->config.workers;
     CHECK(pthread_create(&threads->keeper, NULL, keeper_run, service) == 0);
     CHECK(pthread_create(&threads->watcher, NULL, replay_run, service) == 0);
+    CHECK(pthread_create(&threads->snapshotter, NULL, snapshotter_run, service) == 0);
     for (size_t i = 0; i < threads->worker_count; i++)
         CHECK(pthread_create(&threads->workers[i], NULL, consumer_run, service) == 0);
 }
@@ -91,6 +95,7 @@ static void join_threads(struct threads *threads)
 {
     for (size_t i = 0; i < threads->worker_count; i++)
         pthread_join(threads->workers[i], NULL);
+    pthread_join(threads->snapshotter, NULL);
     pthread_join(threads->watcher, NULL);
     pthread_join(threads->keeper, NULL);
 }
@@ -134,12 +139,18 @@ static int run(struct service *service, struct ops_http *ops)
 int main(int argc, char **argv)
 {
     struct service service;
+    enum service_task task;
     struct ops_http *ops;
     int result = 1;
 
     lifecycle_init();
     json_init();
-    service_init(&service, argc, argv);
+    task = service_init(&service, argc, argv);
+    if (task != SERVICE_RUN) {
+        result = rebuild_run(&service, task == SERVICE_REBUILD_ACCEPT_LOSS);
+        service_done(&service);
+        return result;
+    }
     ops = open_ops(&service);
     if (ops)
         result = run(&service, ops);

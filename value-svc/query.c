@@ -236,7 +236,7 @@ static enum status read_values(struct query *query, size_t count)
     enum status status = STATUS_DISCONNECTED;
 
     for (int attempt = 0; attempt < 2 && status != STATUS_OK; attempt++) {
-        if (!redis_ready(query))
+        if (!redis_ready(query) || service_withholds(query->service, query->store))
             return STATUS_DISCONNECTED;
         status = store_values(query->store, query->values, count);
     }

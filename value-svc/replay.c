@@ -6,10 +6,12 @@
 
 #include "batch.h"
 #include "common/base64url.h"
+#include "common/bus_stream.h"
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/rng.h"
+#include "common/subject.h"
 #include "stream.h"
 
 #define WATCH_MS      1000
@@ -40,7 +42,7 @@ static enum status step(struct watcher *watcher, struct bus_consumer *consumer, 
     struct bus_consumer_state state;
     struct bus_batch *messages = NULL;
     bool held = false;
-    enum status status = store_replay_lock(watcher->store, watcher->holder, LOCK_HOLD_MS, &held);
+    enum status status = store_lock(watcher->store, STORE_LOCK_REPLAY, watcher->holder, LOCK_HOLD_MS, &held);
 
     if (status != STATUS_OK)
         return status;
@@ -62,13 +64,12 @@ static enum status step(struct watcher *watcher, struct bus_consumer *consumer, 
     return status;
 }
 
-static enum status replay_window(struct watcher *watcher)
+static enum status replay_window(struct watcher *watcher, int64_t from_ms)
 {
     int64_t began_ms = clock_wall_ms();
     struct bus_consumer *consumer = NULL;
     bool done = false;
-    enum status status =
-        stream_replay(watcher->service, began_ms - watcher->service->config.dedupe_window_ms, &consumer);
+    enum status status = stream_replay(watcher->service, from_ms, &consumer);
 
     watcher->applied = 0;
     while (status == STATUS_OK && !done && !service_stopping(watcher->service))
@@ -77,29 +78,94 @@ static enum status replay_window(struct watcher *watcher)
     return status == STATUS_OK && !done ? STATUS_AGAIN : status;
 }
 
-static void replay(struct watcher *watcher)
+/* An empty Redis: did the window hold all that the stream ever held? */
+static enum status judge_new(struct watcher *watcher, int64_t from_ms, enum store_state *ret_state)
 {
-    uint64_t epoch = store_epoch(watcher->store);
-    struct metrics *metrics = watcher->service->metrics;
-    bool held = false;
-    enum status status = store_replay_lock(watcher->store, watcher->holder, LOCK_HOLD_MS, &held);
+    struct bus_stream_state stream;
+    enum status status = bus_stream_state(watcher->service->bus, STREAM_EVENTS, &stream);
 
-    if (status != STATUS_OK || !held)
-        return;
-    log_event(LOG_INFO, "Redis may have forgotten something: replaying the stream's last window",
-              LOG_U("epoch", epoch));
-    status = replay_window(watcher);
-    metrics_add(metrics, VALUE_REPLAYED, watcher->applied);
-    if (status == STATUS_OK && store_epoch(watcher->store) == epoch)
-        status = store_replay_done(watcher->store, epoch);
-    store_replay_lock(watcher->store, watcher->holder, 0, &held);
+    if (status == STATUS_OK)
+        *ret_state = stream.last_sequence == 0 || (stream.first_sequence == 1 && stream.messages > 0 &&
+                                                   stream.first_time_ms >= from_ms)
+                         ? STORE_WHOLE
+                         : STORE_LOST;
+    return status;
+}
+
+/* An older Redis: did the window hold all that was acknowledged since? */
+static enum status judge_older(struct watcher *watcher, int64_t from_ms, enum store_state *ret_state)
+{
+    struct bus *bus = watcher->service->bus;
+    struct bus_consumer_state durable;
+    struct bus_stored *stored = NULL;
+    uint64_t behind = store_behind(watcher->store);
+    enum status status = bus_durable_state(bus, STREAM_EVENTS, STREAM_DURABLE, &durable);
+
+    if (status != STATUS_OK)
+        return status;
+    *ret_state = STORE_WHOLE;
+    if (behind == 0 || behind >= durable.ack_floor_stream_sequence)
+        return STATUS_OK;
+    status = bus_stored_get(bus, STREAM_EVENTS, behind + 1, &stored);
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && bus_stored_time_ms(stored) < from_ms))
+        *ret_state = STORE_LOST;
+    bus_stored_free(stored);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+static enum status judge(struct watcher *watcher, int64_t from_ms, enum store_state *ret_state)
+{
+    *ret_state = store_state(watcher->store);
+    if (*ret_state == STORE_NEW)
+        return judge_new(watcher, from_ms, ret_state);
+    return *ret_state == STORE_WHOLE ? judge_older(watcher, from_ms, ret_state) : STATUS_OK;
+}
+
+static void tell(struct watcher *watcher, enum status status, uint64_t epoch)
+{
     if (status == STATUS_OK) {
-        metrics_add(metrics, VALUE_REPLAYS, 1);
+        metrics_add(watcher->service->metrics, VALUE_REPLAYS, 1);
         log_event(LOG_INFO, "replay done", LOG_U("epoch", epoch), LOG_U("applied_again", watcher->applied));
     } else if (!service_stopping(watcher->service)) {
         log_event(LOG_WARN, "replay interrupted, it will be done again",
                   LOG_S("reason", status_message(status)));
     }
+}
+
+static void replay(struct watcher *watcher)
+{
+    uint64_t epoch = store_epoch(watcher->store);
+    int64_t from_ms = clock_wall_ms() - watcher->service->config.dedupe_window_ms;
+    enum store_state state = STORE_LOST;
+    bool held = false;
+    enum status status = store_lock(watcher->store, STORE_LOCK_REPLAY, watcher->holder, LOCK_HOLD_MS, &held);
+
+    if (status != STATUS_OK || !held)
+        return;
+    log_event(LOG_INFO, "Redis may have forgotten something: replaying the stream's last window",
+              LOG_U("epoch", epoch));
+    status = judge(watcher, from_ms, &state);
+    if (status == STATUS_OK)
+        status = replay_window(watcher, from_ms);
+    metrics_add(watcher->service->metrics, VALUE_REPLAYED, watcher->applied);
+    if (status == STATUS_OK && store_epoch(watcher->store) == epoch)
+        status = store_replay_done(watcher->store, epoch, state);
+    store_lock(watcher->store, STORE_LOCK_REPLAY, watcher->holder, 0, &held);
+    tell(watcher, status, epoch);
+}
+
+/* What no replay makes good needs somebody. */
+static void warn(struct watcher *watcher)
+{
+    enum store_state state = store_state(watcher->store);
+    bool lost = state == STORE_LOST || state == STORE_REBUILD;
+
+    atomic_store(&watcher->service->lost_epoch, lost ? store_epoch(watcher->store) : 0);
+    metrics_set(watcher->service->metrics, VALUE_REBUILD_NEEDED, lost);
+    if (state == STORE_LOST)
+        log_event_limited(LOG_ERROR,
+                          "Redis lost more than the stream's last window: counts are withheld until "
+                          "they are restored with value-svc --rebuild");
 }
 
 static void watch(struct watcher *watcher)
@@ -111,8 +177,10 @@ static void watch(struct watcher *watcher)
         service_store_ready(service, watcher->store) != STATUS_OK)
         return;
     metrics_set(service->metrics, VALUE_EPOCH, (int64_t)store_epoch(watcher->store));
-    if (!store_replayed(watcher->store) && atomic_load(&service->stream_ready))
+    if (!store_replayed(watcher->store) && store_state(watcher->store) != STORE_REBUILD &&
+        atomic_load(&service->stream_ready))
         replay(watcher);
+    warn(watcher);
 }
 
 void *replay_run(void *context)

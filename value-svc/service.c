@@ -29,10 +29,16 @@ static const struct config_setting settings[] = {
 #undef SETTING
 };
 
+/* In the order of enum service_task. */
+static const char *const options[] = {
+    "--rebuild\0Restore every count in Redis from the newest snapshot and the rest of the stream, then end",
+    "--rebuild-accept-loss\0The same where something is missing: with what there is", NULL};
+
 static const struct config_program program = {.name = "value-svc",
                                               .purpose =
                                                   "counts connections and says what a network is worth",
                                               .settings = settings,
+                                              .options = options,
                                               .count = sizeof settings / sizeof settings[0]};
 
 static const struct metric_definition metric_definitions[VALUE_METRIC_COUNT] = {
@@ -68,16 +74,16 @@ static void on_bus_state(void *context, enum bus_state state)
 
 static void init_bus(struct service *service)
 {
-    const struct bus_options options = {.url = service->config.nats_url,
-                                        .name = "value-svc",
-                                        .credentials_file = service->config.nats_credentials_file,
-                                        .ca_file = service->config.nats_ca_file,
-                                        .send_as_soon_as_possible = false,
-                                        .on_state = on_bus_state,
-                                        .context = service};
+    const struct bus_options bus_options = {.url = service->config.nats_url,
+                                            .name = "value-svc",
+                                            .credentials_file = service->config.nats_credentials_file,
+                                            .ca_file = service->config.nats_ca_file,
+                                            .send_as_soon_as_possible = false,
+                                            .on_state = on_bus_state,
+                                            .context = service};
     char error[256] = "";
 
-    if (bus_create(&options, &service->bus, error, sizeof error) != STATUS_OK)
+    if (bus_create(&bus_options, &service->bus, error, sizeof error) != STATUS_OK)
         give_up(error);
 }
 
@@ -104,12 +110,13 @@ static void init_locks(struct service *service)
     pthread_condattr_destroy(&attributes);
 }
 
-void service_init(struct service *service, int argc, char **argv)
+enum service_task service_init(struct service *service, int argc, char **argv)
 {
+    enum service_task task;
     char error[256] = "";
 
     *service = (struct service){0};
-    config_load(&program, &service->config, argc, argv);
+    task = (enum service_task)config_load(&program, &service->config, argc, argv);
     log_init("value-svc", (enum log_level)service->config.log_level,
              (enum log_format)service->config.log_format);
     if (store_url_parse(service->config.redis_url, &service->redis_url, error, sizeof error) != STATUS_OK)
@@ -117,6 +124,7 @@ void service_init(struct service *service, int argc, char **argv)
     init_locks(service);
     init_metrics(service);
     init_bus(service);
+    return task;
 }
 
 void service_close_bus(struct service *service)
@@ -148,6 +156,24 @@ void service_forget_progress(struct service *service)
     pthread_mutex_lock(&service->progress_lock);
     service->progress = (struct store_position){0};
     pthread_mutex_unlock(&service->progress_lock);
+}
+
+void service_note_ack_floor(struct service *service, uint64_t epoch, uint64_t sequence)
+{
+    pthread_mutex_lock(&service->progress_lock);
+    service->ack_floor = sequence;
+    service->ack_floor_epoch = epoch;
+    pthread_mutex_unlock(&service->progress_lock);
+}
+
+uint64_t service_ack_floor(struct service *service, uint64_t epoch)
+{
+    uint64_t sequence;
+
+    pthread_mutex_lock(&service->progress_lock);
+    sequence = service->ack_floor_epoch == epoch ? service->ack_floor : 0;
+    pthread_mutex_unlock(&service->progress_lock);
+    return sequence;
 }
 
 struct store_position service_progress(struct service *service)
@@ -201,7 +227,7 @@ void service_stop(struct service *service)
 
 struct store *service_store(struct service *service)
 {
-    const struct store_options options = {
+    const struct store_options store_options = {
         .url = &service->redis_url,
         .timeout_ms = service->config.redis_timeout_ms,
         .wait_replicas = (int)service->config.redis_wait_replicas,
@@ -210,7 +236,7 @@ struct store *service_store(struct service *service)
     };
     struct store *store = NULL;
 
-    return store_create(&options, &store) == STATUS_OK ? store : NULL;
+    return store_create(&store_options, &store) == STATUS_OK ? store : NULL;
 }
 
 /* The service's epoch only rises: an instance of the past must not pull it back. */
@@ -244,6 +270,12 @@ enum status service_store_ready(struct service *service, struct store *store)
     return status;
 }
 
+bool service_withholds(struct service *service, const struct store *store)
+{
+    return store_state(store) == STORE_REBUILD || store_state(store) == STORE_LOST ||
+           atomic_load(&service->lost_epoch) == store_epoch(store);
+}
+
 int64_t service_retention_ms(const struct service *service)
 {
     int64_t window = service->config.dedupe_window_ms;
@@ -251,11 +283,11 @@ int64_t service_retention_ms(const struct service *service)
     return 2 * window + (window / 2 > RETENTION_SLACK_MS ? window / 2 : RETENTION_SLACK_MS);
 }
 
-struct store_rules service_rules(const struct service *service)
+struct store_rules service_rules(struct service *service, uint64_t epoch)
 {
     return (struct store_rules){.window_ms = service->config.dedupe_window_ms,
                                 .retention_ms = service_retention_ms(service),
-                                .ack_floor = atomic_load(&service->ack_floor),
+                                .ack_floor = service_ack_floor(service, epoch),
                                 .history_length = service->config.history_length,
                                 .history_window_ms = service->config.history_window_ms};
 }

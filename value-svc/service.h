@@ -8,6 +8,7 @@
  *   reader    query.c: snapshots, value.get, heartbeats
  *   watcher   replay.c: the epoch, and the replay after Redis forgot something
  *   keeper    keeper.c: streams, ack floor, sweep, totals
+ *   snapshots snapshotter.c: every user's state into the broker now and then
  *   ops       the ops port
  *
  * Every thread that speaks with Redis has a `struct store` of its own. Fields are set before threads start,
@@ -50,29 +51,40 @@ struct service {
     struct metric_cell *processing[EVENT_COUNT];
     struct metric_cell *applied[EVENT_COUNT];
 
-    _Atomic uint64_t ack_floor;     /* stream sequence below which all is acknowledged; keeper writes */
     _Atomic uint64_t epoch;         /* highest seen by any connection: others refresh theirs */
+    _Atomic uint64_t lost_epoch;    /* in which Redis lacks counts until a rebuild; 0: none. Watcher writes */
     _Atomic uint64_t stream_losses; /* times a stream or the durable was found gone or the bus came back */
     _Atomic bool redis_ready;
     _Atomic bool stream_ready;
 
     pthread_mutex_t progress_lock;
     struct store_position progress; /* guarded by progress_lock: the last event handed to any worker */
+    uint64_t ack_floor;             /* so is this: every event up to it was acknowledged... */
+    uint64_t ack_floor_epoch;       /* ...in this epoch */
 
     pthread_mutex_t stop_lock;
     pthread_cond_t stop_changed; /* monotonic clock */
     bool stopping;               /* guarded by stop_lock */
 };
 
+/* What the command line asked for. */
+enum service_task { SERVICE_RUN = -1, SERVICE_REBUILD, SERVICE_REBUILD_ACCEPT_LOSS };
+
 /* Reads the environment into the fields above, makes metrics and bus; ends the process on a bad setting. */
-void service_init(struct service *service, int argc, char **argv);
+enum service_task service_init(struct service *service, int argc, char **argv);
 void service_close_bus(struct service *service); /* no callback of the bus runs after it */
 void service_done(struct service *service);
 
 /* The stream was handed out up to here; and how far it was handed out. Any thread. */
 void service_note_progress(struct service *service, const struct store_position *position);
 struct store_position service_progress(struct service *service);
-void service_forget_progress(struct service *service); /* the stream was made anew: sequences begin again */
+void service_forget_progress(struct service *service); /* sequences begin again, or are handed out again */
+
+/* Every event up to `sequence` is acknowledged, as was found in this epoch of the store; the same for the
+ * epoch asked about, 0 where nothing was found in it yet. A rebuild goes back in the stream and begins
+ * another epoch: what an earlier one knew would let keys be forgotten that are needed. Any thread. */
+void service_note_ack_floor(struct service *service, uint64_t epoch, uint64_t sequence);
+uint64_t service_ack_floor(struct service *service, uint64_t epoch);
 
 /* Whether the workers have been told to finish; waits up to wait_ms for it. Any thread. */
 bool service_stopping(struct service *service);
@@ -89,12 +101,17 @@ enum status service_store_try(struct service *service, struct store *store);
  */
 enum status service_store_ready(struct service *service, struct store *store);
 
+/* Whether values that this connection reads would be wrong, for Redis lacks counts until a rebuild is done:
+ * nobody is told one meanwhile. */
+bool service_withholds(struct service *service, const struct store *store);
+
 /* How long event keys are kept in Redis, so that replaying the stream's last window can never count twice.
  * A replay begins one window back. The oldest event it meets may be a duplicate, refused then because of an
  * event up to one window older still: that one's key must be there. And it must stay there while the replay
  * runs and new events age the keys: half a window more for that, at least five minutes. */
 int64_t service_retention_ms(const struct service *service);
 
-struct store_rules service_rules(const struct service *service);
+/* For a connection that is in `epoch`. */
+struct store_rules service_rules(struct service *service, uint64_t epoch);
 
 #endif

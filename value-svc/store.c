@@ -44,6 +44,7 @@ void store_close(struct store *store)
     store->redis = NULL;
     store->sent_ns = 0;
     memset(store->tended, 0, sizeof store->tended);
+    store->restoring = 0;
 }
 
 bool store_connected(const struct store *store)
@@ -184,6 +185,29 @@ enum status store_receive(struct store *store, redisReply **ret_reply)
         freeReplyObject(reply);
         return status;
     }
+    *ret_reply = reply;
+    return STATUS_OK;
+}
+
+enum status store_scan(struct store *store, uint64_t *cursor, const char *pattern, const char *count,
+                       redisReply **ret_reply)
+{
+    char from[24];
+    redisReply *reply = NULL;
+    enum status status;
+
+    snprintf(from, sizeof from, "%" PRIu64, *cursor);
+    status = store_send(store, (const char *const[]){"SCAN", from, "MATCH", pattern, "COUNT", count, NULL});
+    if (status == STATUS_OK)
+        status = store_receive(store, &reply);
+    if (status != STATUS_OK)
+        return status;
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+        reply->element[0]->type != REDIS_REPLY_STRING || reply->element[1]->type != REDIS_REPLY_ARRAY) {
+        freeReplyObject(reply);
+        return store_fail(store, "SCAN gave an unexpected reply");
+    }
+    *cursor = strtoull(reply->element[0]->str, NULL, 10);
     *ret_reply = reply;
     return STATUS_OK;
 }

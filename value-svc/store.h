@@ -3,9 +3,9 @@
  * Redis: the only module that names hiredis. One `struct store` is one connection for one thread; every
  * worker has its own. Calls block at most REDIS_TIMEOUT a round trip. Batches are pipelined. Keys:
  *
- *   p8:epoch                   hash: epoch, run_id, replayed
- *   p8:position                hash: how far the stream was acknowledged (sequence, time)
- *   p8:replay                  lock of a running replay
+ *   p8:epoch                   hash: epoch, run_id, replayed, state; how far the stream was acknowledged
+ *                              (sequence, time), how far a rebuild is (lua/epoch.lua has all of them)
+ *   p8:replay p8:snapshot p8:rebuild  locks
  *   p8:{u.<user>}:net          hash: connections (signed sum), n (version), h (last number in the history),
  *                              i:<event key> of each import
  *   p8:{u.<user>}:seen         hash: event key -> what it gave: "sum n lane number h sequence time"
@@ -65,17 +65,37 @@ const char *store_error(const struct store *store);
 uint64_t store_epoch(const struct store *store);
 bool store_replayed(const struct store *store);
 
+/* What is known of this Redis as a whole, as of the epoch. */
+enum store_state {
+    STORE_WHOLE,  /* every acknowledged event is in it, or will be when the replay is done */
+    STORE_NEW,    /* it was empty: what the stream held before is not in it yet */
+    STORE_LOST,   /* the same, and the last window was not all of it: only a rebuild helps */
+    STORE_REBUILD /* value-svc --rebuild is at work */
+};
+enum store_state store_state(const struct store *store);
+
+/* Events up to this stream sequence were delivered before they were counted anew; 0: none. */
+uint64_t store_quiet(const struct store *store);
+
+/* How far the stream was acknowledged as this Redis knew it when the epoch was raised; 0: not known. */
+uint64_t store_behind(const struct store *store);
+
 /* Asks again: notices an emptied Redis that kept the connection. */
 enum status store_epoch_refresh(struct store *store);
 
-/* Takes or keeps the replay's lock for hold_ms, or gives it back (0). *ret_held: whether it is `holder`'s. */
-enum status store_replay_lock(struct store *store, const char *holder, int64_t hold_ms, bool *ret_held);
-enum status store_replay_done(struct store *store, uint64_t epoch);
+/* Takes or keeps a lock for hold_ms, or gives it back (0). *ret_held: whether it is `holder`'s. */
+enum store_lock { STORE_LOCK_REPLAY, STORE_LOCK_SNAPSHOT, STORE_LOCK_REBUILD };
+enum status store_lock(struct store *store, enum store_lock lock, const char *holder, int64_t hold_ms,
+                       bool *ret_held);
+
+/* The replay of the epoch is done, and left it in `state` (WHOLE or LOST). */
+enum status store_replay_done(struct store *store, uint64_t epoch, enum store_state state);
 
 struct store_position {
     uint64_t sequence; /* of the last event below which all are acknowledged; 0: none known */
     int64_t time_ms;   /* when it was noted, Unix milliseconds */
 };
+/* The furthest of what instances note holds. */
 enum status store_position_put(struct store *store, const struct store_position *position);
 enum status store_position_get(struct store *store, struct store_position *ret_position);
 

@@ -9,9 +9,12 @@
 #include "common/clock.h"
 #include "store_internal.h"
 
-#define KEY_EPOCH    "p8:epoch"
-#define KEY_REPLAY   "p8:replay"
-#define KEY_POSITION "p8:position"
+static const char *const state_names[] = {
+    [STORE_WHOLE] = "whole", [STORE_NEW] = "new", [STORE_LOST] = "lost", [STORE_REBUILD] = "rebuild"};
+
+static const char *const lock_keys[] = {[STORE_LOCK_REPLAY] = "p8:replay",
+                                        [STORE_LOCK_SNAPSHOT] = "p8:snapshot",
+                                        [STORE_LOCK_REBUILD] = "p8:rebuild"};
 
 uint64_t store_epoch(const struct store *store)
 {
@@ -21,6 +24,21 @@ uint64_t store_epoch(const struct store *store)
 bool store_replayed(const struct store *store)
 {
     return store->replayed;
+}
+
+enum store_state store_state(const struct store *store)
+{
+    return store->state;
+}
+
+uint64_t store_quiet(const struct store *store)
+{
+    return store->quiet;
+}
+
+uint64_t store_behind(const struct store *store)
+{
+    return store->behind;
 }
 
 static enum status learn_run_id(struct store *store)
@@ -40,6 +58,14 @@ static enum status learn_run_id(struct store *store)
     return status;
 }
 
+static enum store_state state_named(const redisReply *name)
+{
+    for (size_t i = 0; i < sizeof state_names / sizeof state_names[0]; i++)
+        if (name->type == REDIS_REPLY_STRING && strcmp(name->str, state_names[i]) == 0)
+            return (enum store_state)i;
+    return STORE_LOST; /* of a newer version: nothing is taken for granted */
+}
+
 static enum status learn_epoch(struct store *store)
 {
     char now[24];
@@ -50,14 +76,17 @@ static enum status learn_epoch(struct store *store)
     snprintf(now, sizeof now, "%" PRId64, clock_wall_ms());
     snprintf(known, sizeof known, "%" PRIu64, store->epoch);
     status = store_send_script(store, SCRIPT_EPOCH,
-                               (const char *const[]){"1", KEY_EPOCH, store->run_id, now, known, NULL});
+                               (const char *const[]){"1", STORE_KEY_EPOCH, store->run_id, now, known, NULL});
     if (status == STATUS_OK)
         status = store_receive(store, &reply);
     if (status != STATUS_OK)
         return status;
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 5) {
         store->epoch = (uint64_t)store_integer(reply->element[0]);
         store->replayed = store_integer(reply->element[1]) == 1;
+        store->state = state_named(reply->element[2]);
+        store->quiet = (uint64_t)store_integer(reply->element[3]);
+        store->behind = (uint64_t)store_integer(reply->element[4]);
     } else {
         status = store_fail(store, "the epoch's script gave an unexpected reply");
     }
@@ -97,31 +126,34 @@ static enum status run_integer(struct store *store, enum store_script script, co
     return STATUS_OK;
 }
 
-enum status store_replay_lock(struct store *store, const char *holder, int64_t hold_ms, bool *ret_held)
+enum status store_lock(struct store *store, enum store_lock lock, const char *holder, int64_t hold_ms,
+                       bool *ret_held)
 {
     char hold[24];
     int64_t held;
     enum status status;
 
     snprintf(hold, sizeof hold, "%" PRId64, hold_ms);
-    status =
-        run_integer(store, SCRIPT_LOCK, (const char *const[]){"1", KEY_REPLAY, holder, hold, NULL}, &held);
+    status = run_integer(store, SCRIPT_LOCK, (const char *const[]){"1", lock_keys[lock], holder, hold, NULL},
+                         &held);
     if (status == STATUS_OK)
         *ret_held = held == 1;
     return status;
 }
 
-enum status store_replay_done(struct store *store, uint64_t epoch)
+enum status store_replay_done(struct store *store, uint64_t epoch, enum store_state state)
 {
     char text[24];
     int64_t noted;
     enum status status;
 
     snprintf(text, sizeof text, "%" PRIu64, epoch);
-    status =
-        run_integer(store, SCRIPT_EPOCH_REPLAYED, (const char *const[]){"1", KEY_EPOCH, text, NULL}, &noted);
-    if (status == STATUS_OK && noted == 1 && store->epoch == epoch)
+    status = run_integer(store, SCRIPT_EPOCH_REPLAYED,
+                         (const char *const[]){"1", STORE_KEY_EPOCH, text, state_names[state], NULL}, &noted);
+    if (status == STATUS_OK && noted == 1 && store->epoch == epoch) {
         store->replayed = true;
+        store->state = state;
+    }
     return status;
 }
 
@@ -129,27 +161,21 @@ enum status store_position_put(struct store *store, const struct store_position 
 {
     char sequence[24];
     char time[24];
-    redisReply *reply = NULL;
-    enum status status;
+    char epoch[24];
+    int64_t noted;
 
     snprintf(sequence, sizeof sequence, "%" PRIu64, position->sequence);
     snprintf(time, sizeof time, "%" PRId64, position->time_ms);
-    status = store_send(
-        store, (const char *const[]){"HSET", KEY_POSITION, "sequence", sequence, "time", time, NULL});
-    if (status == STATUS_OK)
-        status = store_receive(store, &reply);
-    if (status != STATUS_OK)
-        return status;
-    store_measure(store);
-    freeReplyObject(reply);
-    return STATUS_OK;
+    snprintf(epoch, sizeof epoch, "%" PRIu64, store->epoch);
+    return run_integer(store, SCRIPT_POSITION,
+                       (const char *const[]){"1", STORE_KEY_EPOCH, sequence, time, epoch, NULL}, &noted);
 }
 
 enum status store_position_get(struct store *store, struct store_position *ret_position)
 {
     redisReply *reply = NULL;
     enum status status =
-        store_send(store, (const char *const[]){"HMGET", KEY_POSITION, "sequence", "time", NULL});
+        store_send(store, (const char *const[]){"HMGET", STORE_KEY_EPOCH, "sequence", "time", NULL});
 
     if (status == STATUS_OK)
         status = store_receive(store, &reply);

@@ -14,6 +14,7 @@
 #include "common/names.h"
 #include "store.h"
 
+#define STORE_KEY_EPOCH         "p8:epoch"
 #define STORE_KEY_SIZE          (16 + BASE64URL_LENGTH(ID_MAXIMUM_BYTES) + 16)
 #define STORE_ARGUMENTS_MAXIMUM 32
 #define STORE_ROOM_KEY_SIZE     (16 + BASE64URL_LENGTH(INDUSTRY_NORMALISED_SIZE) + 16)
@@ -25,6 +26,9 @@ enum store_script {
     SCRIPT_EPOCH,
     SCRIPT_EPOCH_REPLAYED,
     SCRIPT_LOCK,
+    SCRIPT_POSITION,
+    SCRIPT_REBUILD,
+    SCRIPT_DUMP_USER,
     SCRIPT_COUNT
 };
 
@@ -35,6 +39,10 @@ struct store {
     char run_id[64];
     uint64_t epoch;
     bool replayed;
+    enum store_state state;
+    uint64_t quiet;
+    uint64_t behind;
+    size_t restoring;  /* replies of store_restore not read yet */
     unsigned failures; /* connects failed in a row */
     uint64_t sent_ns;  /* when the running pipeline began; 0: none */
     char error[192];
@@ -86,6 +94,10 @@ enum status store_learn_epoch(struct store *store);
 
 /* store_scripts.c: loads all scripts into the server and takes their hashes. */
 enum status store_load_scripts(struct store *store);
+
+/* One SCAN from *cursor on, which moves on; the reply's element[1] is the list of keys. */
+enum status store_scan(struct store *store, uint64_t *cursor, const char *pattern, const char *count,
+                       redisReply **ret_reply);
 
 /* store_sentinel.c: connects to the primary that the url means; sets store->redis. */
 enum status store_open(struct store *store);

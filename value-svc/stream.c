@@ -4,13 +4,12 @@
  */
 #include "stream.h"
 
+#include "common/bus_stream.h"
 #include "common/log.h"
 #include "common/subject.h"
 
-#define DURABLE            "value-svc"
-#define DUPLICATES_MS      120000
-#define POSITION_MARGIN_MS 1000 /* clocks of servers differ; what is met twice is found in `seen` */
-#define RETRY_MS           500
+#define DUPLICATES_MS 120000
+#define RETRY_MS      500
 
 static enum status ensure_one(struct service *service, const char *name, const char *subject)
 {
@@ -32,11 +31,13 @@ enum status stream_ensure(struct service *service)
 {
     enum status status = ensure_one(service, STREAM_EVENTS, SUBJECT_EVENTS_ANY);
 
-    return status == STATUS_OK ? ensure_one(service, STREAM_DEAD, SUBJECT_DEAD_ANY) : status;
+    if (status == STATUS_OK)
+        status = ensure_one(service, STREAM_DEAD, SUBJECT_DEAD_ANY);
+    return status == STATUS_OK ? ensure_one(service, STREAM_SNAPSHOT, SUBJECT_SNAPSHOT_ANY) : status;
 }
 
 static enum status consume(struct service *service, const char *durable, int64_t start_time_ms,
-                           struct bus_consumer **ret_consumer)
+                           uint64_t start_sequence, struct bus_consumer **ret_consumer)
 {
     int64_t pending = service->config.batch * (service->config.workers + 1) * 8;
     const struct bus_consumer_options options = {.stream = STREAM_EVENTS,
@@ -45,7 +46,8 @@ static enum status consume(struct service *service, const char *durable, int64_t
                                                  .ack_wait_ms = service->config.ack_wait_ms,
                                                  .maximum_ack_pending =
                                                      (int32_t)(pending > 8192 ? pending : 8192),
-                                                 .start_time_ms = start_time_ms};
+                                                 .start_time_ms = start_time_ms,
+                                                 .start_sequence = start_sequence};
     char error[256] = "";
     enum status status = bus_consumer_create(service->bus, &options, ret_consumer, error, sizeof error);
 
@@ -54,23 +56,52 @@ static enum status consume(struct service *service, const char *durable, int64_t
     return status;
 }
 
-enum status stream_consume(struct service *service, struct store *store, struct bus_consumer **ret_consumer)
+/* Where a durable that is missing begins: behind the position, unless the stream was made anew after it and
+ * counts from 1 again. Not by time: keys of events a little older may be long forgotten. */
+static enum status find_start(struct service *service, struct store *store, uint64_t *ret_sequence)
 {
     struct store_position position = {0};
-    int64_t start = 0;
+    struct bus_stream_state stream;
+    enum status status = store_position_get(store, &position);
+
+    if (status == STATUS_OK)
+        status = stream_ensure(service);
+    if (status == STATUS_OK)
+        status = bus_stream_state(service->bus, STREAM_EVENTS, &stream);
+    if (status != STATUS_OK)
+        return status;
+    *ret_sequence = 0;
+    if (position.sequence > 0 && stream.created_ms <= position.time_ms)
+        *ret_sequence = position.sequence + 1;
+    return STATUS_OK;
+}
+
+static enum status ask_state(struct store *store)
+{
+    enum status status = store_epoch_refresh(store);
+
+    if (status == STATUS_OK && store_state(store) == STORE_REBUILD) {
+        log_event_limited(LOG_WARN,
+                          "events wait: a rebuild is at work, or was stopped half-way and has to be "
+                          "run again (value-svc --rebuild)");
+        status = STATUS_AGAIN;
+    }
+    return status;
+}
+
+enum status stream_consume(struct service *service, struct store *store, struct bus_consumer **ret_consumer)
+{
+    uint64_t start = 0;
     enum status status = STATUS_DISCONNECTED;
 
     if (bus_connected(service->bus))
         status = service_store_ready(service, store);
     if (status == STATUS_OK)
-        status = store_position_get(store, &position);
+        status = ask_state(store);
     if (status == STATUS_OK)
-        status = stream_ensure(service);
-    if (status == STATUS_OK) {
-        if (position.time_ms > POSITION_MARGIN_MS)
-            start = position.time_ms - POSITION_MARGIN_MS;
-        status = consume(service, DURABLE, start, ret_consumer);
-    }
+        status = find_start(service, store, &start);
+    if (status == STATUS_OK)
+        status = consume(service, STREAM_DURABLE, 0, start, ret_consumer);
     if (status != STATUS_OK)
         service_wait(service, RETRY_MS);
     return status;
@@ -78,5 +109,5 @@ enum status stream_consume(struct service *service, struct store *store, struct 
 
 enum status stream_replay(struct service *service, int64_t start_time_ms, struct bus_consumer **ret_consumer)
 {
-    return consume(service, NULL, start_time_ms, ret_consumer);
+    return consume(service, NULL, start_time_ms, 0, ret_consumer);
 }

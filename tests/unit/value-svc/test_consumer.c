@@ -253,7 +253,7 @@ static bool consumer_there(void *context)
 static bool position_known(void *context)
 {
     (void)context;
-    return redis_integer(&redis, "HGET p8:position sequence") > 0;
+    return redis_integer(&redis, "HGET p8:epoch sequence") > 0;
 }
 
 /* Somebody deletes the durable: it is made again, and what was counted is not counted again. */

@@ -282,7 +282,7 @@ static void epochs_rise(void **state)
     (void)state;
     assert_true(first > 0);
     assert_false(store_replayed(store));
-    assert_int_equal(store_replay_done(store, first), STATUS_OK);
+    assert_int_equal(store_replay_done(store, first, STORE_WHOLE), STATUS_OK);
     assert_true(store_replayed(store));
     assert_int_equal(store_epoch_refresh(store), STATUS_OK);
     assert_true(store_epoch(store) == first && store_replayed(store));
@@ -300,13 +300,13 @@ static void epochs_rise(void **state)
     assert_false(store_replayed(store));
 
     /* Emptied under a living connection. */
-    assert_int_equal(store_replay_done(store, second), STATUS_OK);
+    assert_int_equal(store_replay_done(store, second, STORE_WHOLE), STATUS_OK);
     redis_integer(&redis, "FLUSHALL");
     assert_int_equal(store_epoch_refresh(store), STATUS_OK);
     assert_true(store_epoch(store) > second);
     assert_false(store_replayed(store));
     /* What was replayed under an older epoch says nothing about this one. */
-    assert_int_equal(store_replay_done(store, second), STATUS_OK);
+    assert_int_equal(store_replay_done(store, second, STORE_WHOLE), STATUS_OK);
     assert_int_equal(store_epoch_refresh(store), STATUS_OK);
     assert_false(store_replayed(store));
 }
@@ -316,16 +316,16 @@ static void locks(void **state)
     bool held = false;
 
     (void)state;
-    assert_int_equal(store_replay_lock(store, "me", 60000, &held), STATUS_OK);
+    assert_int_equal(store_lock(store, STORE_LOCK_REPLAY, "me", 60000, &held), STATUS_OK);
     assert_true(held);
-    assert_int_equal(store_replay_lock(store, "me", 60000, &held), STATUS_OK);
+    assert_int_equal(store_lock(store, STORE_LOCK_REPLAY, "me", 60000, &held), STATUS_OK);
     assert_true(held);
-    assert_int_equal(store_replay_lock(store, "you", 60000, &held), STATUS_OK);
+    assert_int_equal(store_lock(store, STORE_LOCK_REPLAY, "you", 60000, &held), STATUS_OK);
     assert_false(held);
-    assert_int_equal(store_replay_lock(store, "you", 0, &held), STATUS_OK);
+    assert_int_equal(store_lock(store, STORE_LOCK_REPLAY, "you", 0, &held), STATUS_OK);
     assert_int_equal(redis_integer(&redis, "EXISTS p8:replay"), 1);
-    assert_int_equal(store_replay_lock(store, "me", 0, &held), STATUS_OK);
-    assert_int_equal(store_replay_lock(store, "you", 60000, &held), STATUS_OK);
+    assert_int_equal(store_lock(store, STORE_LOCK_REPLAY, "me", 0, &held), STATUS_OK);
+    assert_int_equal(store_lock(store, STORE_LOCK_REPLAY, "you", 60000, &held), STATUS_OK);
     assert_true(held);
     assert_true(redis_integer(&redis, "PTTL p8:replay") > 0);
 }

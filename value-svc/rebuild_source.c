@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * newest manifest -> its chunks read once -> else the one before it -> does the stream begin early enough?
+ */
+#include "rebuild_source.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/bus_stream.h"
+#include "common/subject.h"
+
+static enum status read_all(struct bus *bus, const struct snapshot_body *body)
+{
+    struct snapshot_reader *reader = NULL;
+    uint32_t next;
+    enum status status = snapshot_reader_create(bus, body, 0, &reader);
+
+    while (status == STATUS_OK)
+        status = snapshot_read(reader, NULL, NULL, &next);
+    snapshot_reader_free(reader);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* STATUS_NOT_FOUND: there is none that can be read. */
+static enum status find_snapshot(struct bus *bus, struct snapshot_manifest *manifest)
+{
+    uint64_t place = 0;
+    enum status status = snapshot_newest(bus, manifest, &place);
+
+    while (status == STATUS_OK) {
+        status = read_all(bus, &manifest->body);
+        if (status != STATUS_MALFORMED)
+            return status;
+        fprintf(stderr, "value-svc: snapshot %s is damaged; the one before it is tried\n", manifest->body.id);
+        status = manifest->previous > 0 ? snapshot_at(bus, manifest->previous, manifest) : STATUS_NOT_FOUND;
+    }
+    return status == STATUS_MALFORMED ? STATUS_NOT_FOUND : status;
+}
+
+/* The time that belongs to the position: of that event, or where it is gone of the stream's making. */
+static void set_position(struct bus *bus, struct rebuild_source *source, int64_t created_ms)
+{
+    struct bus_stored *stored = NULL;
+
+    source->position =
+        (struct store_position){.sequence = source->manifest.sequence, .time_ms = created_ms + 1};
+    if (bus_stored_get(bus, STREAM_EVENTS, source->position.sequence, &stored) == STATUS_OK)
+        source->position.time_ms = bus_stored_time_ms(stored);
+    bus_stored_free(stored);
+}
+
+enum status rebuild_find_source(struct bus *bus, struct rebuild_source *source)
+{
+    struct bus_stream_state stream;
+    uint64_t needed;
+    enum status status = bus_stream_state(bus, STREAM_EVENTS, &stream);
+
+    *source = (struct rebuild_source){0};
+    if (status == STATUS_OK)
+        status = find_snapshot(bus, &source->manifest);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
+        return status;
+    source->snapshot = status == STATUS_OK;
+    source->last_sequence = stream.last_sequence;
+    if (source->snapshot && source->manifest.stream_created_ms == stream.created_ms)
+        set_position(bus, source, stream.created_ms);
+    else if (source->snapshot)
+        snprintf(source->missing, sizeof source->missing,
+                 "the stream " STREAM_EVENTS " was made anew after the snapshot: what it held then is gone");
+    needed = source->position.sequence + 1;
+    if (source->missing[0] == '\0' && stream.first_sequence > needed)
+        snprintf(source->missing, sizeof source->missing,
+                 "events %" PRIu64 " to %" PRIu64 " are no longer in the stream and in no verified snapshot",
+                 needed, stream.first_sequence - 1);
+    return STATUS_OK;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * A user comes back in one transaction of plain commands, so that its keys may be of any size and no event
+ * finds half of it.
+ */
+#include "store_rebuild.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "store_internal.h"
+
+#define SCAN_KEYS     "500"
+#define ITEMS_AT_ONCE 512 /* of one command; even, for hashes */
+
+/* ---- Steps ------------------------------------------------------------------------------------------- */
+
+static enum status run_step(struct store *store, const char *const *arguments,
+                            char note[STORE_REBUILD_NOTE_SIZE])
+{
+    redisReply *reply = NULL;
+    enum status status = store_send_script(store, SCRIPT_REBUILD, arguments);
+
+    if (status == STATUS_OK)
+        status = store_receive(store, &reply);
+    if (status != STATUS_OK)
+        return status;
+    store_measure(store);
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+        status = store_fail(store, "the rebuild's script gave an unexpected reply");
+    else if (store_integer(reply->element[0]) != 1)
+        status = STATUS_NOT_FOUND;
+    else if (note)
+        snprintf(note, STORE_REBUILD_NOTE_SIZE, "%s", reply->element[2]->str);
+    freeReplyObject(reply);
+    return status;
+}
+
+/* A server that does not let us: others learn of it within the second, by asking for the epoch. */
+static enum status close_others(struct store *store)
+{
+    redisReply *reply = NULL;
+    enum status status =
+        store_send(store, (const char *const[]){"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes", NULL});
+
+    if (status == STATUS_OK)
+        status = store_receive_any(store, &reply);
+    if (status == STATUS_OK)
+        freeReplyObject(reply);
+    return status;
+}
+
+enum status store_rebuild_begin(struct store *store, const char *who, uint64_t quiet,
+                                char note[STORE_REBUILD_NOTE_SIZE])
+{
+    char now[24];
+    char known[24];
+    char text[24];
+    enum status status;
+
+    snprintf(now, sizeof now, "%" PRId64, clock_wall_ms());
+    snprintf(known, sizeof known, "%" PRIu64, store->epoch);
+    snprintf(text, sizeof text, "%" PRIu64, quiet);
+    status = run_step(
+        store, (const char *const[]){"1", STORE_KEY_EPOCH, "begin", who, now, known, text, NULL}, note);
+    if (status == STATUS_OK)
+        status = close_others(store);
+    return status == STATUS_OK ? store_epoch_refresh(store) : status;
+}
+
+enum status store_rebuild_note(struct store *store, const char *who, const char *note)
+{
+    return run_step(store, (const char *const[]){"1", STORE_KEY_EPOCH, "note", who, note, NULL}, NULL);
+}
+
+enum status store_rebuild_end(struct store *store, const char *who, const struct store_position *position)
+{
+    char now[24];
+    char known[24];
+    char sequence[24];
+    char time[24];
+    enum status status;
+
+    snprintf(now, sizeof now, "%" PRId64, clock_wall_ms());
+    snprintf(known, sizeof known, "%" PRIu64, store->epoch);
+    snprintf(sequence, sizeof sequence, "%" PRIu64, position->sequence);
+    snprintf(time, sizeof time, "%" PRId64, position->time_ms);
+    status = run_step(
+        store, (const char *const[]){"1", STORE_KEY_EPOCH, "end", who, now, known, sequence, time, NULL},
+        NULL);
+    return status == STATUS_OK ? store_epoch_refresh(store) : status;
+}
+
+/* ---- Forgetting -------------------------------------------------------------------------------------- */
+
+enum status store_clear_step(struct store *store, uint64_t *cursor, uint64_t *ret_deleted)
+{
+    redisReply *found = NULL;
+    redisReply *reply = NULL;
+    size_t sent = 0;
+    enum status status = store_scan(store, cursor, "p8:{u.*", SCAN_KEYS, &found);
+
+    if (status != STATUS_OK)
+        return status;
+    for (size_t i = 0; i < found->element[1]->elements && status == STATUS_OK; i++) {
+        const redisReply *key = found->element[1]->element[i];
+        const struct slice arguments[] = {SLICE_LITERAL("UNLINK"), slice_make(key->str, key->len)};
+
+        status = store_send_slices(store, arguments, 2);
+        sent++;
+    }
+    for (size_t i = 0; i < sent && status == STATUS_OK; i++) {
+        status = store_receive(store, &reply);
+        if (status == STATUS_OK)
+            freeReplyObject(reply);
+    }
+    freeReplyObject(found);
+    store_measure(store);
+    *ret_deleted = sent;
+    return status;
+}
+
+/* ---- Values ------------------------------------------------------------------------------------------ */
+
+static enum status take_value(struct store *store, const redisReply *key, store_value_fn *each, void *context)
+{
+    char user[STORE_USER_SIZE];
+    redisReply *reply = NULL;
+    enum status status = store_receive(store, &reply);
+
+    if (status != STATUS_OK)
+        return status;
+    snprintf(user, sizeof user, "%.*s", (int)(strcspn(key->str, "}") - strlen("p8:{u.")),
+             key->str + strlen("p8:{u."));
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2)
+        status =
+            each(context, user, store_integer(reply->element[0]), (uint64_t)store_integer(reply->element[1]));
+    freeReplyObject(reply);
+    return status;
+}
+
+enum status store_values_step(struct store *store, uint64_t *cursor, store_value_fn *each, void *context)
+{
+    redisReply *found = NULL;
+    enum status status = store_scan(store, cursor, "p8:{u.*}:net", SCAN_KEYS, &found);
+
+    if (status != STATUS_OK)
+        return status;
+    for (size_t i = 0; i < found->element[1]->elements && status == STATUS_OK; i++)
+        status = store_send(store, (const char *const[]){"HMGET", found->element[1]->element[i]->str,
+                                                         "connections", "n", NULL});
+    for (size_t i = 0; i < found->element[1]->elements && status == STATUS_OK; i++)
+        status = take_value(store, found->element[1]->element[i], each, context);
+    freeReplyObject(found);
+    store_measure(store);
+    if (status != STATUS_OK)
+        store_close(store); /* replies may be left unread */
+    return status;
+}
+
+/* ---- Putting back ------------------------------------------------------------------------------------ */
+
+static enum status send_counted(struct store *store, const struct slice *arguments, size_t count)
+{
+    store->restoring++;
+    return store_send_slices(store, arguments, count);
+}
+
+static enum status send_items(struct store *store, struct slice command, struct slice name,
+                              const struct store_key *key)
+{
+    struct slice arguments[ITEMS_AT_ONCE + 2] = {command, name};
+    enum status status = STATUS_OK;
+
+    for (size_t at = 0; at < key->count && status == STATUS_OK; at += ITEMS_AT_ONCE) {
+        size_t count = key->count - at < ITEMS_AT_ONCE ? key->count - at : ITEMS_AT_ONCE;
+
+        memcpy(arguments + 2, key->items + at, count * sizeof arguments[0]);
+        status = send_counted(store, arguments, count + 2);
+    }
+    return status;
+}
+
+static enum status send_entries(struct store *store, struct slice name, const struct store_key *key)
+{
+    struct slice arguments[ITEMS_AT_ONCE + 3] = {SLICE_LITERAL("XADD"), name};
+    enum status status = STATUS_OK;
+    size_t at = 0;
+
+    while (at + 1 < key->count && status == STATUS_OK) {
+        size_t count = strtoul(key->items[at + 1].data, NULL, 10);
+
+        if (count > ITEMS_AT_ONCE || at + 2 + count > key->count)
+            return STATUS_MALFORMED;
+        arguments[2] = key->items[at];
+        memcpy(arguments + 3, key->items + at + 2, count * sizeof arguments[0]);
+        status = send_counted(store, arguments, count + 3);
+        at += 2 + count;
+    }
+    return status;
+}
+
+static enum status send_key(struct store *store, const char *user, const struct store_key *key)
+{
+    char name[STORE_KEY_SIZE];
+    char text[24];
+    struct slice key_name;
+    enum status status;
+
+    snprintf(name, sizeof name, "p8:{u.%s}%.*s", user, (int)key->suffix.length, key->suffix.data);
+    key_name = slice_from_string(name);
+    if (slice_equal_string(key->type, "hash"))
+        status = send_items(store, SLICE_LITERAL("HSET"), key_name, key);
+    else if (slice_equal_string(key->type, "list"))
+        status = send_items(store, SLICE_LITERAL("RPUSH"), key_name, key);
+    else if (slice_equal_string(key->type, "stream"))
+        status = send_entries(store, key_name, key);
+    else if (slice_equal_string(key->type, "string") && key->count == 1)
+        status = send_items(store, SLICE_LITERAL("SET"), key_name, key);
+    else
+        status = STATUS_MALFORMED;
+    if (status == STATUS_OK && key->expires_at_ms > 0) {
+        snprintf(text, sizeof text, "%" PRId64, key->expires_at_ms);
+        status = send_counted(
+            store, (const struct slice[]){SLICE_LITERAL("PEXPIREAT"), key_name, slice_from_string(text)}, 3);
+    }
+    return status;
+}
+
+enum status store_restore(struct store *store, const char *user, const struct store_key *keys, size_t count)
+{
+    char names[STORE_USER_KEYS + 1][STORE_KEY_SIZE];
+    struct slice delete[STORE_USER_KEYS + 2] = {SLICE_LITERAL("UNLINK")};
+    static const char *const suffixes[] = {":net", ":seen", ":seen.order", ":kept", ":history"};
+    enum status status = send_counted(store, (const struct slice[]){SLICE_LITERAL("MULTI")}, 1);
+
+    for (size_t i = 0; i < STORE_USER_KEYS + 1; i++) {
+        snprintf(names[i], sizeof names[i], "p8:{u.%s}%s", user, suffixes[i]);
+        delete[i + 1] = slice_from_string(names[i]);
+    }
+    if (status == STATUS_OK)
+        status = send_counted(store, delete, STORE_USER_KEYS + 2);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        status = send_key(store, user, &keys[i]);
+    if (status == STATUS_OK)
+        status = send_counted(store, (const struct slice[]){SLICE_LITERAL("EXEC")}, 1);
+    if (status != STATUS_OK)
+        store_close(store); /* half a transaction is none */
+    return status;
+}
+
+/* Replies of EXEC hold those of its commands. */
+static enum status judge(struct store *store, const redisReply *reply)
+{
+    for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++)
+        if (reply->element[i]->type == REDIS_REPLY_ERROR)
+            return store_refuse_reply(store, reply->element[i]);
+    return STATUS_OK;
+}
+
+enum status store_restored(struct store *store)
+{
+    redisReply *reply = NULL;
+    enum status status = STATUS_OK;
+
+    while (store->restoring > 0 && status == STATUS_OK) {
+        store->restoring--;
+        status = store_receive(store, &reply);
+        if (status != STATUS_OK)
+            break;
+        status = judge(store, reply);
+        freeReplyObject(reply);
+    }
+    store_measure(store);
+    return status;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Redis in a rebuild: its steps as all instances see them, forgetting every user, and putting users back as a
+ * snapshot has them. Statuses as in store.h; STATUS_NOT_FOUND: no rebuild is at work in this Redis (any
+ * more). Everything may be sent again.
+ */
+#ifndef POLLEN8_VALUE_STORE_REBUILD_H
+#define POLLEN8_VALUE_STORE_REBUILD_H
+
+#include "store_snapshot.h"
+
+#define STORE_REBUILD_NOTE_SIZE 128
+
+/* The epoch rises and the state is STORE_REBUILD, or was already: then `note` is how far it was, else "".
+ * Events up to `quiet` were delivered before. Every other connection is closed, so that none goes on in
+ * ignorance. */
+enum status store_rebuild_begin(struct store *store, const char *who, uint64_t quiet,
+                                char note[STORE_REBUILD_NOTE_SIZE]);
+enum status store_rebuild_note(struct store *store, const char *who, const char *note);
+
+/* The epoch rises, the state is STORE_WHOLE; everything up to the position is counted. */
+enum status store_rebuild_end(struct store *store, const char *who, const struct store_position *position);
+
+/* Deletes some users' keys from *cursor on (0: start; 0 again when round). */
+enum status store_clear_step(struct store *store, uint64_t *cursor, uint64_t *ret_deleted);
+
+/* Some users' values from *cursor on, in the same way; a user is given as in its key. */
+typedef enum status store_value_fn(void *context, const char *user, int64_t sum, uint64_t version);
+enum status store_values_step(struct store *store, uint64_t *cursor, store_value_fn *each, void *context);
+
+/* Puts one user back, all at once, in place of what there is of it. Sent only: store_restored waits for all
+ * that was sent since. */
+enum status store_restore(struct store *store, const char *user, const struct store_key *keys, size_t count);
+enum status store_restored(struct store *store);
+
+#endif
