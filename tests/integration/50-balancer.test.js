@@ -389,7 +389,7 @@ withRing('upgrades that reach another gateway', { gateways: 2, env: { gateway: (
   it('an answer that comes back to where it was follows it', async () => {
     const session = await away(ring, 'root');
     const socket = await probedAway(session);
-    const gate = await ring.service('test.slow');
+    const gate = await ring.handle('test.slow');
     await session.post('427["test.slow",{}]');
     const message = await gate.next();
     socket.send('5');
@@ -502,7 +502,7 @@ withRing('all that a session carries moves with it', {
 
   it('an event whose binary part comes after the switch', async () => {
     const session = await away(ring, 'root');
-    const gate = await ring.service('test.binary');
+    const gate = await ring.handle('test.binary');
     const socket = await probedAway(session);
     await session.post('451-3["test.binary",{"_placeholder":true,"num":0}]');
     socket.send('5');

@@ -319,7 +319,7 @@ class Ring {
   }
 
   /** Handles an event as a service does; `next()` is the next one that came, with its `answer(data)`. */
-  async service(event) {
+  async handle(event) {
     const waiting = [];
     const subscription = this.broker.subscribe(`pollen8.in.${event}`, {
       callback: (error, message) => { if (!error) waiting.push(message); },
