@@ -28,6 +28,7 @@
 #define BODY_FRAMES_BYTES 60000 /* of queued frames in one answer; one frame may be longer */
 #define BODY_MAXIMUM      (8u * 1024 * 1024)
 #define MAKE_WAY_MS       100 /* between the ends of polls during an upgrade */
+#define LEAVE_MS          50  /* for a poll that is on its way when the client closes */
 
 #define REFUSAL(text, label)                                                                                 \
     {                                                                                                        \
@@ -44,6 +45,8 @@ const struct http_answer polling_bad_request =
 const struct http_answer polling_version =
     REFUSAL("{\"code\":5,\"message\":\"Unsupported protocol version\"}", "version");
 
+static const struct http_answer posted = {200, HTTP_HTML, {"ok", 2}, NULL, NULL};
+
 struct polling {
     struct gateway *gateway;
     struct session *session;
@@ -54,7 +57,8 @@ struct polling {
     uint64_t away_id;         /* of that there */
     uint64_t upgrade_ms;      /* by then it must have */
     bool making_way;          /* polls are ended */
-    struct wheel_timer timer; /* of the upgrade */
+    bool leaving;             /* the client has closed; `post` is answered with the end */
+    struct wheel_timer timer; /* of the upgrade, or of leaving */
     char sid[SID_KEY_SIZE];
 };
 
@@ -154,7 +158,9 @@ static bool writable(const struct session *session)
 
 static void polling_free(struct polling *polling)
 {
-    if (polling->post)
+    if (polling->post && polling->leaving)
+        exchange_answer(polling->post, &posted);
+    else if (polling->post)
         exchange_disown(polling->post);
     wheel_cancel(polling->gateway->wheel, &polling->timer);
     free(polling->away);
@@ -196,6 +202,8 @@ static const struct transport_ops polling_ops = {
     .close = close_polling,
 };
 
+static void close_by_client(struct gateway *gateway, struct session *session);
+
 /* ---- polls -------------------------------------------------------------------------------------------- */
 
 static void get_gone(struct gateway *gateway, void *owner)
@@ -216,15 +224,24 @@ const struct http_answer *polling_get(struct gateway *gateway, struct session *s
     }
     polling->get = exchange;
     exchange_own(exchange, &kind, polling);
-    flush(gateway, session);
+    if (polling->leaving)
+        close_by_client(gateway, session);
+    else
+        flush(gateway, session);
     return NULL;
 }
 
 /* ---- bodies ------------------------------------------------------------------------------------------- */
 
+/* Of two requests on two connections the later may arrive first: the poll that the client had sent before it
+ * closed is waited for, so that it is answered as one that is held. */
 static void close_by_client(struct gateway *gateway, struct session *session)
 {
     struct polling *polling = session->transport;
+    if (!polling->get && !polling->probe && !polling->away) {
+        polling->leaving = true;
+        return;
+    }
     if (polling->get)
         answer_get(polling, SLICE_LITERAL("6"));
     session_close(gateway, session, CAUSE_NORMAL);
@@ -233,13 +250,14 @@ static void close_by_client(struct gateway *gateway, struct session *session)
 /* Hands the packets up. False: the body is malformed, or too much. */
 static bool take_packets(struct gateway *gateway, struct session *session, struct slice body)
 {
+    const struct polling *polling = session->transport;
     struct eio_payload payload;
     struct eio_packet packet;
     struct buf scratch;
     enum status status = STATUS_OK;
     buf_init(&scratch, body.length);
     eio_payload_start(&payload, body, EIO_PAYLOAD_PACKET_MAXIMUM);
-    while (status == STATUS_OK && polling_carries(session)) {
+    while (status == STATUS_OK && polling_carries(session) && !polling->leaving) {
         buf_clear(&scratch); /* a packet's data is not needed once it was handed up */
         status = eio_payload_next(&payload, &scratch, &packet);
         if (status != STATUS_OK)
@@ -254,26 +272,37 @@ static bool take_packets(struct gateway *gateway, struct session *session, struc
     return status == STATUS_OK || status == STATUS_NOT_FOUND;
 }
 
-static void post_body(struct gateway *gateway, void *owner, struct exchange *exchange, struct slice body)
-{
-    static const struct http_answer ok = {200, HTTP_HTML, {"ok", 2}, NULL, NULL};
-    struct polling *polling = owner;
-    struct session *session = polling->session; /* lives until the end of the turn, whatever happens */
-    polling->post = NULL;
-    metrics_add(gateway->metrics, METRIC_BYTES_IN, body.length);
-    if (utf8_valid(body) && take_packets(gateway, session, body)) {
-        exchange_answer(exchange, &ok);
-        return;
-    }
-    session_close(gateway, session, CAUSE_PROTOCOL);
-    exchange_answer(exchange, &polling_bad_request);
-}
-
 static void post_gone(struct gateway *gateway, void *owner)
 {
     struct polling *polling = owner;
     polling->post = NULL;
     session_close(gateway, polling->session, CAUSE_CLIENT);
+}
+
+/* The body that closed is answered with the end of the session. */
+static void hold_last(struct gateway *gateway, struct polling *polling, struct exchange *exchange)
+{
+    static const struct exchange_owner kind = {.gone = post_gone};
+    polling->post = exchange;
+    exchange_own(exchange, &kind, polling);
+    wheel_arm(gateway->wheel, &polling->timer, gateway->now_ms + LEAVE_MS);
+}
+
+static void post_body(struct gateway *gateway, void *owner, struct exchange *exchange, struct slice body)
+{
+    struct polling *polling = owner;
+    struct session *session = polling->session; /* lives until the end of the turn, whatever happens */
+    polling->post = NULL;
+    metrics_add(gateway->metrics, METRIC_BYTES_IN, body.length);
+    if (utf8_valid(body) && take_packets(gateway, session, body)) {
+        if (polling_carries(session) && polling->leaving)
+            hold_last(gateway, polling, exchange);
+        else
+            exchange_answer(exchange, &posted);
+        return;
+    }
+    session_close(gateway, session, CAUSE_PROTOCOL);
+    exchange_answer(exchange, &polling_bad_request);
 }
 
 const struct http_answer *polling_post(struct gateway *gateway, struct session *session,
@@ -296,6 +325,10 @@ static void upgrade_timer(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
     struct polling *polling = (struct polling *)(void *)((char *)timer - offsetof(struct polling, timer));
+    if (polling->leaving) {
+        session_close(gateway, polling->session, CAUSE_NORMAL);
+        return;
+    }
     if (gateway->now_ms >= polling->upgrade_ms) {
         if (polling->probe)
             websocket_end(polling->probe, 1002, "upgrade timeout");
@@ -320,7 +353,10 @@ void polling_set_probe(struct gateway *gateway, struct session *session, struct 
     struct polling *polling = session->transport;
     polling->probe = websocket;
     polling->upgrade_ms = gateway->now_ms + (uint64_t)gateway->settings->upgrade_timeout;
-    wheel_arm(gateway->wheel, &polling->timer, polling->upgrade_ms);
+    if (polling->leaving)
+        session_close(gateway, session, CAUSE_NORMAL);
+    else
+        wheel_arm(gateway->wheel, &polling->timer, polling->upgrade_ms);
 }
 
 void polling_probe_lost(struct gateway *gateway, struct session *session)
@@ -337,6 +373,8 @@ enum status polling_set_away(struct gateway *gateway, struct session *session, c
                              uint64_t id)
 {
     struct polling *polling = session->transport;
+    if (polling->leaving)
+        return STATUS_NOT_FOUND;
     polling->away = strdup(gateway_name);
     if (!polling->away)
         return STATUS_NO_MEMORY;

@@ -62,7 +62,7 @@ void polling_set_probe(struct gateway *gateway, struct session *session, struct 
 void polling_probe_lost(struct gateway *gateway, struct session *session);
 
 /* The WebSocket is at another gateway: `id` is what it calls the session to be. As polling_set_probe and
- * polling_make_way. STATUS_NO_MEMORY. */
+ * polling_make_way. STATUS_NO_MEMORY, STATUS_NOT_FOUND where the client has closed. */
 enum status polling_set_away(struct gateway *gateway, struct session *session, const char *gateway_name,
                              uint64_t id);
 bool polling_is_away(const struct session *session, const char *gateway_name, uint64_t id);

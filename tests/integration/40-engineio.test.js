@@ -406,6 +406,19 @@ withEcho('polls', {}, (echo, it) => {
     await gone(session);
   });
 
+  it('a close packet that overtakes a poll ends it with 6 all the same', async () => {
+    let told = 0;
+    for (let round = 0; round < 20; round++) {
+      const session = await echo.session();
+      const [posted, polled] = await Promise.all([session.post('1'), session.get({ agent: false })]);
+      assert.equal(posted.text, 'ok');
+      if (polled.text === '6') told++;
+      else assert.equal(polled.text, UNKNOWN); // it came long after
+      await gone(session);
+    }
+    assert.ok(told > 0);
+  });
+
   it('what stands behind a close packet is left aside', async () => {
     const session = await echo.session();
     assert.equal((await session.post(`1${SEPARATOR}4x`)).text, 'ok');
