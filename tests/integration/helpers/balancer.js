@@ -2,7 +2,7 @@
 'use strict';
 
 // A TCP balancer without affinity: each connection goes to the next target that takes one, whoever it comes
-// from. `open` holds the pairs of sockets by target, so that a test can break them.
+// from. `statuses` counts every HTTP answer by its status, as the gateways write them: head and body at once.
 
 const net = require('node:net');
 const { freePort } = require('./part');
@@ -10,7 +10,7 @@ const { freePort } = require('./part');
 class Balancer {
   /** `targets`: ports on 127.0.0.1. */
   constructor(targets) {
-    Object.assign(this, { targets, next: 0, pairs: new Set(), connections: targets.map(() => 0) });
+    Object.assign(this, { targets, next: 0, pairs: new Set(), connections: targets.map(() => 0), statuses: {} });
   }
 
   async start() {
@@ -25,8 +25,7 @@ class Balancer {
   }
 
   /** A target that refuses the connection is passed over. */
-  carry(client, tries = this.targets.length) {
-    const number = this.next++ % this.targets.length;
+  carry(client, number = this.next++ % this.targets.length, tries = this.targets.length) {
     const upstream = net.connect({ port: this.targets[number], host: '127.0.0.1', noDelay: true });
     let connected = false;
     client.on('error', () => {});
@@ -36,6 +35,10 @@ class Balancer {
       this.connections[number]++;
       client.pipe(upstream);
       upstream.pipe(client);
+      upstream.on('data', (chunk) => {
+        const match = /^HTTP\/1\.1 (\d+) /.exec(chunk.toString('latin1', 0, 16));
+        if (match) this.statuses[match[1]] = (this.statuses[match[1]] || 0) + 1;
+      });
     });
     const pair = { client, upstream, number };
     this.pairs.add(pair);
@@ -46,7 +49,7 @@ class Balancer {
     upstream.once('close', () => {
       this.pairs.delete(pair);
       if (connected || tries <= 1 || client.destroyed) client.destroy();
-      else this.carry(client, tries - 1);
+      else this.carry(client, (number + 1) % this.targets.length, tries - 1);
     });
   }
 
