@@ -222,7 +222,7 @@ void name_spaces_close(struct gateway *gateway, struct session *carrier)
         struct name_space *name_space = carrier->rare->name_spaces;
         struct session *session = name_space->session;
         if (session->state == SESSION_CLOSING) { /* its own end has led here */
-            detach(name_space);
+            carrier->rare->name_spaces = name_space->next;
             session->transport = NULL;
             free(name_space);
         } else {

@@ -194,6 +194,13 @@ static void on_disconnect(struct gateway *gateway, struct session *session)
             name_space_any(session) ? 0 : gateway->now_ms + (uint64_t)gateway->settings->connect_timeout);
 }
 
+/* Whom the packet is for; NULL: that namespace has not been joined. */
+static struct session *receiver(struct session *carrier, const struct sio_packet *packet)
+{
+    struct session *session = name_space_find(carrier, packet->name_space);
+    return session && session->state == SESSION_OPEN ? session : NULL;
+}
+
 /* `attachments`: NULL where the packet has none. */
 static void on_packet(struct gateway *gateway, struct session *carrier, const struct sio_packet *packet,
                       const struct attachments *attachments)
@@ -202,8 +209,8 @@ static void on_packet(struct gateway *gateway, struct session *carrier, const st
         on_connect(gateway, carrier, packet);
         return;
     }
-    struct session *session = name_space_find(carrier, packet->name_space);
-    if (!session || session->state != SESSION_OPEN) {
+    struct session *session = receiver(carrier, packet);
+    if (!session) {
         session_close(gateway, carrier, CAUSE_PROTOCOL);
         return;
     }
@@ -225,7 +232,9 @@ static void begin_assembly(struct gateway *gateway, struct session *carrier, str
                            const struct sio_packet *packet)
 {
     struct session_rare *rare = NULL;
-    enum status status = sio_placeholders_check(packet->payload, packet->attachments);
+    enum status status = receiver(carrier, packet)
+                             ? sio_placeholders_check(packet->payload, packet->attachments)
+                             : STATUS_MALFORMED;
     if (status == STATUS_OK)
         rare = session_rare(carrier);
     if (status == STATUS_OK)

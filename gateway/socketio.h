@@ -16,8 +16,8 @@ struct gateway;
 struct session;
 
 /* The data of an Engine.IO message: text, or binary. Valid during the call, which may close the session. */
-void socketio_text(struct gateway *gateway, struct session *session, struct slice text);
-void socketio_binary(struct gateway *gateway, struct session *session, struct slice bytes);
+void socketio_text(struct gateway *gateway, struct session *carrier, struct slice text);
+void socketio_binary(struct gateway *gateway, struct session *carrier, struct slice bytes);
 
 /* For the table of every transport that carries Socket.IO; see transport.h. */
 void socketio_opened(struct gateway *gateway, struct session *session, struct slice id);

@@ -346,6 +346,16 @@ withApplication('binary', {}, (app, it) => {
     await second.end();
   });
 
+  it('attachments are taken only from who has joined', async () => {
+    for (const packet of [`451-["message",${PLACEHOLDER(0)}]`, `451-/custom,["message",${PLACEHOLDER(0)}]`]) {
+      const socket = app.socket();
+      await socket.opened;
+      if (packet.includes('/custom')) await app.join(socket, '/');
+      socket.send(packet);
+      await socket.end();
+    }
+  });
+
   it('a packet that is half-way ends with the connection', async () => {
     const socket = await app.joined();
     socket.send(`452-["message",${PLACEHOLDER(0)},${PLACEHOLDER(1)}]`);
