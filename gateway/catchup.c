@@ -158,15 +158,16 @@ static bool reached(const struct position *position, const struct position *othe
 
 /* While this gateway is behind the one where the session was, an offset made here would send its client back:
  * a frame of its own then has one that does not. A reference of the caller's. */
-static struct frame *above_floor(struct gateway *gateway, struct catchup *catchup, struct frame *frame)
+static struct frame *above_floor(struct catchup *catchup, struct frame *frame)
 {
     struct frame *copy = NULL;
     struct position position;
     char text[POSITION_TEXT_SIZE];
-    if (catchup->floor && reached(progress_position(gateway->progress), &catchup->claim))
-        catchup->floor = false;
-    if (!catchup->floor || position_read(frame_offset(frame), &position) != STATUS_OK ||
-        position_merge(&position, &catchup->claim) != STATUS_OK || frame_copy(frame, &copy) != STATUS_OK)
+    if (!catchup->behind || position_read(frame_offset(frame), &position) != STATUS_OK)
+        return frame_ref(frame);
+    catchup->behind = !reached(&position, &catchup->claim); /* offsets only grow */
+    if (!catchup->behind || position_merge(&position, &catchup->claim) != STATUS_OK ||
+        frame_copy(frame, &copy) != STATUS_OK)
         return frame_ref(frame);
     frame_set_offset(copy, slice_make(text, position_write(&position, text)));
     return copy;
@@ -191,7 +192,7 @@ static void pass_on(struct gateway *gateway, struct session *session, struct fra
         catchup->notes = false;
     else if (!noted && frame->keep && session->wants_kept)
         note_id(gateway, session, frame->event_id);
-    struct frame *own = catchup ? above_floor(gateway, catchup, frame) : frame_ref(frame);
+    struct frame *own = catchup ? above_floor(catchup, frame) : frame_ref(frame);
     session_send(gateway, session, own);
     frame_unref(own);
 }
@@ -463,6 +464,7 @@ void catchup_arrived(struct gateway *gateway, struct session *session, const str
     struct catchup *catchup = session->catchup;
     catchup->claim = *left;
     catchup->floor = true;
+    catchup->behind = true;
     catchup->stage = CATCHUP_REPLAYING;
     for (uint32_t i = 0; i < catchup->held_count && goes_on(session, catchup); i++)
         if (catchup->held[i]->lane || i >= catchup->held_before)

@@ -56,8 +56,9 @@ struct catchup {
     const struct catchup_use *use;
     struct recovery *recovery; /* owned; NULL: this is none */
     enum catchup_stage stage;
-    bool floor; /* IDLE: what is at or before the claim was given by another gateway */
-    bool notes; /* the ids of live frames are noted: the session may still ask to resume */
+    bool floor;  /* IDLE: what is at or before the claim was given by another gateway */
+    bool behind; /* offsets made here are not beyond the claim yet */
+    bool notes;  /* the ids of live frames are noted: the session may still ask to resume */
     uint32_t held_count;
     uint32_t held_capacity;
     uint32_t held_before; /* ARRIVING: of those held, how many came before it was asked for */

@@ -35,6 +35,7 @@ struct egress {
     uint32_t cursor;                    /* members of the last room not yet visited */
     int64_t wall_ms;                    /* when the train was assembled */
     struct position completed;          /* before its first frame */
+    struct position merged;             /* lent by egress_position */
     struct frame *frames[EGRESS_TRAIN]; /* owned references */
     struct room *rooms[TRAIN_ROOMS];    /* borrowed; emptied rooms live until the train has ended */
 };
@@ -216,12 +217,15 @@ const struct position *egress_position(struct gateway *gateway, const struct ses
     struct egress *egress = gateway->egress;
     bool waits = egress->frame_count > 0 && session->train != egress->train;
     const struct position *position = waits ? &egress->completed : progress_position(gateway->progress);
-    bool catches_up =
-        session->catchup && (session->catchup->stage != CATCHUP_IDLE || session->catchup->floor);
-    if (!gateway->settings->connection_recovery || position->count == 0 || catches_up)
+    const struct catchup *catchup = session->catchup;
+    if (!gateway->settings->connection_recovery || position->count == 0 ||
+        (catchup && catchup->stage != CATCHUP_IDLE))
         return NULL;
     progress_stamp(gateway->progress, clock_wall_ms());
-    return position;
+    if (!catchup || !catchup->behind)
+        return position;
+    egress->merged = *position; /* it has had more than this gateway, elsewhere */
+    return position_merge(&egress->merged, &catchup->claim) == STATUS_OK ? &egress->merged : NULL;
 }
 
 bool egress_run(struct gateway *gateway)

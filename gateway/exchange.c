@@ -264,7 +264,7 @@ struct exchange *exchange_start(struct gateway *gateway, struct lws *wsi)
     exchange->magic = MAGIC;
     exchange->gateway = gateway;
     exchange->wsi = wsi;
-    exchange->keep_alive = request_keep_alive(wsi);
+    exchange->keep_alive = request_keep_alive(wsi) && !gateway->draining;
     exchange->head = request_method(wsi) == METHOD_HEAD;
     exchange->body_length = request_body_length(wsi);
     if (exchange->body_length == REQUEST_BODY_UNKNOWN)

@@ -155,6 +155,8 @@ static void finish_body(struct hosted *hosted, const Pollen8__RelayedRequest *re
 {
     hosted->call = call;
     exchange_whole(hosted->exchange, slice_make(request->body.data, request->body.len));
+    if (!call->answered)
+        hosted->call = NULL;
 }
 
 /* The client of a request has hung up. */

@@ -238,6 +238,13 @@ static void fail(struct gateway *gateway, struct relay *relay, enum status statu
            status == STATUS_NO_RESPONDERS ? "owner_gone" : "timeout");
 }
 
+static void held(struct gateway *gateway, struct relay *relay)
+{
+    relay->state = HELD;
+    if (gateway->draining)
+        (void)say(gateway, relay, KIND(RELEASE), (struct slice){0}, NULL);
+}
+
 static void on_reply(struct gateway *gateway, uint64_t id, enum status status,
                      const Pollen8__GatewayMessage *reply)
 {
@@ -249,7 +256,7 @@ static void on_reply(struct gateway *gateway, uint64_t id, enum status status,
     else if (!reply->answer->held)
         give(gateway, relay, reply->answer);
     else if (hold(gateway, relay, reply->answer->instance))
-        relay->state = HELD;
+        held(gateway, relay);
     else
         fail(gateway, relay, STATUS_FULL);
 }

@@ -146,6 +146,24 @@ withRing('polls that reach another gateway', { gateways: 2, env: { gateway: (i) 
     session.close();
   });
 
+  it('a close packet without a poll ends the session too, whether its body is whole at once or not', async () => {
+    for (const slowly of [false, true]) {
+      const session = await away(ring, 'ada');
+      if (slowly) {
+        const slow = startBody(session, 1);
+        await slow.sent;
+        await until('the body to be known', async () => (await ring.metrics(ring.gateways[1]))
+          .value('pollen8_gateway_relayed_requests') === 1);
+        slow.finish('1');
+        assert.equal((await slow.answer).status, 200);
+      } else {
+        assert.equal((await session.post('1')).text, 'ok');
+      }
+      assert.equal((await session.get()).text, UNKNOWN);
+      session.close();
+    }
+  });
+
   for (const size of [100000, 900000, 999900]) {
     it(`a body of ${size} bytes arrives, and so does an answer to it`, async () => {
       const session = await away(ring, 'ada');
