@@ -153,6 +153,7 @@ void frame_unref(struct frame *frame)
     free_variants(frame);
     free(frame->attachments);
     free(frame->ask);
+    free(frame->name_space);
     free(frame->offset);
     free(frame);
 }
@@ -165,6 +166,10 @@ enum status frame_copy(const struct frame *frame, struct frame **ret_frame)
                                             &frame->rule, &copy);
     if (status == STATUS_OK && frame->attachments)
         status = attachments_copy(frame->attachments, &copy->attachments);
+    if (status == STATUS_OK && frame->name_space) {
+        copy->name_space = strdup(frame->name_space);
+        status = copy->name_space ? STATUS_OK : STATUS_NO_MEMORY;
+    }
     if (status != STATUS_OK) {
         frame_unref(copy);
         return status;

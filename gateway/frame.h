@@ -53,6 +53,7 @@ struct frame {
     uint16_t offset_length;
     char *offset;                    /* owned; not terminated */
     struct attachments *attachments; /* owned; NULL: none. Set by the maker, as are the next */
+    char *name_space;                /* owned; NULL: for sessions in all namespaces */
     struct frame_ask *ask;           /* owned: clients are asked for an answer; NULL: they are not */
     bool arguments;                  /* data is the array of several arguments */
     bool is_volatile;                /* dropped where it would have to wait */

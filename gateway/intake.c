@@ -61,6 +61,13 @@ enum status intake_make_frame(const Pollen8__OutboundFrame *message, struct fram
         frame_unref(frame);
         return status;
     }
+    if (message->name_space[0]) {
+        frame->name_space = strdup(message->name_space);
+        if (!frame->name_space) {
+            frame_unref(frame);
+            return STATUS_NO_MEMORY;
+        }
+    }
     frame->arguments = message->arguments;
     frame->is_volatile = message->policy == POLLEN8__DELIVERY_POLICY__DELIVERY_VOLATILE;
     frame->published_at_us = message->published_at_us;

@@ -382,6 +382,11 @@ void session_destroy(struct gateway *gateway, struct session *session)
 
 /* ---- writing ------------------------------------------------------------------------------------------ */
 
+static bool is_meant(const struct session *session, const struct frame *frame)
+{
+    return !frame->name_space || slice_equal_string(name_space_of(session), frame->name_space);
+}
+
 /* What does not just wait in the queue: a volatile frame that would have to wait is dropped, one that asks is
  * made for each session. */
 static bool take_apart(struct gateway *gateway, struct session *session, const struct frame *frame)
@@ -398,8 +403,8 @@ static bool take_apart(struct gateway *gateway, struct session *session, const s
 
 void session_send(struct gateway *gateway, struct session *session, struct frame *frame)
 {
-    if (session->state == SESSION_CLOSING || !session_is_news(session, &frame->rule) ||
-        take_apart(gateway, session, frame))
+    if (session->state == SESSION_CLOSING || !is_meant(session, frame) ||
+        !session_is_news(session, &frame->rule) || take_apart(gateway, session, frame))
         return;
     enum frame_format format = (enum frame_format)session->format;
     uint32_t maximum = (uint32_t)gateway->settings->session_queue_bytes;

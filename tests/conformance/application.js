@@ -41,7 +41,10 @@ function serveEcho(broker, proto) {
 
   serve('pollen8.in.message', 'InboundFrame', 'FrameReply', (frame) => {
     const { userId } = frame.identity;
-    send(userId, { event: 'message-back', data: argumentsOf(frame), arguments: true, attachments: frame.attachments, userId });
+    send(userId, {
+      event: 'message-back', data: argumentsOf(frame), arguments: true, attachments: frame.attachments, userId,
+      nameSpace: frame.nameSpace || '/',
+    });
     return { data: Buffer.from('{}') };
   });
   serve('pollen8.in.message-with-ack', 'InboundFrame', 'FrameReply', (frame) => (

@@ -9,6 +9,7 @@ const { withRing, until, proto } = require('./helpers/ring');
 const { Polling, SEPARATOR, Socket } = require('./helpers/engineio');
 const { serveApplication, subjectOf } = require('../conformance/application');
 
+const OutboundFrame = proto.lookupType('OutboundFrame');
 const PLACEHOLDER = (num) => `{"_placeholder":true,"num":${num}}`;
 
 /** A suite with the application behind the gateway. */
@@ -160,6 +161,17 @@ withApplication('namespaces', {}, (app, it) => {
     assert.equal(await count(), 2);
     socket.close();
     await until('both to end', async () => await count() === 0);
+  });
+
+  it('a frame for one namespace reaches the sessions in that one alone', async () => {
+    const sockets = [await app.joined('/'), await app.joined('/custom'), await app.joined('/other')];
+    const to = (nameSpace, number) => app.ring.broker.publish('pollen8.out.all', OutboundFrame.encode(
+      OutboundFrame.fromObject({ event: 'n', data: Buffer.from(`${number}`), nameSpace })).finish());
+    ['/custom', '/', '/random', ''].forEach(to);
+    await Promise.all([sockets[0].message(/^42\["n",3\]$/), sockets[1].message(/^42\/custom,\["n",3\]$/),
+      sockets[2].message(/^42\/other,\["n",3\]$/)]);
+    assert.deepEqual(sockets.map((socket) => socket.messages.filter((one) => one.includes('["n"'))),
+      [['42["n",1]', '42["n",3]'], ['42/custom,["n",0]', '42/custom,["n",3]'], ['42/other,["n",3]']]);
   });
 
   it('over polling too', async () => {
