@@ -36,7 +36,7 @@ struct engineio_handler {
 void engineio_send(struct gateway *gateway, struct session *session, bool binary, struct slice data);
 
 /* The session of a sid of this gateway, whatever carries it by now; NULL. */
-struct session *engineio_find(struct gateway *gateway, struct slice sid);
+struct session *engineio_find(struct gateway *gateway, struct slice text);
 
 /* ---- for what brings a client ---- */
 

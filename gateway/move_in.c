@@ -209,22 +209,26 @@ static void on_probed(struct gateway *gateway, uint64_t id, enum status status,
     websocket_write(arrival->websocket, SLICE_LITERAL("3probe"));
 }
 
+/* Whether the packet is what the probe wants next; it has been acted on then. */
+static bool take_packet(struct gateway *gateway, struct arrival *arrival, const struct eio_packet *packet)
+{
+    if (arrival->stage == OPENED && packet->type == EIO_PING && eio_packet_is_probe(packet)) {
+        arrival->stage = ASKED;
+        return say(gateway, arrival, KIND(PROBE), on_probed) == STATUS_OK;
+    }
+    if (arrival->stage != PROBED || packet->type != EIO_UPGRADE)
+        return false;
+    websocket_read(arrival->websocket, false); /* until the session is here */
+    commit(gateway, arrival);
+    return true;
+}
+
 static void on_message(struct gateway *gateway, struct session *session, bool binary, struct slice message)
 {
-    struct arrival *arrival = session->transport;
     struct eio_packet packet;
-    if (binary || eio_packet_decode(message, &packet) != STATUS_OK) {
+    if (binary || eio_packet_decode(message, &packet) != STATUS_OK ||
+        !take_packet(gateway, session->transport, &packet))
         session_close(gateway, session, CAUSE_PROTOCOL);
-    } else if (arrival->stage == OPENED && packet.type == EIO_PING && eio_packet_is_probe(&packet)) {
-        arrival->stage = ASKED;
-        if (say(gateway, arrival, KIND(PROBE), on_probed) != STATUS_OK)
-            session_close(gateway, session, CAUSE_UNAVAILABLE);
-    } else if (arrival->stage == PROBED && packet.type == EIO_UPGRADE) {
-        websocket_read(arrival->websocket, false); /* until the session is here */
-        commit(gateway, arrival);
-    } else {
-        session_close(gateway, session, CAUSE_PROTOCOL);
-    }
 }
 
 static void open_arrival(struct gateway *gateway, struct arrival *arrival, const struct sid *sid)

@@ -140,17 +140,19 @@ static bool commit(struct gateway *gateway, struct session *session, const Polle
 {
     if (!session || !polling_is_away(session, request->gateway, request->id)) {
         answer(gateway, reply, request->id, POLLEN8__UPGRADE_REPLY__RESULT__REFUSED);
-    } else if (!session_move_ready(session)) {
-        answer(gateway, reply, request->id, POLLEN8__UPGRADE_REPLY__RESULT__AGAIN);
-    } else if (!session_move_rooms_equal(session, request->rooms, request->n_rooms)) {
-        answer_rooms(gateway, reply, session, request->id, POLLEN8__UPGRADE_REPLY__RESULT__AGAIN);
-    } else if (stage == MOVE_FIRST && request->n_rooms > 0) {
-        return true;
-    } else if (stage == MOVE_UNSETTLED || !caught_up(gateway, request)) {
-        answer(gateway, reply, request->id, POLLEN8__UPGRADE_REPLY__RESULT__AGAIN);
-    } else {
-        leave(gateway, session, request, reply);
+        return false;
     }
+    bool ready = session_move_ready(session) && stage != MOVE_UNSETTLED;
+    if (ready && !session_move_rooms_equal(session, request->rooms, request->n_rooms)) {
+        answer_rooms(gateway, reply, session, request->id, POLLEN8__UPGRADE_REPLY__RESULT__AGAIN);
+        return false;
+    }
+    if (ready && stage == MOVE_FIRST && request->n_rooms > 0)
+        return true;
+    if (ready && caught_up(gateway, request))
+        leave(gateway, session, request, reply);
+    else
+        answer(gateway, reply, request->id, POLLEN8__UPGRADE_REPLY__RESULT__AGAIN);
     return false;
 }
 

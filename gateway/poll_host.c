@@ -56,6 +56,7 @@ static void fill(const struct gateway *gateway, Pollen8__RelayedAnswer *said, ui
     said->body.len = answer->body.length;
 }
 
+/* As the reply, or as a message of its own to the gateway. */
 static enum status send_answer(struct gateway *gateway, const char *reply, struct peer *peer, uint64_t id,
                                const struct http_answer *answer)
 {
@@ -64,17 +65,18 @@ static enum status send_answer(struct gateway *gateway, const char *reply, struc
     message.message_case = POLLEN8__GATEWAY_MESSAGE__MESSAGE_ANSWER;
     message.answer = &said;
     fill(gateway, &said, id, answer);
-    if (reply)
+    if (!peer)
         return peer_reply(gateway, reply, &message);
     peer->sent++; /* also where it cannot be sent: the other side then finds one missing */
     return peer_tell(gateway, peer->name, &message);
 }
 
-static void hosted_free(struct hosted *hosted)
+static void hosted_free(struct gateway *gateway, struct hosted *hosted)
 {
     *hosted->link = hosted->next;
     if (hosted->next)
         hosted->next->link = hosted->link;
+    metric_subtract(metrics_cell(gateway->metrics, METRIC_HOSTED_REQUESTS, NULL), 1);
     free(hosted);
 }
 
@@ -85,11 +87,11 @@ static void on_answer(struct gateway *gateway, void *context, const struct http_
     struct call *call = hosted->call;
     uint64_t handle = hosted->handle;
     bool fits = (int64_t)answer->body.length + ENVELOPE <= bus_maximum_payload(gateway->bus);
-    enum status status = send_answer(gateway, call ? call->reply : NULL, hosted->peer, hosted->id,
+    enum status status = send_answer(gateway, call ? call->reply : "", call ? NULL : hosted->peer, hosted->id,
                                      fits ? answer : &polling_session_unknown);
     if (call)
         call->answered = true;
-    hosted_free(hosted);
+    hosted_free(gateway, hosted);
     struct session *session = sessions_find(gateway->sessions, handle);
     if (session && (!fits || status != STATUS_OK))
         session_close(gateway, session, fits ? CAUSE_UNAVAILABLE : CAUSE_TOO_LARGE);
@@ -119,6 +121,7 @@ static struct hosted *hosted_create(struct gateway *gateway, const Pollen8__Rela
     if (hosted->next)
         hosted->next->link = &hosted->next;
     peer->hosted = hosted;
+    metrics_add(gateway->metrics, METRIC_HOSTED_REQUESTS, 1);
     return hosted;
 }
 
@@ -160,7 +163,7 @@ static void finish_body(struct hosted *hosted, const Pollen8__RelayedRequest *re
 }
 
 /* The client of a request has hung up. */
-static void gone(struct session *session, const Pollen8__RelayedRequest *request)
+static void gone(struct gateway *gateway, struct session *session, const Pollen8__RelayedRequest *request)
 {
     struct hosted *hosted = hosted_of(polling_held(session), request);
     if (!hosted)
@@ -168,7 +171,7 @@ static void gone(struct session *session, const Pollen8__RelayedRequest *request
     if (!hosted)
         return; /* it was answered meanwhile */
     struct exchange *exchange = hosted->exchange;
-    hosted_free(hosted);
+    hosted_free(gateway, hosted);
     exchange_lost(exchange);
 }
 
@@ -186,7 +189,7 @@ static void handle(struct gateway *gateway, struct session *session, const Polle
         else
             begin(gateway, session, request, call);
         break;
-    case POLLEN8__RELAYED_REQUEST__KIND__GONE: gone(session, request); break;
+    case POLLEN8__RELAYED_REQUEST__KIND__GONE: gone(gateway, session, request); break;
     case POLLEN8__RELAYED_REQUEST__KIND__RELEASE:
         if (hosted_of(polling_held(session), request))
             polling_release(session);
@@ -216,10 +219,15 @@ void poll_host_request(struct gateway *gateway, const Pollen8__RelayedRequest *r
 
 void poll_host_lost(struct gateway *gateway, struct peer *peer)
 {
-    (void)gateway;
-    for (struct hosted *hosted; (hosted = peer->hosted);) {
+    while (peer->hosted) {
+        struct hosted *hosted = peer->hosted;
         struct exchange *exchange = hosted->exchange;
-        hosted_free(hosted);
+        peer->hosted = hosted->next; /* one session's end may be another's of the list */
+        hosted->link = &hosted->next;
+        if (hosted->next)
+            hosted->next->link = &peer->hosted;
+        hosted->next = NULL;
+        hosted_free(gateway, hosted);
         exchange_lost(exchange);
     }
 }

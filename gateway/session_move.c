@@ -55,8 +55,8 @@ static enum status fill_rooms(struct parcel *parcel, const struct session *sessi
 enum status session_move_rooms(struct parcel *parcel, struct session *carrier,
                                Pollen8__SessionRooms ***ret_list, size_t *ret_count)
 {
-    Pollen8__SessionRooms **list =
-        (Pollen8__SessionRooms **)parcel_take_list(parcel, session_move_size(carrier), sizeof(**list));
+    Pollen8__SessionRooms **list = (Pollen8__SessionRooms **)parcel_take_list(
+        parcel, session_move_size(carrier), sizeof(Pollen8__SessionRooms));
     size_t count = 0;
     enum status status = list ? STATUS_OK : STATUS_NO_MEMORY;
     for (const struct session *one = carrier; status == STATUS_OK && one; one = name_space_next(carrier, one))

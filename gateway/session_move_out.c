@@ -27,8 +27,8 @@ static uint64_t rate_missing(const struct gateway *gateway, const struct token_b
 static enum status fill_versions(struct parcel *parcel, const struct session *session,
                                  Pollen8__MovedSession *moved)
 {
-    moved->versions =
-        (Pollen8__MovedVersion **)parcel_take_list(parcel, session->version_count, sizeof(**moved->versions));
+    moved->versions = (Pollen8__MovedVersion **)parcel_take_list(parcel, session->version_count,
+                                                                 sizeof(Pollen8__MovedVersion));
     if (!moved->versions)
         return STATUS_NO_MEMORY;
     for (size_t i = 0; i < session->version_count; i++) {
@@ -77,7 +77,7 @@ static enum status fill_asks(const struct gateway *gateway, struct parcel *parce
         return STATUS_OK;
     moved->asked = session->rare->asked;
     moved->asks =
-        (Pollen8__MovedAsk **)parcel_take_list(parcel, session->rare->ask_count, sizeof(**moved->asks));
+        (Pollen8__MovedAsk **)parcel_take_list(parcel, session->rare->ask_count, sizeof(Pollen8__MovedAsk));
     if (!moved->asks)
         return STATUS_NO_MEMORY;
     asks_each(gateway, session, fill_ask, moved);
@@ -122,7 +122,7 @@ static enum status fill_frames(struct parcel *parcel, const struct session *carr
                                Pollen8__SessionMove *move)
 {
     move->frames =
-        (Pollen8__MovedFrame **)parcel_take_list(parcel, carrier->outq.count, sizeof(**move->frames));
+        (Pollen8__MovedFrame **)parcel_take_list(parcel, carrier->outq.count, sizeof(Pollen8__MovedFrame));
     if (!move->frames)
         return STATUS_NO_MEMORY;
     for (size_t i = 0; i < carrier->outq.count; i++)
@@ -173,13 +173,15 @@ enum status session_move_pack(struct gateway *gateway, struct parcel *parcel, st
 {
     pollen8__session_move__init(ret_move);
     ret_move->sessions = (Pollen8__MovedSession **)parcel_take_list(parcel, session_move_size(carrier),
-                                                                    sizeof(**ret_move->sessions));
+                                                                    sizeof(Pollen8__MovedSession));
     enum status status = ret_move->sessions ? STATUS_OK : STATUS_NO_MEMORY;
-    for (struct session *one = carrier; status == STATUS_OK && one; one = name_space_next(carrier, one)) {
-        if (one != carrier)
+    struct session *one = carrier;
+    do {
+        if (status == STATUS_OK && one != carrier)
             one->ops->flush(gateway, one); /* into the carrier's queue */
-        status = fill_session(gateway, parcel, one, ret_move->sessions[ret_move->n_sessions++]);
-    }
+        if (status == STATUS_OK)
+            status = fill_session(gateway, parcel, one, ret_move->sessions[ret_move->n_sessions++]);
+    } while ((one = name_space_next(carrier, one)));
     if (status == STATUS_OK)
         status = fill_frames(parcel, carrier, ret_move);
     if (status == STATUS_OK)

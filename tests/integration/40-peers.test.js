@@ -152,8 +152,8 @@ withRing('polls that reach another gateway', { gateways: 2, env: { gateway: (i) 
       if (slowly) {
         const slow = startBody(session, 1);
         await slow.sent;
-        await until('the body to be known', async () => (await ring.metrics(ring.gateways[1]))
-          .value('pollen8_gateway_relayed_requests') === 1);
+        await until('the body to be known', async () => (await ring.metrics(ring.gateways[0]))
+          .value('pollen8_gateway_hosted_requests') === 1);
         slow.finish('1');
         assert.equal((await slow.answer).status, 200);
       } else {
