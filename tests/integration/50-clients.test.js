@@ -111,6 +111,21 @@ withRing('Node', { users }, (ring, it) => {
   }));
 });
 
+withRing('what the platform takes', { users }, (ring, it) => {
+  it('one argument of JSON: several of them, or binary, are refused and count nothing', async () => {
+    const eve = await ring.sio('eve');
+    const event = { userId: 'eve', industries: ['technology'] };
+    for (const list of [[event, 2], [event, event], [[event]], [{ ...event, eventId: Buffer.from('x') }], [Buffer.from('x')]]) {
+      const answer = await eve.socket.emitWithAck('connection.new', ...list);
+      assert.equal(answer.error && answer.error.code, 'INVALID_PAYLOAD', JSON.stringify(list));
+    }
+    for (const list of [[{ industries: ['technology'] }, 2], [Buffer.from('x')]]) {
+      assert.equal((await eve.socket.emitWithAck('unsubscribe', ...list)).error.code, 'INVALID_PAYLOAD');
+    }
+    assert.equal((await eve.request('value.get')).data.connections, 0);
+  });
+});
+
 describe('Chromium', { skip: executable() ? false : 'no chromium' }, () => {
   let page;
   let stranger;
