@@ -135,7 +135,7 @@ static void heartbeat_fired(void *context, struct wheel_timer *timer)
      * held up must not take much of the time from the client. */
     uint64_t timeout_ms = (uint64_t)gateway->settings->ping_timeout;
     uint64_t due_ms = timer->due_tick * WHEEL_TICK_MS;
-    uint64_t from_ms = gateway->now_ms - due_ms <= timeout_ms / 10 ? due_ms : gateway->now_ms;
+    uint64_t from_ms = gateway->now_ms - due_ms <= timeout_ms / 4 ? due_ms : gateway->now_ms;
     wheel_arm(gateway->wheel, timer, from_ms + timeout_ms);
     session->ops->ping(gateway, session);
 }

@@ -84,6 +84,13 @@ withApplication('namespaces', {}, (app, it) => {
     });
   }
 
+  it('/ws: what came with the first message is passed on as well, token or not', async () => {
+    const client = app.ring.openWs(undefined);
+    await client.opened;
+    client.send('auth', { device: 'd1' });
+    assert.deepEqual((await client.wait('auth'))[0], { device: 'd1' });
+  });
+
   it('one that is not configured is refused, and the others stay usable', async () => {
     const socket = await app.joined('/');
     for (const name of ['/random', '/custom/x', '/customx', '/CUSTOM', '/', '/custo']) {
