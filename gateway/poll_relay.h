@@ -8,7 +8,7 @@
  * with 503, and so it is while the broker is away. Where the session's gateway is gone, or goes while it
  * holds a poll, the client is told at once that its session is unknown, and comes back with a new one.
  *
- * Memory: 128 bytes a request, and its exchange.
+ * Memory: 144 bytes a request, and its exchange.
  */
 #ifndef POLLEN8_GATEWAY_POLL_RELAY_H
 #define POLLEN8_GATEWAY_POLL_RELAY_H

@@ -570,6 +570,58 @@ withRing('heartbeats of sessions that move', {
   });
 });
 
+withRing('bounds of what gateways do for each other', {
+  gateways: 2, env: { gateway: { RELAYED_REQUESTS: '2', RELAYED_BYTES: '1MB', SESSION_QUEUE_BYTES: '8MB' } },
+}, (ring, it) => {
+  it('a request past RELAYED_REQUESTS is refused with 503; its session goes on', async () => {
+    const sessions = [];
+    for (let i = 0; i < 3; i++) sessions.push(await away(ring));
+    for (const session of sessions) session.url = session.home;
+    for (const session of sessions) {
+      await session.post(`40${JSON.stringify({ token: ring.token('ada') })}`);
+      await session.pollFor(/^42\["network.update"/);
+      session.url = ring.url(1);
+    }
+    const held = [await heldAway(ring, sessions[0]), await heldAway(ring, sessions[1])];
+    const refused = await sessions[2].get();
+    assert.equal(refused.status, 503);
+    assert.equal(refused.headers['retry-after'], '1');
+    ring.toUser('ada', 'test.one', { n: 1 });
+    for (const { answer } of held) assert.match((await answer).text, /test.one/);
+    await sessions[2].pollFor(/test.one/);
+    for (const session of sessions) session.close();
+  });
+
+  const large = (n) => ring.toUser('ada', 'test.large', { n, text: 'y'.repeat(700000) });
+  it('a session with too much waiting is not upgraded elsewhere, and goes on polling', async () => {
+    const session = await away(ring, 'ada');
+    large(1);
+    large(2);
+    await until('both to wait', async () => {
+      const socket = await session.socket().opened;
+      socket.send('2probe');
+      const refused = await socket.message(/^3probe$/).then(() => false, () => true);
+      socket.close();
+      return refused;
+    });
+    await session.pollFor(/"n":1/);
+    await session.pollFor(/"n":2/);
+    session.close();
+  });
+
+  it('one that grows past a message before it moves ends at once', async () => {
+    const session = await away(ring, 'ada');
+    const socket = await probedAway(session);
+    for (let i = 0; i < 4; i++) large(i);
+    await ring.connectionNew('after', ['technology']);
+    await ring.applied();
+    socket.send('5');
+    assert.ok(await socket.end());
+    assert.equal((await session.get()).text, UNKNOWN);
+    session.close();
+  });
+});
+
 /** A body of `length` bytes of which none but the first comes until it is finished. */
 function startBody(session, length) {
   const http = require('node:http');
