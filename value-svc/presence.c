@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * GatewayHeartbeat -> p8:gw:<gateway>; all of p8:gw:* -> totals by industry -> metrics.
+ * GatewayHeartbeat, SessionClosed -> p8:gw:<gateway>; all of p8:gw:* -> totals by industry -> metrics.
  */
 #include "presence.h"
 
@@ -69,10 +69,37 @@ enum status presence_store(struct store *store, struct wire_arena *arena, struct
     if (status != STATUS_OK)
         return status;
     heartbeat = (const Pollen8__GatewayHeartbeat *)message;
-    /* A SessionClosed has another type in field 2, or nothing but a gateway's name. */
     if (heartbeat->interval_ms == 0 || !event_name_valid(slice_from_string(heartbeat->gateway)))
         return STATUS_MALFORMED;
     return store_message(store, heartbeat);
+}
+
+enum status presence_entered(struct store *store, const char *gateway, const char *user_id)
+{
+    if (!event_name_valid(slice_from_string(gateway)))
+        return STATUS_MALFORMED;
+    return store_user_entered(store, gateway, user_id, EXPIRY_MAXIMUM_MS);
+}
+
+enum status presence_left(struct service *service, struct store *store, struct wire_arena *arena,
+                          struct slice bytes)
+{
+    const ProtobufCMessage *message = NULL;
+    const Pollen8__SessionClosed *closed;
+    bool elsewhere = false;
+    enum status status;
+
+    wire_arena_reset(arena);
+    status = wire_unpack(arena, &pollen8__session_closed__descriptor, bytes, &message);
+    if (status != STATUS_OK)
+        return status;
+    closed = (const Pollen8__SessionClosed *)message;
+    if (!event_name_valid(slice_from_string(closed->gateway)) || closed->user_id[0] == '\0')
+        return STATUS_MALFORMED;
+    status = store_user_left(store, closed->gateway, closed->user_id, &elsewhere);
+    if (status == STATUS_OK && !elsewhere)
+        metrics_add(service->metrics, VALUE_USERS_LEFT, 1);
+    return status;
 }
 
 /* ---- Totals ----------------------------------------------------------------------------------------- */

@@ -8,9 +8,16 @@
 
 #include "service.h"
 
-/* Stores one heartbeat as it came on pollen8.session.<gateway>. STATUS_MALFORMED: it is none (SessionClosed
- * comes on the same subject, and heartbeats say all that it says). */
+/* Stores one heartbeat as it came on pollen8.session.<gateway>. STATUS_MALFORMED: it is none. */
 enum status presence_store(struct store *store, struct wire_arena *arena, struct slice bytes);
+
+/* A session of the user has opened on the gateway. */
+enum status presence_entered(struct store *store, const char *gateway, const char *user_id);
+
+/* Takes a SessionClosed from there: the user is not on that gateway any more. It has left, which is counted,
+ * unless it is on another one. */
+enum status presence_left(struct service *service, struct store *store, struct wire_arena *arena,
+                          struct slice bytes);
 
 /* Brings the metrics pollen8_cluster_* up to date. Keeper thread. */
 void presence_refresh_totals(struct service *service, struct store *store);

@@ -188,6 +188,15 @@ struct store_heartbeat {
 };
 enum status store_heartbeat(struct store *store, const struct store_heartbeat *heartbeat);
 
+/* A session of the user has opened there: holds until the gateway's next heartbeat says it, at most so long.
+ */
+enum status store_user_entered(struct store *store, const char *gateway, const char *user_id,
+                               int64_t expires_ms);
+
+/* The user has left the gateway. *ret_elsewhere: it is on another one whose heartbeat is fresh. */
+enum status store_user_left(struct store *store, const char *gateway, const char *user_id,
+                            bool *ret_elsewhere);
+
 /* Totals over the gateways whose heartbeat is fresh. `add` is called for each industry of each part. */
 struct store_totals {
     uint64_t sessions;

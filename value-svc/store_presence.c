@@ -130,6 +130,77 @@ enum status store_heartbeat(struct store *store, const struct store_heartbeat *h
     return status;
 }
 
+/* ---- One user --------------------------------------------------------------------------------------- */
+
+enum status store_user_entered(struct store *store, const char *gateway, const char *user_id,
+                               int64_t expires_ms)
+{
+    char users[GATEWAY_KEY_SIZE + 16];
+    char number[NUMBER_SIZE + 8];
+    redisReply *reply = NULL;
+    enum status status;
+
+    snprintf(users, sizeof users, "p8:gw:%s:users", gateway);
+    snprintf(number, sizeof number, "%" PRId64, expires_ms);
+    status = store_send(store, (const char *const[]){"HSETNX", users, user_id, "1", NULL});
+    if (status == STATUS_OK)
+        status = store_send(store, (const char *const[]){"PEXPIRE", users, number, NULL});
+    for (int i = 0; i < 2 && status == STATUS_OK; i++) {
+        status = store_receive(store, &reply);
+        if (status == STATUS_OK)
+            freeReplyObject(reply);
+    }
+    return status;
+}
+
+/* A part of the gateway: "<gateway>" or "<gateway>:<part>". */
+static bool part_of(const char *member, const char *gateway)
+{
+    size_t length = strlen(gateway);
+
+    return strncmp(member, gateway, length) == 0 && (member[length] == '\0' || member[length] == ':');
+}
+
+static enum status fresh_parts(struct store *store, redisReply **ret_members)
+{
+    char now[24];
+    enum status status;
+
+    snprintf(now, sizeof now, "(%" PRId64, clock_wall_ms());
+    status = store_send(store, (const char *const[]){"ZRANGEBYSCORE", KEY_GATEWAYS, now, "+inf", NULL});
+    return status == STATUS_OK ? store_receive(store, ret_members) : status;
+}
+
+enum status store_user_left(struct store *store, const char *gateway, const char *user_id,
+                            bool *ret_elsewhere)
+{
+    char users[GATEWAY_KEY_SIZE + 16];
+    redisReply *members = NULL;
+    redisReply *reply = NULL;
+    bool elsewhere = false;
+    enum status status = fresh_parts(store, &members);
+    size_t count = status == STATUS_OK && members->type == REDIS_REPLY_ARRAY ? members->elements : 0;
+
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        const char *command = part_of(members->element[i]->str, gateway) ? "HDEL" : "HEXISTS";
+        snprintf(users, sizeof users, "p8:gw:%s:users", members->element[i]->str);
+        status = store_send(store, (const char *const[]){command, users, user_id, NULL});
+    }
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = store_receive(store, &reply);
+        if (status != STATUS_OK)
+            break;
+        if (!part_of(members->element[i]->str, gateway) && store_integer(reply) > 0)
+            elsewhere = true;
+        freeReplyObject(reply);
+    }
+    if (members)
+        freeReplyObject(members);
+    if (status == STATUS_OK)
+        *ret_elsewhere = elsewhere;
+    return status;
+}
+
 /* ---- Totals ----------------------------------------------------------------------------------------- */
 
 static void add_part(const redisReply *hash, struct store_totals *totals, store_industry_fn *add,
