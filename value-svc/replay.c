@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * every second: epoch -> replayed? -> lock -> temporary consumer -> batches until the present -> note it.
+ * every second: epoch -> replayed? -> lock -> where from -> temporary consumer -> batches until the present
+ * -> note it.
  */
 #include "replay.h"
 
@@ -92,8 +93,9 @@ static enum status judge_new(struct watcher *watcher, int64_t from_ms, enum stor
     return status;
 }
 
-/* An older Redis: did the window hold all that was acknowledged since? */
-static enum status judge_older(struct watcher *watcher, int64_t from_ms, enum store_state *ret_state)
+/* An older Redis: did the window hold all that was acknowledged since? What Redis forgets is its newest
+ * writes: it has all that was written before the position it remembers, so that the replay begins there. */
+static enum status judge_older(struct watcher *watcher, int64_t *from_ms, enum store_state *ret_state)
 {
     struct bus *bus = watcher->service->bus;
     struct bus_consumer_state durable;
@@ -104,20 +106,27 @@ static enum status judge_older(struct watcher *watcher, int64_t from_ms, enum st
     if (status != STATUS_OK)
         return status;
     *ret_state = STORE_WHOLE;
-    if (behind == 0 || behind >= durable.ack_floor_stream_sequence)
+    if (behind == 0)
         return STATUS_OK;
+    if (behind >= durable.ack_floor_stream_sequence) { /* the workers have all that comes after */
+        *from_ms = clock_wall_ms();
+        return STATUS_OK;
+    }
     status = bus_stored_get(bus, STREAM_EVENTS, behind + 1, &stored);
-    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && bus_stored_time_ms(stored) < from_ms))
+    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && bus_stored_time_ms(stored) < *from_ms))
         *ret_state = STORE_LOST;
+    else if (status == STATUS_OK)
+        *from_ms = bus_stored_time_ms(stored);
     bus_stored_free(stored);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-static enum status judge(struct watcher *watcher, int64_t from_ms, enum store_state *ret_state)
+/* Moves *from_ms to where the replay may begin. */
+static enum status judge(struct watcher *watcher, int64_t *from_ms, enum store_state *ret_state)
 {
     *ret_state = store_state(watcher->store);
     if (*ret_state == STORE_NEW)
-        return judge_new(watcher, from_ms, ret_state);
+        return judge_new(watcher, *from_ms, ret_state);
     return *ret_state == STORE_WHOLE ? judge_older(watcher, from_ms, ret_state) : STATUS_OK;
 }
 
@@ -142,9 +151,9 @@ static void replay(struct watcher *watcher)
 
     if (status != STATUS_OK || !held)
         return;
-    log_event(LOG_INFO, "Redis may have forgotten something: replaying the stream's last window",
-              LOG_U("epoch", epoch));
-    status = judge(watcher, from_ms, &state);
+    status = judge(watcher, &from_ms, &state);
+    log_event(LOG_INFO, "Redis may have forgotten something: replaying the stream", LOG_U("epoch", epoch),
+              LOG_I("from_ms_ago", clock_wall_ms() - from_ms));
     if (status == STATUS_OK)
         status = replay_window(watcher, from_ms);
     metrics_add(watcher->service->metrics, VALUE_REPLAYED, watcher->applied);
