@@ -74,11 +74,9 @@ enum status presence_store(struct store *store, struct wire_arena *arena, struct
     return store_message(store, heartbeat);
 }
 
-enum status presence_entered(struct store *store, const char *gateway, const char *user_id)
+enum status presence_entered(struct store *store, const struct store_entered *entered, size_t count)
 {
-    if (!event_name_valid(slice_from_string(gateway)))
-        return STATUS_MALFORMED;
-    return store_user_entered(store, gateway, user_id, EXPIRY_MAXIMUM_MS);
+    return store_users_entered(store, entered, count, EXPIRY_MAXIMUM_MS);
 }
 
 enum status presence_left(struct service *service, struct store *store, struct wire_arena *arena,

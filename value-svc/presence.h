@@ -11,8 +11,8 @@
 /* Stores one heartbeat as it came on pollen8.session.<gateway>. STATUS_MALFORMED: it is none. */
 enum status presence_store(struct store *store, struct wire_arena *arena, struct slice bytes);
 
-/* A session of the user has opened on the gateway. */
-enum status presence_entered(struct store *store, const char *gateway, const char *user_id);
+/* Sessions of users have opened on gateways. */
+enum status presence_entered(struct store *store, const struct store_entered *entered, size_t count);
 
 /* Takes a SessionClosed from there: the user is not on that gateway any more. It has left, which is counted,
  * unless it is on another one. */

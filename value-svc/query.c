@@ -26,7 +26,8 @@
 
 /* Of another name than that of pollen8.session.open, which the wildcard covers too: to the broker, queue
  * subscriptions of one name are one group whatever their subjects, and only one member gets a message. */
-#define QUEUE_PRESENCE "value-svc-presence"
+#define QUEUE_PRESENCE    "value-svc-presence"
+#define GATEWAY_NAME_SIZE 65
 
 /* One question of a batch. */
 struct question {
@@ -35,6 +36,7 @@ struct question {
     const char *message;
     size_t value; /* index in reader->values */
     char user_id[ID_MAXIMUM_BYTES + 1];
+    char gateway[GATEWAY_NAME_SIZE]; /* where a session has opened; empty: nowhere */
 };
 
 struct query {
@@ -52,6 +54,7 @@ struct query {
     struct question questions[BATCH_MAXIMUM];
     struct store_value values[BATCH_MAXIMUM];
     struct query_item *items[BATCH_MAXIMUM];
+    struct store_entered entered[BATCH_MAXIMUM];
 };
 
 /* ---- Delivery thread -------------------------------------------------------------------------------- */
@@ -91,8 +94,16 @@ static void on_value_get(void *context, const struct bus_message *message)
 
 static void on_session_news(void *context, const struct bus_message *message)
 {
+    char type[32];
+
     /* pollen8.session.* covers the request too, which has its own subscription. */
-    if (!slice_equal_string(message->subject, SUBJECT_SESSION_OPEN))
+    if (slice_equal_string(message->subject, SUBJECT_SESSION_OPEN))
+        return;
+    if (bus_header(message, "Pollen8-Type", type, sizeof type) != STATUS_OK)
+        type[0] = '\0';
+    if (strcmp(type, "SessionClosed") == 0)
+        put(context, QUERY_LEFT, message);
+    else
         put(context, QUERY_HEARTBEAT, message);
 }
 
@@ -111,13 +122,19 @@ static enum status take_user(struct question *question, const char *user_id)
 static enum status read_session_open(struct query *query, struct question *question)
 {
     const ProtobufCMessage *message = NULL;
+    const Pollen8__SessionOpen *open;
+    size_t length;
     enum status status =
         wire_unpack(&query->arena, &pollen8__session_open__descriptor, question->item->data, &message);
 
     question->message = "not a SessionOpen";
     if (status != STATUS_OK)
         return STATUS_INVALID_PAYLOAD;
-    return take_user(question, ((const Pollen8__SessionOpen *)message)->user_id);
+    open = (const Pollen8__SessionOpen *)message;
+    length = strlen(open->gateway);
+    if (length < sizeof question->gateway && event_name_valid(slice_make(open->gateway, length)))
+        memcpy(question->gateway, open->gateway, length + 1);
+    return take_user(question, open->user_id);
 }
 
 /* Nothing, null or {}. */
@@ -158,7 +175,7 @@ static void read_question(struct query *query, struct question *question)
 {
     wire_arena_reset(&query->arena);
     question->message = NULL;
-    question->user_id[0] = '\0';
+    question->user_id[0] = question->gateway[0] = '\0';
     if (question->item->kind == QUERY_SESSION_OPEN)
         question->status = read_session_open(query, question);
     else
@@ -243,10 +260,32 @@ static enum status read_values(struct query *query, size_t count)
     return status;
 }
 
-static void handle_heartbeat(struct query *query, const struct query_item *item)
+static bool handle_presence(struct query *query, const struct query_item *item)
 {
-    if (redis_ready(query))
+    if (item->kind != QUERY_HEARTBEAT && item->kind != QUERY_LEFT)
+        return false;
+    if (!redis_ready(query))
+        return true;
+    if (item->kind == QUERY_HEARTBEAT)
         presence_store(query->store, &query->arena, item->data);
+    else
+        presence_left(query->service, query->store, &query->arena, item->data);
+    return true;
+}
+
+/* Best effort: the gateway's next heartbeat says it again. */
+static void note_entered(struct query *query, size_t question_count)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < question_count; i++) {
+        const struct question *question = &query->questions[i];
+        if (question->status == STATUS_OK && question->gateway[0] != '\0')
+            query->entered[count++] =
+                (struct store_entered){.gateway = question->gateway, .user_id = question->user_id};
+    }
+    if (count > 0)
+        presence_entered(query->store, query->entered, count);
 }
 
 static void handle(struct query *query, size_t item_count)
@@ -258,10 +297,8 @@ static void handle(struct query *query, size_t item_count)
     for (size_t i = 0; i < item_count; i++) {
         struct question *question = &query->questions[count];
 
-        if (query->items[i]->kind == QUERY_HEARTBEAT) {
-            handle_heartbeat(query, query->items[i]);
+        if (handle_presence(query, query->items[i]))
             continue;
-        }
         question->item = query->items[i];
         read_question(query, question);
         if (question->status == STATUS_OK) {
@@ -278,6 +315,8 @@ static void handle(struct query *query, size_t item_count)
         }
         answer(query, &query->questions[i]);
     }
+    if (!unavailable)
+        note_entered(query, count);
 }
 
 static void *run(void *context)

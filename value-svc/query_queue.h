@@ -8,7 +8,7 @@
 
 #include "common/bus.h"
 
-enum query_kind { QUERY_SESSION_OPEN, QUERY_VALUE_GET, QUERY_HEARTBEAT };
+enum query_kind { QUERY_SESSION_OPEN, QUERY_VALUE_GET, QUERY_HEARTBEAT, QUERY_LEFT };
 
 /* A message's copy; free() frees it whole. */
 struct query_item {

@@ -188,10 +188,14 @@ struct store_heartbeat {
 };
 enum status store_heartbeat(struct store *store, const struct store_heartbeat *heartbeat);
 
-/* A session of the user has opened there: holds until the gateway's next heartbeat says it, at most so long.
+/* Sessions of users have opened on gateways: holds until a gateway's next heartbeat says it, at most so long.
  */
-enum status store_user_entered(struct store *store, const char *gateway, const char *user_id,
-                               int64_t expires_ms);
+struct store_entered {
+    const char *gateway; /* a subject token */
+    const char *user_id;
+};
+enum status store_users_entered(struct store *store, const struct store_entered *entered, size_t count,
+                                int64_t expires_ms);
 
 /* The user has left the gateway. *ret_elsewhere: it is on another one whose heartbeat is fresh. */
 enum status store_user_left(struct store *store, const char *gateway, const char *user_id,

@@ -130,22 +130,24 @@ enum status store_heartbeat(struct store *store, const struct store_heartbeat *h
     return status;
 }
 
-/* ---- One user --------------------------------------------------------------------------------------- */
+/* ---- Users ------------------------------------------------------------------------------------------ */
 
-enum status store_user_entered(struct store *store, const char *gateway, const char *user_id,
-                               int64_t expires_ms)
+enum status store_users_entered(struct store *store, const struct store_entered *entered, size_t count,
+                                int64_t expires_ms)
 {
     char users[GATEWAY_KEY_SIZE + 16];
-    char number[NUMBER_SIZE + 8];
+    char number[24];
     redisReply *reply = NULL;
-    enum status status;
+    enum status status = STATUS_OK;
 
-    snprintf(users, sizeof users, "p8:gw:%s:users", gateway);
     snprintf(number, sizeof number, "%" PRId64, expires_ms);
-    status = store_send(store, (const char *const[]){"HSETNX", users, user_id, "1", NULL});
-    if (status == STATUS_OK)
-        status = store_send(store, (const char *const[]){"PEXPIRE", users, number, NULL});
-    for (int i = 0; i < 2 && status == STATUS_OK; i++) {
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        snprintf(users, sizeof users, "p8:gw:%s:users", entered[i].gateway);
+        status = store_send(store, (const char *const[]){"HSETNX", users, entered[i].user_id, "1", NULL});
+        if (status == STATUS_OK)
+            status = store_send(store, (const char *const[]){"PEXPIRE", users, number, NULL});
+    }
+    for (size_t i = 0; i < 2 * count && status == STATUS_OK; i++) {
         status = store_receive(store, &reply);
         if (status == STATUS_OK)
             freeReplyObject(reply);

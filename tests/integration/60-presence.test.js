@@ -68,7 +68,7 @@ withRing('two gateways', { gateways: 2 }, (ring, it) => {
   });
 });
 
-withRing('who leaves', { gateways: 2, env: { gateway: { HEARTBEAT_INTERVAL: '500ms', USER_LINGER: '0' } } }, (ring, it) => {
+withRing('who leaves', { gateways: 2, env: { gateway: (i) => ({ HEARTBEAT_INTERVAL: '500ms', USER_LINGER: '0', GATEWAY_NAME: `g${i}` }) } }, (ring, it) => {
   it('a reconnect is no leave; the end of the last session is one, after 3 s', async () => {
     const left = await leaves(ring);
     const first = await ring.ws('ada');
@@ -87,5 +87,24 @@ withRing('who leaves', { gateways: 2, env: { gateway: { HEARTBEAT_INTERVAL: '500
     again.close();
     await until('ada has left', () => left.length > 1);
     assert.deepEqual(left, ['bo', 'ada']);
+  });
+
+  it('who went to another gateway has left the first, not the platform', async () => {
+    const count = async () => (await ring.metrics(ring.value)).value('pollen8_value_users_left_total');
+    const [first, second] = ring.gateways.map((part) => part.env.GATEWAY_NAME);
+    const sessions = (gateway, user) => ring.redisCommand('HGET', `p8:gw:${gateway}:users`, user);
+    await until('earlier ones are counted', async () => (await count()) === 2);
+    const left = await leaves(ring);
+    const cy = await ring.ws('cy', { gateway: 0 });
+    await until('a heartbeat tells cy', async () => (await sessions(first, 'cy')) === '1');
+    cy.close();
+    const moved = await ring.ws('cy', { gateway: 1 });
+    await until('cy has left the first', () => left.length > 0);
+    await until('and is on the second alone', async () => (await sessions(first, 'cy')) === null
+      && (await sessions(second, 'cy')) === '1');
+    assert.equal(await count(), 2);
+    moved.close();
+    await until('cy has left', async () => (await count()) === 3);
+    assert.deepEqual(left, ['cy', 'cy']);
   });
 });
