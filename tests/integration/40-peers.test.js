@@ -4,6 +4,10 @@
 // No sticky sessions, request by request: polls, bodies and upgrades of a session at another gateway than its own.
 
 const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
+const fs = require('node:fs');
+const http = require('node:http');
+const path = require('node:path');
 const { withRing, until, within } = require('./helpers/ring');
 const { Polling, SEPARATOR, request } = require('./helpers/engineio');
 
@@ -622,9 +626,41 @@ withRing('bounds of what gateways do for each other', {
   });
 });
 
+withRing('polls that reach another gateway over TLS', {
+  gateways: 2,
+  env: {
+    gateway: (_, ring) => {
+      const [key, cert] = ['key.pem', 'cert.pem'].map((name) => path.join(ring.folder, name));
+      if (!fs.existsSync(cert)) {
+        execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days',
+          '2', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
+        { stdio: 'ignore' });
+      }
+      return { TLS_CERT_FILE: cert, TLS_KEY_FILE: key };
+    },
+  },
+}, (ring, it) => {
+  const ca = () => fs.readFileSync(path.join(ring.folder, 'cert.pem'));
+
+  it('bodies and answers of any size, then an upgrade', async () => {
+    const session = await away(ring, 'ada', { ca: ca() });
+    for (const [i, size] of [10, 9000, 60000, 900000].entries()) {
+      assert.equal((await session.post(`42${i}["value.get",{"padding":"${'x'.repeat(size)}"}]`)).text, 'ok');
+      await session.pollFor(new RegExp(`^43${i}\\[\\{"ok":false`));
+      ring.toUser('ada', 'test.large', { i, text: 'y'.repeat(size) });
+      await session.pollFor(new RegExp(`^42\\["test.large",\\{"i":${i},`));
+    }
+    const socket = await probedAway(session);
+    socket.send('5');
+    socket.send('429["value.get",{}]');
+    await socket.message(/^439/);
+    socket.close();
+    session.close();
+  });
+});
+
 /** A body of `length` bytes of which none but the first comes until it is finished. */
 function startBody(session, length) {
-  const http = require('node:http');
   let told;
   const sent = new Promise((resolve) => { told = resolve; });
   const message = http.request(session.target(), { method: 'POST', agent: false, headers: { 'Content-Length': length } });
