@@ -18,6 +18,7 @@
 #include "http_answer.h"
 #include "listener.h"
 #include "move_in.h"
+#include "move_out.h"
 #include "polling.h"
 #include "polling_http.h"
 #include "request.h"
@@ -86,7 +87,9 @@ static const struct http_answer *judge_engineio(struct gateway *gateway, struct 
         sid_read(slice_from_string(value), &sid) != STATUS_OK)
         return &polling_session_unknown;
     if (slice_equal_string(sid.gateway, gateway->settings->gateway_name))
-        return engineio_find(gateway, sid.text) ? NULL : &polling_session_unknown;
+        return engineio_find(gateway, sid.text) || move_out_departed(gateway, &sid)
+                   ? NULL
+                   : &polling_session_unknown;
     if (gateway->draining)
         return &http_draining;
     return gateway->peers ? NULL

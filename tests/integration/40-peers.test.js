@@ -312,7 +312,12 @@ withRing('upgrades that reach another gateway', { gateways: 2, env: { gateway: (
       session.url = ring.url(gateway);
       assert.equal((await session.get()).text, BAD);
       assert.equal((await session.post('3')).text, BAD);
+      const late = await session.socket().opened; // as after an upgrade at one gateway
+      late.send('2probe');
+      assert.ok(await late.end());
     }
+    socket.send('421["value.get",{}]');
+    await socket.message(/^431/);
     socket.close();
     session.close();
   });
