@@ -41,6 +41,7 @@ struct gateway {
     struct wheel *wheel;
     struct rooms *rooms;
     struct sessions *sessions;
+    struct sockets *sockets;
     struct egress *egress;
     struct presence *presence;
     struct resync *resync;

@@ -267,6 +267,12 @@ const struct lws_protocols *http_protocols(void)
     return protocols;
 }
 
+void http_forget(struct lws *wsi)
+{
+    struct slot *slot = lws_wsi_user(wsi);
+    slot->websocket = NULL;
+}
+
 const struct lws_http_mount *http_mounts(void)
 {
     /* Everything; without `protocol`, because only then the library reads on while a request is held. */

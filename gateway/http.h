@@ -10,11 +10,15 @@
 #ifndef POLLEN8_GATEWAY_HTTP_H
 #define POLLEN8_GATEWAY_HTTP_H
 
+struct lws;
 struct lws_http_mount;
 struct lws_protocols;
 
 /* The table for the library; ends with a zero entry. The context's user pointer is the struct gateway. */
 const struct lws_protocols *http_protocols(void);
+
+/* The WebSocket of this connection goes on without it: nothing that still happens here concerns it. */
+void http_forget(struct lws *wsi);
 
 /* Which plain requests reach the callback: all. */
 const struct lws_http_mount *http_mounts(void);

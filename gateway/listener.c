@@ -262,6 +262,12 @@ size_t listener_connections(const struct listener *listener)
     return listener->connections;
 }
 
+void listener_keep(struct listener *listener)
+{
+    if (listener)
+        listener->connections++;
+}
+
 void listener_closed(struct listener *listener, const struct lws *wsi)
 {
     (void)wsi;

@@ -27,10 +27,13 @@ uint16_t listener_port(const struct listener *listener);
 /* Takes no more connections. */
 void listener_stop(struct listener *listener);
 
-/* Connections of the library that are open. */
+/* Connections that are open. */
 size_t listener_connections(const struct listener *listener);
 
-/* From the library's callback: a connection is gone. */
+/* A connection goes on without the library, which will say that it is gone. */
+void listener_keep(struct listener *listener);
+
+/* A connection is gone; from the library's callback, or of a socket that went on without it (NULL). */
 void listener_closed(struct listener *listener, const struct lws *wsi);
 
 /* Reads certificate and key again; the old ones stay where the new cannot be read. */

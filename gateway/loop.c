@@ -35,6 +35,7 @@
 #include "reader.h"
 #include "relay.h"
 #include "session.h"
+#include "socket.h"
 #include "websocket.h"
 #include "wheel.h"
 #include "written.h"
@@ -128,6 +129,7 @@ static void turn(uv_prepare_t *prepare)
     sessions_flush(gateway);
     written_turn(gateway);
     websockets_end_turn(gateway);
+    sockets_end_turn(gateway);
     exchanges_end_turn(gateway);
     sessions_end_turn(gateway);
     presence_turn(gateway);
@@ -275,6 +277,8 @@ enum status loop_create(struct gateway *gateway, const struct loop_handlers *han
     snprintf(error, error_size, "the event loop cannot be made");
     if (init_handles(loop) != STATUS_OK)
         return STATUS_NO_MEMORY;
+    if (sockets_create(gateway, &loop->uv, &gateway->sockets) != STATUS_OK)
+        return STATUS_NO_MEMORY;
     if (!create_context(loop)) {
         snprintf(error, error_size, "libwebsockets cannot start (is libwebsockets-evlib-uv installed?)");
         return STATUS_NOT_FOUND;
@@ -300,6 +304,8 @@ static void shut(struct loop *loop)
     listener_stop(loop->gateway->listener);
     reader_stop(loop->gateway->reader);
     sessions_close_all(loop->gateway); /* some have no connection at the moment */
+    websockets_end_turn(loop->gateway);
+    sockets_stop(loop->gateway);
     lws_context_destroy(loop->context);
     close_handle((uv_handle_t *)&loop->prepare);
     close_handle((uv_handle_t *)&loop->idle);
@@ -339,6 +345,7 @@ void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
+    sockets_free(loop->gateway->sockets);
     pthread_mutex_destroy(&loop->wake_lock);
     free(loop);
 }

@@ -10,37 +10,26 @@
  */
 #include "websocket.h"
 
+#include <fcntl.h>
 #include <libwebsockets.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../common/check.h"
+#include "../common/utf8.h"
 #include "gateway.h"
-#include "session.h"
+#include "http.h"
+#include "listener.h"
+#include "socket.h"
+#include "websocket_internal.h"
 #include "written.h"
 
-#define MAGIC          0x57534f43u
 #define SCRATCH_BYTES  65536
 #define SCRATCH_FRAMES 512
 
-struct websocket {
-    uint32_t magic;
-    bool closing; /* on the list below */
-    bool fragment_binary;
-    uint16_t close_code;
-    const char *close_text;
-    struct lws *wsi; /* NULL once closed */
-    struct gateway *gateway;
-    struct session *session; /* NULL: detached */
-    websocket_message_fn *message;
-    websocket_lost_fn *lost; /* NULL: the session's transport is this one */
-    char *sid;               /* owned; NULL: it was a WebSocket from the start */
-    struct buf *fragments;   /* owned; NULL: no message is half-way */
-    struct websocket *next_closing;
-};
-
-/* Loop thread only. */
-static struct websocket *closing_list;
+/* What the end of the turn has to do with: new sockets, and those to be closed. Loop thread only. */
+static struct websocket *turn_list;
 
 static struct {
     uint64_t serials[SCRATCH_FRAMES];
@@ -50,15 +39,28 @@ static struct {
     unsigned char bytes[LWS_PRE + SCRATCH_BYTES];
 } scratch;
 
+static void list_for_turn(struct websocket *websocket)
+{
+    if (websocket->listed)
+        return;
+    websocket->listed = true;
+    websocket->turn_next = turn_list;
+    turn_list = websocket;
+}
+
 struct websocket *websocket_create(struct gateway *gateway, struct lws *wsi, websocket_message_fn *message)
 {
     struct websocket *websocket = calloc(1, sizeof(*websocket));
     if (!websocket)
         return NULL;
-    websocket->magic = MAGIC;
+    websocket->magic = WEBSOCKET_MAGIC;
     websocket->gateway = gateway;
     websocket->wsi = wsi;
+    websocket->descriptor = -1;
+    websocket->reading = true;
     websocket->message = message;
+    if (!lws_is_ssl(wsi))
+        list_for_turn(websocket);
     return websocket;
 }
 
@@ -111,60 +113,88 @@ static void websocket_free(struct websocket *websocket)
 static void deliver(struct websocket *websocket, bool binary, struct slice message)
 {
     struct gateway *gateway = websocket->gateway;
+    if (!binary && websocket->descriptor >= 0 && !utf8_valid(message)) {
+        websocket_refuse(websocket, 1007); /* the library has looked at what it reads itself */
+        return;
+    }
     metrics_add(gateway->metrics, METRIC_FRAMES_IN, 1);
     metrics_add(gateway->metrics, METRIC_BYTES_IN, message.length);
     websocket->message(gateway, websocket->session, binary, message);
 }
 
-static enum status add_fragment(struct websocket *websocket, const void *data, size_t length)
+static enum status add_fragment(struct websocket *websocket, bool binary, struct slice part)
 {
     if (!websocket->fragments) {
         websocket->fragments = calloc(1, sizeof(struct buf));
         if (!websocket->fragments)
             return STATUS_NO_MEMORY;
         buf_init(websocket->fragments, (size_t)websocket->gateway->settings->max_payload);
-        websocket->fragment_binary = lws_frame_is_binary(websocket->wsi);
+        websocket->fragment_binary = binary;
     }
-    return buf_append(websocket->fragments, data, length);
+    return buf_append(websocket->fragments, part.data, part.length);
 }
 
-/* What is too much for the socket ends what it carries, or itself alone. */
-static void fail(struct websocket *websocket, enum session_cause cause)
+void websocket_fail(struct websocket *websocket, enum session_cause cause)
 {
     struct session *session = websocket->session;
-    if (!websocket->lost) {
+    if (session && !websocket->lost) {
         session_close(websocket->gateway, session, cause);
         return;
     }
     websocket_lost_fn *lost = websocket->lost;
     websocket_end(websocket, 1009, "");
-    lost(websocket->gateway, session);
+    if (session)
+        lost(websocket->gateway, session);
+}
+
+void websocket_refuse(struct websocket *websocket, uint16_t code)
+{
+    struct session *session = websocket->session;
+    websocket_lost_fn *lost = websocket->lost;
+    websocket_end(websocket, code, "");
+    if (session && lost) {
+        lost(websocket->gateway, session);
+    } else if (session) {
+        session->transport = NULL;
+        session_close(websocket->gateway, session, CAUSE_CLIENT);
+    }
+}
+
+void websocket_part(struct websocket *websocket, bool first, bool binary, bool final, struct slice part)
+{
+    if (!websocket->session)
+        return;
+    if (first && final) {
+        deliver(websocket, binary, part);
+        return;
+    }
+    enum status status = add_fragment(websocket, binary, part);
+    if (status != STATUS_OK) {
+        websocket_fail(websocket, status == STATUS_FULL ? CAUSE_TOO_LARGE : CAUSE_MEMORY);
+        drop_fragments(websocket);
+    } else if (final) {
+        struct buf *whole = websocket->fragments; /* the next message may begin while this one is handled */
+        websocket->fragments = NULL;
+        deliver(websocket, websocket->fragment_binary, buf_slice(whole));
+        buf_done(whole);
+        free(whole);
+    }
 }
 
 void websocket_receive(struct websocket *websocket, const void *data, size_t length)
 {
-    CHECK(websocket->magic == MAGIC);
+    CHECK(websocket->magic == WEBSOCKET_MAGIC);
     struct lws *wsi = websocket->wsi;
     size_t rest = lws_remaining_packet_payload(wsi);
     bool whole = rest == 0 && lws_is_final_fragment(wsi);
+    websocket->received = true;
     if (!websocket->session)
         return;
-    if (length + rest > (size_t)websocket->gateway->settings->max_payload) {
-        fail(websocket, CAUSE_TOO_LARGE);
-        return;
-    }
-    if (whole && !websocket->fragments) {
-        deliver(websocket, lws_frame_is_binary(wsi), slice_make(data, length));
-        return;
-    }
-    enum status status = add_fragment(websocket, data, length);
-    if (status != STATUS_OK) {
-        fail(websocket, status == STATUS_FULL ? CAUSE_TOO_LARGE : CAUSE_MEMORY);
-        drop_fragments(websocket);
-    } else if (whole) {
-        deliver(websocket, websocket->fragment_binary, buf_slice(websocket->fragments));
-        drop_fragments(websocket);
-    }
+    if (length + rest > (size_t)websocket->gateway->settings->max_payload)
+        websocket_fail(websocket, CAUSE_TOO_LARGE);
+    else
+        websocket_part(websocket, !websocket->fragments, lws_frame_is_binary(wsi), whole,
+                       slice_make(data, length));
 }
 
 void websocket_pong(struct websocket *websocket)
@@ -175,7 +205,10 @@ void websocket_pong(struct websocket *websocket)
 
 void websocket_read(struct websocket *websocket, bool on)
 {
-    if (websocket->wsi)
+    websocket->reading = on;
+    if (websocket->descriptor >= 0)
+        socket_watch(websocket);
+    else if (websocket->wsi)
         lws_rx_flow_control(websocket->wsi, on);
 }
 
@@ -223,8 +256,26 @@ static void gather(struct frame *const *frames, uint32_t count, enum frame_forma
     scratch.format = format;
 }
 
+static bool connected(const struct websocket *websocket)
+{
+    return websocket->descriptor >= 0 || websocket->wsi;
+}
+
+/* Whether something that was written has not left yet. */
+static bool blocked(const struct websocket *websocket)
+{
+    return websocket->descriptor >= 0 ? websocket->rest != NULL : lws_partial_buffered(websocket->wsi);
+}
+
+static bool write_bytes(struct websocket *websocket, unsigned char *bytes, size_t length)
+{
+    if (websocket->descriptor >= 0)
+        return socket_write(websocket, bytes, length);
+    return lws_write(websocket->wsi, bytes, length, LWS_WRITE_RAW) >= 0;
+}
+
 /* Writes what fits into one write. False: the socket is dead. */
-static bool write_once(struct gateway *gateway, struct session *session, struct lws *wsi)
+static bool write_once(struct gateway *gateway, struct session *session, struct websocket *websocket)
 {
     enum frame_format format = (enum frame_format)session->format;
     struct frame *const *frames = outq_frames(&session->outq);
@@ -236,22 +287,22 @@ static bool write_once(struct gateway *gateway, struct session *session, struct 
         gather(frames, count, format);
         bytes = scratch.bytes + LWS_PRE;
     }
-    int written = lws_write(wsi, bytes, length, LWS_WRITE_RAW);
+    bool written = write_bytes(websocket, bytes, length);
     metrics_add(gateway->metrics, METRIC_WRITES, 1);
     metrics_add(gateway->metrics, METRIC_FRAMES_OUT, count);
     metrics_add(gateway->metrics, METRIC_BYTES_OUT, length);
-    if (session->outq.kept && written >= 0)
+    if (session->outq.kept && written)
         written_note(gateway, session, count);
     outq_pop(&session->outq, (uint16_t)count, length);
-    return written >= 0;
+    return written;
 }
 
 void websocket_write(struct websocket *websocket, struct slice text)
 {
     struct buf buf;
     buf_init(&buf, text.length + WS_FRAME_HEADER_MAXIMUM);
-    if (websocket->wsi && ws_frame_append(&buf, WS_TEXT, text) == STATUS_OK &&
-        lws_write(websocket->wsi, (unsigned char *)buf.data, buf.length, LWS_WRITE_RAW) >= 0)
+    if (connected(websocket) && ws_frame_append(&buf, WS_TEXT, text) == STATUS_OK &&
+        write_bytes(websocket, (unsigned char *)buf.data, buf.length))
         metrics_add(websocket->gateway->metrics, METRIC_WRITES, 1);
     buf_done(&buf);
 }
@@ -259,22 +310,22 @@ void websocket_write(struct websocket *websocket, struct slice text)
 void websocket_flush(struct gateway *gateway, struct session *session)
 {
     struct websocket *websocket = session->transport;
-    struct lws *wsi = websocket ? websocket->wsi : NULL;
-    if (!wsi || websocket->session != session)
+    if (!websocket || !connected(websocket) || websocket->session != session)
         return;
-    while (session->outq.count && !lws_partial_buffered(wsi)) {
-        if (!write_once(gateway, session, wsi)) {
+    while (session->outq.count && !blocked(websocket)) {
+        if (!write_once(gateway, session, websocket)) {
             outq_clear(&session->outq);
             session_close(gateway, session, CAUSE_CLIENT);
             return;
         }
         session_wrote(gateway, session, true);
     }
-    if (lws_partial_buffered(wsi)) {
+    if (blocked(websocket)) {
         metrics_add(gateway->metrics, METRIC_PARTIAL_WRITES, 1);
         if (!session->write_ms) /* from when it got stuck, however often more is tried */
             session_wrote(gateway, session, false);
-        lws_callback_on_writable(wsi);
+        if (websocket->wsi)
+            lws_callback_on_writable(websocket->wsi);
     }
 }
 
@@ -283,15 +334,20 @@ bool websocket_writable(const struct session *session)
     return session->transport && !session->write_ms;
 }
 
-void websocket_writeable(struct websocket *websocket)
+void websocket_unblocked(struct websocket *websocket, bool all)
 {
     struct session *session = websocket->session;
     if (!session || websocket->lost)
         return;
     if (session->write_ms)
-        session_wrote(websocket->gateway, session, true);
-    if (session->outq.count)
+        session_wrote(websocket->gateway, session, all);
+    if (all && session->outq.count)
         session_mark_dirty(websocket->gateway, session);
+}
+
+void websocket_writeable(struct websocket *websocket)
+{
+    websocket_unblocked(websocket, true);
 }
 
 /* ---- close -------------------------------------------------------------------------------------------- */
@@ -300,14 +356,13 @@ void websocket_end(struct websocket *websocket, uint16_t code, const char *text)
 {
     websocket->session = NULL;
     websocket->lost = NULL;
-    if (websocket->closing || !websocket->wsi)
+    if (websocket->closing || !connected(websocket))
         return;
     websocket->closing = true;
     websocket->close_code = code;
     websocket->close_text = text;
-    lws_rx_flow_control(websocket->wsi, 1); /* the client's part of the closing handshake must be read */
-    websocket->next_closing = closing_list;
-    closing_list = websocket;
+    websocket_read(websocket, true); /* the client's part of the closing handshake must be read */
+    list_for_turn(websocket);
 }
 
 void websocket_close(struct gateway *gateway, struct session *session, uint16_t code, const char *text)
@@ -319,13 +374,15 @@ void websocket_close(struct gateway *gateway, struct session *session, uint16_t 
 
 void websocket_closed(struct websocket *websocket)
 {
-    CHECK(websocket->magic == MAGIC);
+    CHECK(websocket->magic == WEBSOCKET_MAGIC);
     struct session *session = websocket->session;
     struct gateway *gateway = websocket->gateway;
     websocket_lost_fn *lost = websocket->lost;
+    if (websocket->descriptor >= 0)
+        socket_done(websocket);
     websocket->wsi = NULL;
     websocket->session = NULL;
-    if (!websocket->closing)
+    if (!websocket->listed)
         websocket_free(websocket);
     if (session && lost) {
         lost(gateway, session);
@@ -338,9 +395,8 @@ void websocket_closed(struct websocket *websocket)
 static void close_now(struct websocket *websocket)
 {
     struct lws *wsi = websocket->wsi;
-    websocket->closing = false;
-    if (!wsi) {
-        websocket_free(websocket);
+    if (websocket->descriptor >= 0) {
+        socket_end(websocket);
         return;
     }
     if (websocket->close_code)
@@ -349,12 +405,39 @@ static void close_now(struct websocket *websocket)
     lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC); /* may free the websocket */
 }
 
+/* Takes a new socket out of the library's hands: no message has begun, for a client speaks only once it has
+ * been answered. Where that cannot be, the library keeps it. */
+static void take_socket(struct websocket *websocket)
+{
+    struct lws *wsi = websocket->wsi;
+    if (websocket->received || lws_partial_buffered(wsi))
+        return;
+    int original = lws_get_socket_fd(wsi);
+    int descriptor = fcntl(original, F_DUPFD_CLOEXEC, 0);
+    if (descriptor < 0)
+        return;
+    if (socket_adopt(websocket, descriptor, original) != STATUS_OK) {
+        close(descriptor);
+        return;
+    }
+    listener_keep(websocket->gateway->listener);
+    websocket->wsi = NULL;
+    http_forget(wsi);
+    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+}
+
 void websockets_end_turn(struct gateway *gateway)
 {
-    (void)gateway;
     struct websocket *websocket;
-    while ((websocket = closing_list)) {
-        closing_list = websocket->next_closing;
-        close_now(websocket);
+    (void)gateway;
+    while ((websocket = turn_list)) {
+        turn_list = websocket->turn_next;
+        websocket->listed = false;
+        if (!connected(websocket))
+            websocket_free(websocket);
+        else if (websocket->closing)
+            close_now(websocket);
+        else if (websocket->wsi)
+            take_socket(websocket);
     }
 }

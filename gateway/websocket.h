@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * One established WebSocket of the library, as both transports use it: whole messages in, raw writes out.
- * The library's object dies when it wants to; this one is freed in its CLOSED callback, the session it
- * carries is told, and neither keeps a pointer to the other.
+ * The library does the upgrade, and TLS. A socket without TLS is ours from the end of the turn in which it
+ * was upgraded (socket.h): the library's 2 KB for it are given back. Either way: when the connection has gone
+ * this object is freed, the session it carries is told, and neither keeps a pointer to the other.
  *
  * A close asked for is done at the end of the turn (websockets_end_turn), because the library must not close
  * a socket whose callback is running. Loop thread.
@@ -10,7 +11,8 @@
  * A session that is carried by polling may be served by a WebSocket that is to take over (an upgrade): the
  * socket knows the session, the session does not know the socket.
  *
- * Memory: 96 bytes; a buffer only while a fragmented message is on its way.
+ * Memory: 144 bytes; buffers only while a message, or what a client does not take, is half-way. With TLS what
+ * the libraries keep on top of it, about 16 KB.
  */
 #ifndef POLLEN8_GATEWAY_WEBSOCKET_H
 #define POLLEN8_GATEWAY_WEBSOCKET_H

@@ -56,6 +56,63 @@ enum status ws_frame_close_append(struct buf *buf, uint16_t code, struct slice r
     return ws_frame_append(buf, WS_CLOSE, slice_make(payload, reason.length + 2));
 }
 
+/* ---- what a client sends ------------------------------------------------------------------------------ */
+
+static bool opcode_known(unsigned opcode)
+{
+    return opcode <= WS_BINARY || (opcode >= WS_CLOSE && opcode <= WS_PONG);
+}
+
+enum status ws_client_frame_read(struct slice bytes, struct ws_client_frame *ret_frame)
+{
+    const unsigned char *at = (const unsigned char *)bytes.data;
+    struct ws_client_frame frame = {0};
+    if (bytes.length < 2)
+        return STATUS_NOT_FOUND;
+    unsigned opcode = at[0] & 0x0FU;
+    frame.final = (at[0] & 0x80U) != 0;
+    frame.length = at[1] & 0x7FU;
+    if ((at[0] & 0x70U) != 0 || (at[1] & 0x80U) == 0 || !opcode_known(opcode) ||
+        (opcode >= WS_CLOSE && (!frame.final || frame.length > WS_FRAME_CONTROL_MAXIMUM)))
+        return STATUS_MALFORMED;
+    size_t wide = frame.length < 126 ? 0 : frame.length == 126 ? 2 : 8;
+    frame.opcode = (enum ws_opcode)opcode;
+    frame.header = (uint32_t)(2 + wide + sizeof(frame.mask));
+    if (bytes.length < frame.header)
+        return STATUS_NOT_FOUND;
+    if (wide)
+        frame.length = 0;
+    for (size_t i = 0; i < wide; i++)
+        frame.length = frame.length << 8 | at[2 + i];
+    if (frame.length > INT64_MAX)
+        return STATUS_MALFORMED;
+    memcpy(frame.mask, at + 2 + wide, sizeof(frame.mask));
+    *ret_frame = frame;
+    return STATUS_OK;
+}
+
+void ws_client_frame_unmask(const struct ws_client_frame *frame, char *payload)
+{
+    size_t length = (size_t)frame->length;
+    size_t i = 0;
+    uint64_t mask;
+    memcpy(&mask, frame->mask, 4);
+    memcpy((char *)&mask + 4, frame->mask, 4);
+    for (; i + sizeof(mask) <= length; i += sizeof(mask)) {
+        uint64_t word;
+        memcpy(&word, payload + i, sizeof(word));
+        word ^= mask;
+        memcpy(payload + i, &word, sizeof(word));
+    }
+    for (; i < length; i++)
+        payload[i] = (char)((unsigned char)payload[i] ^ frame->mask[i % 4]);
+}
+
+bool ws_close_code_valid(unsigned code)
+{
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+}
+
 bool ws_frame_next(struct slice *frames, enum ws_opcode *ret_opcode, struct slice *ret_payload)
 {
     const unsigned char *at = (const unsigned char *)frames->data;
