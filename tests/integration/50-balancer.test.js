@@ -63,6 +63,37 @@ for (const gateways of [2, 3]) {
       });
     }
 
+    it('while the transport changes every event is answered, and everything published comes once', async (t) => {
+      await behind(60, (i) => ({ keepAlive: i % 2 === 0, transports: undefined }), async (fleet, balancer) => {
+        const names = [];
+        let going = true;
+        const storm = (async () => {
+          while (going) {
+            names.push(`event-${names.length}`);
+            await ring.connectionNew(names[names.length - 1], ['technology']);
+            await new Promise((later) => setTimeout(later, 3)); // a rate, not a wait
+          }
+        })();
+        await fleet.connectEmitting('value.get', 40, 10);
+        going = false;
+        await storm;
+        const settled = names.length;
+        for (let i = 0; i < 10; i++) {
+          names.push(`event-${names.length}`);
+          await ring.connectionNew(names[names.length - 1], ['technology']);
+        }
+        await Promise.all(names.slice(settled).map((name) => fleet.has('connection.new', 'userId', name)));
+        const report = await fleet.report('connection.new');
+        for (const { index, events, faults } of report) {
+          assert.deepEqual(faults, [], `client ${index}`);
+          const got = events.map((data) => Number(data.userId.slice(6)));
+          assert.equal(new Set(got).size, got.length, `client ${index} has something twice`);
+        }
+        assert.deepEqual(Object.keys(balancer.statuses).sort(), ['101', '200'], JSON.stringify(balancer.statuses));
+        t.diagnostic(`${await moves(ring, 'in')} moves, ${names.length} events`);
+      });
+    });
+
     it('long payloads go through in both directions', async () => {
       await behind(6, (i) => ({ keepAlive: i % 2 === 0 }), async (fleet, balancer) => {
         await fleet.connect();

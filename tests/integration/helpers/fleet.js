@@ -49,6 +49,12 @@ class Fleet {
     return this.each('connect', () => atOnce);
   }
 
+  /** The same, while each client emits `event` every few milliseconds from its first moment on; until all `count` of
+   * them are answered. */
+  connectEmitting(event, count, atOnce = 25) {
+    return this.each('connectEmitting', () => ({ event, count, atOnce }));
+  }
+
   /** Every client emits `event` with each of the payloads, one after the other, and awaits the acks. */
   request(event, payloads) {
     return this.each('request', () => ({ event, payloads }));
@@ -158,6 +164,20 @@ class Ship {
     await this.until('connected', () => this.settled && this.connects > 0);
   }
 
+  async connectEmitting(event, count) {
+    const answers = [];
+    const emitting = new Promise((resolve) => this.socket.once('connect', async () => {
+      for (let i = 0; i < count; i++) {
+        answers.push(this.request(event, [{}]));
+        await new Promise((later) => setTimeout(later, 3));
+      }
+      resolve();
+    }));
+    await this.connect();
+    await emitting;
+    await Promise.all(answers);
+  }
+
   async request(event, payloads) {
     for (const payload of payloads) {
       const answer = await within(`client ${this.index}: ack; ${this.faults}`, this.socket.emitWithAck(event, payload), PATIENCE_MS);
@@ -179,6 +199,7 @@ function serve() {
   const verbs = {
     make: (list) => { ships = list.map((one) => new Ship({ io, ...one })); },
     connect: (atOnce) => inTurn(ships, atOnce, (ship) => ship.connect()),
+    connectEmitting: ({ event, count, atOnce }) => inTurn(ships, atOnce, (ship) => ship.connectEmitting(event, count)),
     request: ({ event, payloads }) => inTurn(ships, ships.length, (ship) => ship.request(event, payloads)),
     wait: ({ event, count }) => inTurn(ships, ships.length,
       (ship) => ship.until(`${count} ${event}`, () => ship.got(event).length >= count)),
