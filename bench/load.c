@@ -31,6 +31,7 @@ static const char usage[] =
     "hundredths\n"
     "  --tokens FILE               one a line, at least as many as sessions\n"
     "  --in-flight N               sessions opened at once (default: 128)\n"
+    "  --from N                    number of the first session (default: 0)\n"
     "  --ack PORT                  UDP port of the publisher\n"
     "  --tls                       TLS, certificates unchecked\n";
 
@@ -124,8 +125,9 @@ static void serve(struct control *control)
     close(both);
 }
 
-/* The first `count` lines of a file, the caller's to free; ends the program where there are fewer. */
-static char **read_tokens(const char *path, uint32_t count)
+/* `count` lines of a file from line `from` on, the caller's to free; ends the program where there are fewer.
+ */
+static char **read_tokens(const char *path, uint32_t from, uint32_t count)
 {
     FILE *file = fopen(path, "re");
     char **tokens = calloc(count, sizeof *tokens);
@@ -134,7 +136,7 @@ static char **read_tokens(const char *path, uint32_t count)
         perror(path);
         exit(1);
     }
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < from + count; i++) {
         char *line = NULL;
         size_t capacity = 0;
         ssize_t length = getline(&line, &capacity, file);
@@ -143,7 +145,10 @@ static char **read_tokens(const char *path, uint32_t count)
             exit(2);
         }
         line[length - 1] = 0;
-        tokens[i] = line;
+        if (i >= from)
+            tokens[i - from] = line;
+        else
+            free(line);
     }
     fclose(file);
     return tokens;
@@ -151,15 +156,23 @@ static char **read_tokens(const char *path, uint32_t count)
 
 static const char *read_arguments(struct load_options *options, int count, char **values)
 {
-    static const struct option names[] = {
-        {"port", required_argument, NULL, 'p'},   {"sessions", required_argument, NULL, 'n'},
-        {"path", required_argument, NULL, 'u'},   {"header", required_argument, NULL, 'h'},
-        {"first", required_argument, NULL, 'f'},  {"binary", no_argument, NULL, 'b'},
-        {"ready", required_argument, NULL, 'r'},  {"ping", required_argument, NULL, 'i'},
-        {"pong", required_argument, NULL, 'o'},   {"marker", required_argument, NULL, 'm'},
-        {"tokens", required_argument, NULL, 't'}, {"in-flight", required_argument, NULL, 'l'},
-        {"ack", required_argument, NULL, 'a'},    {"tls", no_argument, NULL, 's'},
-        {"values", no_argument, NULL, 'v'},       {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"port", required_argument, NULL, 'p'},
+                                          {"sessions", required_argument, NULL, 'n'},
+                                          {"path", required_argument, NULL, 'u'},
+                                          {"header", required_argument, NULL, 'h'},
+                                          {"first", required_argument, NULL, 'f'},
+                                          {"binary", no_argument, NULL, 'b'},
+                                          {"ready", required_argument, NULL, 'r'},
+                                          {"ping", required_argument, NULL, 'i'},
+                                          {"pong", required_argument, NULL, 'o'},
+                                          {"marker", required_argument, NULL, 'm'},
+                                          {"tokens", required_argument, NULL, 't'},
+                                          {"in-flight", required_argument, NULL, 'l'},
+                                          {"ack", required_argument, NULL, 'a'},
+                                          {"tls", no_argument, NULL, 's'},
+                                          {"values", no_argument, NULL, 'v'},
+                                          {"from", required_argument, NULL, 'F'},
+                                          {NULL, 0, NULL, 0}};
     const char *tokens = NULL;
     int option;
 
@@ -179,6 +192,7 @@ static const char *read_arguments(struct load_options *options, int count, char 
         case 'l': options->in_flight = (uint32_t)argument_number("--in-flight", optarg, 1, 100000); break;
         case 'a': options->ack_port = (uint16_t)argument_number("--ack", optarg, 1, 65535); break;
         case 's': options->tls = true; break;
+        case 'F': options->from = (uint32_t)argument_number("--from", optarg, 0, 1000000); break;
         case 'v': options->values = true; break;
         default: fputs(usage, stderr); exit(2);
         }
@@ -198,7 +212,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (file)
-        tokens = read_tokens(file, options.count);
+        tokens = read_tokens(file, options.from, options.count);
     options.tokens = (const char *const *)tokens;
     raise_file_limit();
     control.load = load_create(&options);

@@ -63,6 +63,7 @@ static bool expand(const struct load *load, uint32_t number, const char *templat
 {
     const char *token = load->options.tokens ? load->options.tokens[number] : NULL;
 
+    number += load->options.from;
     return argument_expand(template, number, token, out, TEXT_BYTES);
 }
 
@@ -233,7 +234,7 @@ static void session_start(struct load *load, uint32_t number)
     load->opening++;
     session->state = SESSION_OPENING;
     if (!ws_client_start(&session->client, load->epoll, number, load->options.port,
-                         2 + number / SESSIONS_AN_ADDRESS, load->options.tls)) {
+                         2 + (load->options.from + number) / SESSIONS_AN_ADDRESS, load->options.tls)) {
         perror("bench-load: connect");
         session_end(load, session);
     }

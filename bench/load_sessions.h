@@ -24,6 +24,7 @@ struct load_options {
     const char *marker; /* what each event holds; a number after it is its time, `,"s":` its running number */
     const char *ping;   /* a message that is a heartbeat; NULL: none */
     const char *pong;   /* the answer to it */
+    uint32_t from; /* the number of the first session: several clients share users and source addresses */
     const char *const *tokens; /* one a session; NULL: none */
     bool binary;               /* send binary messages */
     bool tls;

@@ -10,14 +10,14 @@ ANSWER_S = 240
 
 
 class Load:
-    def __init__(self, peer, sessions, *more):
-        command = [peer.bench.bin / "bench-load", "--port", peer.port, "--sessions", sessions, "--ack", peer.ack_port,
+    def __init__(self, peer, sessions, *more, port=None, name="load", cpu=OTHER_CPU):
+        command = [peer.bench.bin / "bench-load", "--port", port or peer.port, "--sessions", sessions, "--ack", peer.ack_port,
                    *peer.load_arguments(), *more]
         if any("%t" in str(word) for word in command):
             command += ["--tokens", peer.bench.tokens]
         if peer.use_tls:
             command.append("--tls")
-        self.process = Process(f"{peer.name}-load", OTHER_CPU, command, peer.bench.folder, stdin=subprocess.PIPE,
+        self.process = Process(f"{peer.name}-{name}", cpu, command, peer.bench.folder, stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE)
         self.pending = b""
 

@@ -12,9 +12,11 @@ class Peer:
     name = ""
     about = ""
     serves = True  # takes clients
+    fleet = False  # can be many servers
     end_to_end = False  # takes events of the platform, from the submission to the socket
     tls = True  # whether its clients may come with TLS
     checks_tokens = True
+    settle_s = 0  # what it does of itself after the sessions are in
 
     def __init__(self, bench):
         self.bench = bench
@@ -66,6 +68,10 @@ class Peer:
             environment.update(BENCH_CERT=str(cert), BENCH_KEY=str(key))
         return environment
 
+    def launch_fleet(self, count):
+        """As many servers as the descriptors need; `servers`, and `ports` for the load clients, one a server."""
+        raise NotImplementedError
+
     def load_arguments(self):
         return ["--path", "/?token=%t"]
 
@@ -79,15 +85,22 @@ class Pollen8(Peer):
     name = "pollen8"
     about = "this product: gateway on CPU 0; auth-svc (users in a file), value-svc, NATS and Redis on CPU 1"
     end_to_end = True
+    fleet = True
     with_value = True
+    settle_s = 3  # every session asks for its value again 2 s after it has opened
 
     def launch(self):
         self.ring(SERVER_CPU, OTHER_CPU)
 
+    def launch_fleet(self, count):
+        """Several gateways on one port: the kernel spreads the connections."""
+        self.ring(SERVER_CPU, OTHER_CPU, count)
+        self.ports = [self.port] * count
+
     def launch_end_to_end(self):
         self.ring(BOTH_CPUS, BOTH_CPUS)
 
-    def ring(self, gateway_cpu, other_cpu):
+    def ring(self, gateway_cpu, other_cpu, gateways=1):
         self.brokers(other_cpu)
         self.service("auth-svc", other_cpu, JWT_SECRET=self.bench.secret, USER_STORE=f"file:{self.bench.users}")
         if self.with_value:
@@ -96,8 +109,9 @@ class Pollen8(Peer):
         if self.use_tls:
             cert, key = programs.certificate()
             tls = {"TLS_CERT_FILE": str(cert), "TLS_KEY_FILE": str(key)}
-        self.server = self.service("gateway", gateway_cpu, PORT=str(self.port), LISTEN_ADDRESS="127.0.0.1",
-                                   HANDSHAKE_RATE="0", **tls)
+        self.servers = [self.service("gateway", gateway_cpu, PORT=str(self.port), LISTEN_ADDRESS="127.0.0.1",
+                                     HANDSHAKE_RATE="0", **tls) for _ in range(gateways)]
+        self.server = self.servers[0]
 
     def service(self, name, cpu, **settings):
         ops_port = free_port()
@@ -124,14 +138,23 @@ class SocketIo(Peer):
         cls.folder = programs.node_peers()
         programs.need("redis-server", "the peer socketio")
 
+    fleet = True
+
     def launch(self):
+        self.launch_fleet(1)
+
+    def launch_fleet(self, count):
         self.broker_port = free_port()
         redis = self.process("redis", OTHER_CPU, ["redis-server", "--bind", "127.0.0.1", "--port", self.broker_port,
                                                   "--save", "", "--appendonly", "no"])
         wait_port(redis, self.broker_port)
-        self.server = self.process("server", SERVER_CPU, ["node", self.folder / "socketio.js", self.port,
-                                                          self.broker_port], self.secret_environment())
-        wait_port(self.server, self.port)
+        self.ports = [self.port] + [free_port() for _ in range(count - 1)]
+        self.servers = [self.process(f"server-{i}", SERVER_CPU, ["node", self.folder / "socketio.js", port,
+                                                               self.broker_port], self.secret_environment())
+                        for i, port in enumerate(self.ports)]
+        self.server = self.servers[0]
+        for server, port in zip(self.servers, self.ports):
+            wait_port(server, port)
 
     load_arguments = Pollen8.load_arguments
 
@@ -202,13 +225,20 @@ class Limit(Peer):
     about = "bare C: epoll, one send() an event and socket; no library, no tokens, no queues"
     sending = "send"
     tls = False
+    fleet = True
     checks_tokens = False
 
     def launch(self):
+        self.launch_fleet(1)
+
+    def launch_fleet(self, count):
         self.nats()
-        self.server = self.process("server", SERVER_CPU, [self.bench.bin / "bench-limit", self.port, self.broker_port,
-                                                          self.sending])
-        wait_port(self.server, self.port)
+        self.ports = [self.port] + [free_port() for _ in range(count - 1)]
+        self.servers = [self.process(f"server-{i}", SERVER_CPU, [self.bench.bin / "bench-limit", port, self.broker_port,
+                                                               self.sending]) for i, port in enumerate(self.ports)]
+        self.server = self.servers[0]
+        for server, port in zip(self.servers, self.ports):
+            wait_port(server, port)
 
     def load_arguments(self):
         return ["--path", "/?room=steel&user=u%d"]

@@ -81,12 +81,18 @@ class Row:
     title = ""
     sessions = 0
     tls = False
-    alone = False  # starts its peer itself (measure_alone); others share a sitting (measure)
+    alone = False  # starts its peer itself (launch, measure_alone); others share a sitting (measure)
+    whole = True  # part of a whole run; others must be named
+    users = 10000
     metrics = ()
 
     @classmethod
     def fits(cls, peer):
         return peer.serves and (peer.tls or not cls.tls)
+
+    @classmethod
+    def launch(cls, peer):
+        peer.launch_end_to_end()
 
     @classmethod
     def measure(cls, sitting):

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -389,6 +390,27 @@ static void test_slow_client(void **state)
     assert_int_equal(pongs, 1);
 }
 
+/* Everything an idle session has but its identity: WebSocket, session, rooms, places in them. */
+static void test_memory_of_a_session(void **state)
+{
+    enum { SESSIONS = 2000, BYTES = 1100 };
+    static struct probe probes[SESSIONS];
+    static void *websockets[SESSIONS];
+    char user[16];
+    (void)state;
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < SESSIONS; i++) {
+        snprintf(user, sizeof(user), "user-%d", i);
+        websockets[i] = calloc(1, sizeof(struct websocket));
+        open_session(rig.gateway, &probes[i], user, "steel,rail");
+    }
+    size_t each = (mallinfo2().uordblks - before) / SESSIONS; /* 0 where a sanitizer has its own allocator */
+    if (each > BYTES)
+        fail_msg("%zu bytes a session", each);
+    for (int i = 0; i < SESSIONS; i++)
+        free(websockets[i]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -405,6 +427,7 @@ int main(void)
         TEST(test_client_does_not_answer_a_close),
         TEST(test_reading_can_wait),
         TEST(test_slow_client),
+        TEST(test_memory_of_a_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
