@@ -202,6 +202,8 @@ enum status bus_store(struct bus *bus, const char *subject, const char *const *h
     if (status != NATS_OK) {
         if (error && error_size > 0)
             snprintf(error, error_size, "%s", code ? nats_GetLastError(NULL) : natsStatus_GetText(status));
+        if (status == NATS_NO_RESPONDERS || code == JSNotEnabledErr)
+            return STATUS_NO_RESPONDERS;
         return code ? STATUS_UNAVAILABLE : bus_status(status);
     }
     if (ret_sequence)

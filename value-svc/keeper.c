@@ -4,9 +4,11 @@
  */
 #include "keeper.h"
 
+#include "common/bus_stream.h"
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/subject.h"
 #include "presence.h"
 #include "stream.h"
 
@@ -82,14 +84,38 @@ static void forget(struct keeper *keeper)
 {
     keeper->sample_count = 0;
     keeper->settled_ms = 0;
+    keeper->position = (struct store_position){0};
     keeper->position_noted = true;
     service_forget_progress(keeper->service);
+}
+
+/* Nothing is open: the position is the stream's end, though no sample says so (it was handed out before this
+ * process, or before the epoch). */
+static void settle_position(struct keeper *keeper, uint64_t ack_floor)
+{
+    struct bus_stream_state stream;
+
+    if (keeper->position.sequence == ack_floor ||
+        bus_stream_state(keeper->service->bus, STREAM_EVENTS, &stream) != STATUS_OK ||
+        stream.last_sequence != ack_floor || stream.messages == 0)
+        return;
+    keeper->position = (struct store_position){.sequence = ack_floor, .time_ms = stream.last_time_ms};
+    keeper->position_noted = false;
 }
 
 static void note_position(struct keeper *keeper)
 {
     if (!keeper->position_noted && store_connected(keeper->store))
         keeper->position_noted = store_position_put(keeper->store, &keeper->position) == STATUS_OK;
+}
+
+/* While a replay is due no event key may be forgotten: those of what it goes through are needed. */
+static void note_ack_floor(struct keeper *keeper, uint64_t sequence)
+{
+    if (sequence < service_ack_floor(keeper->service, keeper->epoch))
+        forget(keeper);
+    if (store_replayed(keeper->store))
+        service_note_ack_floor(keeper->service, keeper->epoch, sequence);
 }
 
 static void keep_position(struct keeper *keeper)
@@ -108,18 +134,18 @@ static void keep_position(struct keeper *keeper)
             atomic_fetch_add(&service->stream_losses, 1);
         return;
     }
-    if (state.ack_floor_stream_sequence < service_ack_floor(service, keeper->epoch))
-        forget(keeper);
-    service_note_ack_floor(service, keeper->epoch, state.ack_floor_stream_sequence);
+    note_ack_floor(keeper, state.ack_floor_stream_sequence);
     metrics_set(service->metrics, VALUE_STREAM_PENDING, (int64_t)state.pending);
     metrics_set(service->metrics, VALUE_STREAM_UNACKED, (int64_t)state.ack_pending);
     if (take_passed(keeper, state.ack_floor_stream_sequence, &keeper->position)) {
         keeper->settled_ms = keeper->position.time_ms;
         keeper->position_noted = false;
     }
-    note_position(keeper);
-    if (state.pending == 0 && state.ack_pending == 0)
+    if (state.pending == 0 && state.ack_pending == 0) {
         keeper->settled_ms = asked_ms;
+        settle_position(keeper, state.ack_floor_stream_sequence);
+    }
+    note_position(keeper);
 }
 
 static void sweep(struct keeper *keeper)
@@ -151,6 +177,8 @@ static void turn(struct keeper *keeper)
     struct service *service = keeper->service;
     bool redis = service_store_ready(service, keeper->store) == STATUS_OK;
 
+    if (redis && !store_replayed(keeper->store))
+        redis = store_epoch_refresh(keeper->store) == STATUS_OK;
     if (redis && store_epoch(keeper->store) != keeper->epoch) {
         keeper->epoch = store_epoch(keeper->store);
         forget(keeper);

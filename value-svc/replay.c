@@ -20,13 +20,18 @@
 #define FETCH_WAIT_MS 300
 #define BATCH_SIZE    256
 #define HOLDER_BYTES  12
+#define WHOLE_MAXIMUM 10000 /* events of a stream that is replayed from its beginning */
 
 struct watcher {
     struct service *service;
     struct store *store;
     struct batch *batch; /* made for the first replay */
     char holder[BASE64URL_LENGTH(HOLDER_BYTES) + 1];
-    uint64_t applied; /* by the running replay */
+    /* Of the running replay. */
+    int64_t from_ms;        /* it begins at this time */
+    uint64_t from_sequence; /* or, where not 0, with this event */
+    enum store_state state; /* that it leaves Redis in */
+    uint64_t applied;
 };
 
 /* Whether the message is from before the replay began: what comes later goes through the workers anyway. */
@@ -65,12 +70,12 @@ static enum status step(struct watcher *watcher, struct bus_consumer *consumer, 
     return status;
 }
 
-static enum status replay_window(struct watcher *watcher, int64_t from_ms)
+static enum status replay_window(struct watcher *watcher)
 {
     int64_t began_ms = clock_wall_ms();
     struct bus_consumer *consumer = NULL;
     bool done = false;
-    enum status status = stream_replay(watcher->service, from_ms, &consumer);
+    enum status status = stream_replay(watcher->service, watcher->from_ms, watcher->from_sequence, &consumer);
 
     watcher->applied = 0;
     while (status == STATUS_OK && !done && !service_stopping(watcher->service))
@@ -79,55 +84,54 @@ static enum status replay_window(struct watcher *watcher, int64_t from_ms)
     return status == STATUS_OK && !done ? STATUS_AGAIN : status;
 }
 
-/* An empty Redis: did the window hold all that the stream ever held? */
-static enum status judge_new(struct watcher *watcher, int64_t from_ms, enum store_state *ret_state)
+/* An empty Redis: is all that the stream ever held in the window, or so little that it is replayed at once?
+ */
+static void judge_new(struct watcher *watcher, const struct bus_stream_state *stream)
+{
+    bool complete = stream->first_sequence == 1 && stream->messages == stream->last_sequence;
+    bool recent = stream->first_time_ms >= watcher->from_ms;
+
+    watcher->state = STORE_LOST;
+    if (complete && (stream->messages == 0 || recent || stream->messages <= WHOLE_MAXIMUM))
+        watcher->state = STORE_WHOLE;
+    if (watcher->state == STORE_WHOLE && stream->messages > 0 && !recent)
+        watcher->from_sequence = 1;
+}
+
+/* An older Redis: what it forgot is its newest writes. It has all that was written before the position it
+ * remembers, so that the replay begins there, however long ago that was; what is not acknowledged the workers
+ * are handed again. */
+static enum status judge_older(struct watcher *watcher, const struct bus_stream_state *stream)
+{
+    struct bus_consumer_state durable;
+    uint64_t next = store_behind(watcher->store) + 1;
+    enum status status = bus_durable_state(watcher->service->bus, STREAM_EVENTS, STREAM_DURABLE, &durable);
+
+    if (status != STATUS_OK || next == 1) /* it never noted one */
+        return status;
+    if (next > durable.ack_floor_stream_sequence)
+        watcher->from_ms = clock_wall_ms();
+    else if (next < stream->first_sequence)
+        watcher->state = STORE_LOST;
+    else
+        watcher->from_sequence = next;
+    return STATUS_OK;
+}
+
+/* Where to begin, and what Redis will be worth then. */
+static enum status judge(struct watcher *watcher)
 {
     struct bus_stream_state stream;
     enum status status = bus_stream_state(watcher->service->bus, STREAM_EVENTS, &stream);
 
-    if (status == STATUS_OK)
-        *ret_state = stream.last_sequence == 0 || (stream.first_sequence == 1 && stream.messages > 0 &&
-                                                   stream.first_time_ms >= from_ms)
-                         ? STORE_WHOLE
-                         : STORE_LOST;
+    watcher->from_ms = clock_wall_ms() - watcher->service->config.dedupe_window_ms;
+    watcher->from_sequence = 0;
+    watcher->state = store_state(watcher->store);
+    if (status == STATUS_OK && watcher->state == STORE_NEW)
+        judge_new(watcher, &stream);
+    else if (status == STATUS_OK && watcher->state == STORE_WHOLE)
+        status = judge_older(watcher, &stream);
     return status;
-}
-
-/* An older Redis: did the window hold all that was acknowledged since? What Redis forgets is its newest
- * writes: it has all that was written before the position it remembers, so that the replay begins there. */
-static enum status judge_older(struct watcher *watcher, int64_t *from_ms, enum store_state *ret_state)
-{
-    struct bus *bus = watcher->service->bus;
-    struct bus_consumer_state durable;
-    struct bus_stored *stored = NULL;
-    uint64_t behind = store_behind(watcher->store);
-    enum status status = bus_durable_state(bus, STREAM_EVENTS, STREAM_DURABLE, &durable);
-
-    if (status != STATUS_OK)
-        return status;
-    *ret_state = STORE_WHOLE;
-    if (behind == 0)
-        return STATUS_OK;
-    if (behind >= durable.ack_floor_stream_sequence) { /* the workers have all that comes after */
-        *from_ms = clock_wall_ms();
-        return STATUS_OK;
-    }
-    status = bus_stored_get(bus, STREAM_EVENTS, behind + 1, &stored);
-    if (status == STATUS_NOT_FOUND || (status == STATUS_OK && bus_stored_time_ms(stored) < *from_ms))
-        *ret_state = STORE_LOST;
-    else if (status == STATUS_OK)
-        *from_ms = bus_stored_time_ms(stored);
-    bus_stored_free(stored);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
-/* Moves *from_ms to where the replay may begin. */
-static enum status judge(struct watcher *watcher, int64_t *from_ms, enum store_state *ret_state)
-{
-    *ret_state = store_state(watcher->store);
-    if (*ret_state == STORE_NEW)
-        return judge_new(watcher, *from_ms, ret_state);
-    return *ret_state == STORE_WHOLE ? judge_older(watcher, from_ms, ret_state) : STATUS_OK;
 }
 
 static void tell(struct watcher *watcher, enum status status, uint64_t epoch)
@@ -144,21 +148,20 @@ static void tell(struct watcher *watcher, enum status status, uint64_t epoch)
 static void replay(struct watcher *watcher)
 {
     uint64_t epoch = store_epoch(watcher->store);
-    int64_t from_ms = clock_wall_ms() - watcher->service->config.dedupe_window_ms;
-    enum store_state state = STORE_LOST;
     bool held = false;
     enum status status = store_lock(watcher->store, STORE_LOCK_REPLAY, watcher->holder, LOCK_HOLD_MS, &held);
 
     if (status != STATUS_OK || !held)
         return;
-    status = judge(watcher, &from_ms, &state);
+    status = judge(watcher);
     log_event(LOG_INFO, "Redis may have forgotten something: replaying the stream", LOG_U("epoch", epoch),
-              LOG_I("from_ms_ago", clock_wall_ms() - from_ms));
+              LOG_I("from_ms_ago", clock_wall_ms() - watcher->from_ms),
+              LOG_U("from_sequence", watcher->from_sequence));
     if (status == STATUS_OK)
-        status = replay_window(watcher, from_ms);
+        status = replay_window(watcher);
     metrics_add(watcher->service->metrics, VALUE_REPLAYED, watcher->applied);
     if (status == STATUS_OK && store_epoch(watcher->store) == epoch)
-        status = store_replay_done(watcher->store, epoch, state);
+        status = store_replay_done(watcher->store, epoch, watcher->state);
     store_lock(watcher->store, STORE_LOCK_REPLAY, watcher->holder, 0, &held);
     tell(watcher, status, epoch);
 }
@@ -172,9 +175,9 @@ static void warn(struct watcher *watcher)
     atomic_store(&watcher->service->lost_epoch, lost ? store_epoch(watcher->store) : 0);
     metrics_set(watcher->service->metrics, VALUE_REBUILD_NEEDED, lost);
     if (state == STORE_LOST)
-        log_event_limited(LOG_ERROR,
-                          "Redis lost more than the stream's last window: counts are withheld until "
-                          "they are restored with value-svc --rebuild");
+        log_event_limited(
+            LOG_ERROR, "Redis lost more than a replay of the stream brings back: counts are withheld until "
+                       "they are restored with value-svc --rebuild");
 }
 
 static void watch(struct watcher *watcher)

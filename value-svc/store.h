@@ -69,7 +69,7 @@ bool store_replayed(const struct store *store);
 enum store_state {
     STORE_WHOLE,  /* every acknowledged event is in it, or will be when the replay is done */
     STORE_NEW,    /* it was empty: what the stream held before is not in it yet */
-    STORE_LOST,   /* the same, and the last window was not all of it: only a rebuild helps */
+    STORE_LOST,   /* the same, and no replay brings all of it back: only a rebuild helps */
     STORE_REBUILD /* value-svc --rebuild is at work */
 };
 enum store_state store_state(const struct store *store);

@@ -107,7 +107,8 @@ enum status stream_consume(struct service *service, struct store *store, struct 
     return status;
 }
 
-enum status stream_replay(struct service *service, int64_t start_time_ms, struct bus_consumer **ret_consumer)
+enum status stream_replay(struct service *service, int64_t start_time_ms, uint64_t start_sequence,
+                          struct bus_consumer **ret_consumer)
 {
-    return consume(service, NULL, start_time_ms, 0, ret_consumer);
+    return consume(service, NULL, start_time_ms, start_sequence, ret_consumer);
 }

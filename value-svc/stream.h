@@ -20,7 +20,8 @@ enum status stream_ensure(struct service *service);
  * what Redis held. */
 enum status stream_consume(struct service *service, struct store *store, struct bus_consumer **ret_consumer);
 
-/* A temporary consumer from a time on, for the replay. */
-enum status stream_replay(struct service *service, int64_t start_time_ms, struct bus_consumer **ret_consumer);
+/* A temporary consumer for the replay: from an event on, or where start_sequence is 0 from a time on. */
+enum status stream_replay(struct service *service, int64_t start_time_ms, uint64_t start_sequence,
+                          struct bus_consumer **ret_consumer);
 
 #endif

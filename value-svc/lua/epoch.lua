@@ -9,7 +9,7 @@
 -- ARGV  1 run_id of the server as INFO told it    2 now, Unix ms    3 the epoch the asker knew; 0: none
 -- Returns {epoch, 1 where the stream's last window has been replayed in it else 0, state, quiet, behind}
 --       state  whole: every acknowledged event is in it, or will be when the replay is done; new: it was empty,
---              what the stream held before is not in it; lost: the same, and the last window was not all of it;
+--              what the stream held before is not in it; lost: the same, and no replay brings all of it back;
 --              rebuild: value-svc --rebuild is at work
 -- A missing epoch starts at the wall clock, so that it is above every one that was forgotten, and above
 -- what the asker still knows should that clock have been set back.

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
 #include "rig.h"
 
 static struct nats_server nats;
@@ -113,9 +114,72 @@ static void a_forgotten_tail(void **state)
     redis_done(&forgetful);
 }
 
+static bool whole(void *context)
+{
+    struct redis_server *server = context;
+
+    return replayed(server) && redis_integer(server, "HSTRLEN p8:epoch state") == 5; /* "whole" */
+}
+
+static bool noted(void *context)
+{
+    return redis_integer(context, "HGET p8:epoch sequence") == redis_integer(context, "GET wanted");
+}
+
+static bool passed(void *context)
+{
+    return clock_wall_ms() > *(const int64_t *)context;
+}
+
+/* A Redis that comes back older than the window, as from a backup: replayed from where it was. */
+static void older_than_the_window(void **state)
+{
+    const char *const settings[] = {"ACK_WAIT=1s", "DEDUPE_WINDOW=1s", NULL};
+    struct value_process process;
+    struct redis_server forgetful;
+    struct slice answer;
+    int64_t later;
+    const char *at;
+
+    (void)state;
+    redis_init(&forgetful, false);
+    value_start(&process, nats.url, forgetful.url, settings);
+    value_wait_ready(&process, 200);
+    rig_until(replayed, &forgetful, "the first epoch is replayed");
+    rig_clear(rig);
+    for (int i = 0; i < 50; i++) {
+        rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"old\",\"industries\":[]}");
+        if (i != 19)
+            continue;
+        rig_wait(rig, "pollen8.out.user.b2xk", "network.update", 20);
+        rig_until(settled, NULL, "20 are acknowledged");
+        assert_int_equal(rig_ask(rig, "$JS.API.STREAM.INFO.POLLEN8_EVENTS", "", 0, &answer), STATUS_OK);
+        at = memmem(answer.data, answer.length, "\"last_seq\":", 11);
+        assert_non_null(at);
+        redis_integer(&forgetful, "SET wanted %ld", strtol(at + 11, NULL, 10));
+        rig_until(noted, &forgetful, "the position is noted");
+        redis_integer(&forgetful, "SAVE");
+    }
+    rig_wait(rig, "pollen8.out.user.b2xk", "network.update", 50);
+    rig_until(settled, NULL, "all is acknowledged");
+    later = clock_wall_ms() + 2500;
+    rig_until(passed, &later, "the window is over");
+    redis_stop(&forgetful, SIGKILL);
+    value_wait_ready(&process, 503);
+    redis_start(&forgetful);
+    value_wait_ready(&process, 200);
+    rig_until(whole, &forgetful, "it is replayed and whole");
+    assert_int_equal(redis_sum(&forgetful, "old"), 50);
+    assert_int_equal(value_metric(&process, "pollen8_value_rebuild_needed"), 0);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+    redis_done(&forgetful);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_forgotten_tail)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(older_than_the_window), /* first: with an empty stream */
+        cmocka_unit_test(a_forgotten_tail)};
 
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, set_up, tear_down);
