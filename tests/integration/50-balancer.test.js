@@ -139,7 +139,7 @@ for (const gateways of [2, 3]) {
         }
         const hit = report.filter((one) => one.connects > 1);
         assert.ok(hit.length > 0);
-        t.diagnostic(`${hit.length} of 90 came back, the last after ${back} ms`);
+        t.diagnostic(`${hit.length} of 90 came back, ${hit.filter((one) => one.recovered).length} recovered, the last after ${back} ms`);
         await ring.gateways[0].start();
       });
     });
