@@ -12,7 +12,6 @@
 
 #include "../common/base64url.h"
 #include "../common/industry.h"
-#include "../common/json.h"
 #include "../common/log.h"
 #include "../common/names.h"
 #include "../common/subject.h"
@@ -22,6 +21,7 @@
 #include "frame.h"
 #include "gateway.h"
 #include "identity.h"
+#include "json_scan.h"
 #include "sio_packet.h"
 
 enum status intake_attachments(struct slice data, size_t count, const ProtobufCBinaryData *list,
@@ -45,7 +45,7 @@ enum status intake_make_frame(const Pollen8__OutboundFrame *message, struct fram
     struct slice data = slice_make(message->data.data, message->data.len);
     struct frame_rule rule = {0};
     struct slice inside;
-    if (!event_name_valid(event) || !json_valid(data) ||
+    if (!event_name_valid(event) || json_scan_check(data, SIZE_MAX) != STATUS_OK ||
         (message->arguments && client_array_inside(data, &inside) != STATUS_OK))
         return STATUS_MALFORMED;
     if (message->policy == POLLEN8__DELIVERY_POLICY__DELIVERY_LATEST && message->coalesce_key[0]) {

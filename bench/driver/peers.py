@@ -3,6 +3,8 @@
 speaks to it and how events are published to it. In every peer a session is in the room of one industry and in
 its user's; each user has one session, with a token of its own."""
 import json
+import pathlib
+import tempfile
 
 from . import programs
 from .machine import BOTH_CPUS, OTHER_CPU, SERVER_CPU, Process, free_port, wait_port, wait_ready
@@ -52,8 +54,8 @@ class Peer:
 
     def brokers(self, cpu):
         """The stream and Redis as a ring has them: every change is on disk before its answer."""
-        folder = self.bench.folder / f"{self.name}-{self.port}"
-        (folder / "redis").mkdir(parents=True)
+        folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=self.bench.folder))
+        (folder / "redis").mkdir()
         self.nats("-js", "-sd", folder / "jetstream", cpu=cpu)
         self.redis_port = free_port()
         redis = self.process("redis", cpu, ["redis-server", "--bind", "127.0.0.1", "--port", self.redis_port, "--dir",
