@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common/clock.h"
 #include "../common/rng.h"
 #include "gateway.h"
 #include "history.h"
@@ -224,7 +223,6 @@ static void give(struct gateway *gateway, struct session *session, struct frame 
 {
     char text[POSITION_TEXT_SIZE];
     bool fits = !advance || position_advance(position, frame->lane, frame->lane_sequence) == STATUS_OK;
-    position->time_ms = clock_wall_ms();
     if (fits)
         frame_set_offset(frame, slice_make(text, position_write(position, text)));
     session_send(gateway, session, frame);
@@ -352,7 +350,7 @@ static void ask(struct gateway *gateway, struct session *session)
         .after = &catchup->claim, .industries = industries, .users = &user, .user_count = 1};
     query.industry_count = membership_industries(session, industries);
     if (!catchup->joined)
-        catchup->joined = progress_share(gateway->progress, gateway->now_ms, clock_wall_ms());
+        catchup->joined = progress_share(gateway->progress, gateway->now_ms);
     if (!catchup->joined || history_read(gateway, &query, on_history, session->handle) != STATUS_OK)
         finish(gateway, session, NULL);
 }

@@ -19,8 +19,10 @@
 #include "mailbox.h"
 #include "peer.h"
 #include "progress.h"
+#include "repair.h"
 #include "rooms.h"
 #include "session.h"
+#include "users.h"
 
 /* A train must not fill the queue of a client that reads: sockets are written between trains. */
 #define TRAIN_SHARE 4
@@ -76,12 +78,13 @@ static bool board(struct gateway *gateway, const struct delivery *delivery)
         struct room *room = rooms_find(gateway->rooms, delivery->kind, key);
         if (!room || room->count == 0)
             continue;
+        if (delivery->user_sequence && users_missed(room, delivery))
+            repair_user(gateway, room);
         board_room(egress, room, bit);
         wanted = true;
     }
     if (wanted && gateway->settings->connection_recovery && delivery->mark.lane)
-        frame_set_offset(delivery->frame,
-                         progress_offset(gateway->progress, gateway->now_ms, egress->wall_ms));
+        frame_set_offset(delivery->frame, progress_offset(gateway->progress, gateway->now_ms));
     if (wanted) {
         egress->frames[egress->frame_count++] = delivery->frame;
         egress->bytes += delivery->frame->data_length;
@@ -96,19 +99,15 @@ static bool was_taken(const struct gateway *gateway, const struct frame *frame)
            position_covers(progress_position(gateway->progress), frame->first_lane, frame->first_sequence, 0);
 }
 
-static void take_delivery(struct gateway *gateway, struct delivery *delivery)
+/* To its rooms, or nowhere; frees the delivery. */
+static void deliver(struct gateway *gateway, struct delivery *delivery, bool repeat)
 {
     const char *result = "repeat";
-    enum progress_verdict verdict = progress_take(gateway->progress, &delivery->mark, gateway->now_ms);
-    if (verdict == PROGRESS_GAP) {
-        metrics_add(gateway->metrics, METRIC_GAPS, 1);
-        progress_accept(gateway->progress, &delivery->mark, gateway->now_ms);
-    }
     if (!delivery->frame) {
         delivery_free(delivery);
         return;
     }
-    if (verdict != PROGRESS_REPEAT && !was_taken(gateway, delivery->frame) &&
+    if (!repeat && !was_taken(gateway, delivery->frame) &&
         !dedupe_repeat(gateway->dedupe, delivery->frame->event_id, gateway->now_ms)) {
         result = "no_member";
         if (board(gateway, delivery)) {
@@ -120,36 +119,68 @@ static void take_delivery(struct gateway *gateway, struct delivery *delivery)
     delivery_free(delivery);
 }
 
+static void take_delivery(struct gateway *gateway, struct delivery *delivery)
+{
+    enum progress_verdict verdict =
+        progress_take(gateway->progress, &delivery->mark, gateway->now_ms, gateway->egress->wall_ms);
+    if (verdict == PROGRESS_GAP)
+        repair_lane(gateway, delivery);
+    else
+        deliver(gateway, delivery, verdict == PROGRESS_REPEAT);
+}
+
+/* From a history. In its lane it may have come live meanwhile. */
+static void take_missed(struct gateway *gateway, struct delivery *delivery, bool in_lane)
+{
+    int64_t published_ms = delivery->frame ? delivery->frame->published_at_us / 1000 : 0;
+    bool repeat = in_lane && position_covers(progress_position(gateway->progress), delivery->mark.lane,
+                                             delivery->mark.sequence, published_ms);
+    if (in_lane)
+        progress_accept(gateway->progress, &delivery->mark, gateway->now_ms);
+    deliver(gateway, delivery, repeat);
+}
+
 static uint64_t bytes_a_train(const struct gateway *gateway)
 {
     return (uint64_t)gateway->settings->session_queue_bytes / TRAIN_SHARE;
 }
 
-/* Fills the next train. A control ends the boarding and is acted on once the train before it has gone. */
+/* One from the mailbox, or what comes before it. False: there is none that could go with this train; a
+ * control is acted on once the train before it has gone. */
+static bool take_one(struct gateway *gateway)
+{
+    bool in_lane = false;
+    struct delivery *missed = repair_next(gateway, &in_lane);
+    if (missed) {
+        take_missed(gateway, missed, in_lane);
+        return true;
+    }
+    const struct mail *first = repair_holds(gateway) ? NULL : mailbox_peek(gateway->mailbox, MAIL_FRAMES);
+    if (!first || (first->kind != MAIL_DELIVERY && gateway->egress->frame_count > 0))
+        return false;
+    struct mail *mail = mailbox_take(gateway->mailbox, MAIL_FRAMES);
+    if (mail->kind == MAIL_CONTROL)
+        control_act(gateway, (struct control *)mail);
+    else if (mail->kind == MAIL_PEER)
+        peer_take(gateway, mail);
+    else
+        take_delivery(gateway, (struct delivery *)mail);
+    return true;
+}
+
+/* Fills the next train. */
 static void assemble(struct gateway *gateway)
 {
     struct egress *egress = gateway->egress;
-    const struct mail *first;
     uint64_t maximum = bytes_a_train(gateway);
     egress->bytes = 0;
     egress->wall_ms = clock_wall_ms();
-    progress_stamp(gateway->progress, egress->wall_ms);
     egress->completed = *progress_position(gateway->progress);
     rooms_collect(gateway->rooms);
     if (++egress->train == 0)
         egress->train = 1;
-    while (egress->frame_count < EGRESS_TRAIN && egress->bytes < maximum &&
-           (first = mailbox_peek(gateway->mailbox, MAIL_FRAMES))) {
-        if (first->kind != MAIL_DELIVERY && egress->frame_count > 0)
-            break;
-        struct mail *mail = mailbox_take(gateway->mailbox, MAIL_FRAMES);
-        if (mail->kind == MAIL_CONTROL)
-            control_act(gateway, (struct control *)mail);
-        else if (mail->kind == MAIL_PEER)
-            peer_take(gateway, mail);
-        else
-            take_delivery(gateway, (struct delivery *)mail);
-    }
+    while (egress->frame_count < EGRESS_TRAIN && egress->bytes < maximum && take_one(gateway))
+        ;
     egress->single = egress->room_count == 1;
     if (egress->room_count > 0)
         egress->cursor = egress->rooms[egress->room_count - 1]->count;
@@ -221,7 +252,6 @@ const struct position *egress_position(struct gateway *gateway, const struct ses
     if (!gateway->settings->connection_recovery || position->count == 0 ||
         (catchup && catchup->stage != CATCHUP_IDLE))
         return NULL;
-    progress_stamp(gateway->progress, clock_wall_ms());
     if (!catchup || !catchup->behind)
         return position;
     egress->merged = *position; /* it has had more than this gateway, elsewhere */
@@ -246,5 +276,5 @@ bool egress_run(struct gateway *gateway)
         arrive(gateway);
         visited++; /* a train for nobody counts too */
     }
-    return mailbox_depth(gateway->mailbox, MAIL_FRAMES) > 0;
+    return !repair_holds(gateway) && mailbox_depth(gateway->mailbox, MAIL_FRAMES) > 0;
 }

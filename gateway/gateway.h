@@ -47,6 +47,7 @@ struct gateway {
     struct resync *resync;
     struct dedupe *dedupe;
     struct progress *progress;
+    struct repair *repair;
     struct peers *peers;           /* NULL: there is no other gateway */
     struct poll_relays *relays;    /* NULL likewise */
     struct departures *departures; /* NULL likewise */

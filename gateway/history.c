@@ -96,6 +96,7 @@ static enum status take(struct inquiry *inquiry, const ProtobufCMessage *unpacke
         return STATUS_UNAVAILABLE;
     const Pollen8__HistoryFrames *frames = reply->frames;
     answer->complete = frames->complete;
+    answer->by_room = strcmp(frames->reason, "length") == 0 || strcmp(frames->reason, "size") == 0;
     if (!frames->complete || !frames->n_frames)
         return STATUS_OK;
     answer->frames = calloc(frames->n_frames, sizeof(struct delivery *));

@@ -32,6 +32,7 @@ struct history_query {
 struct history_answer {
     enum status status; /* not STATUS_OK: there is no answer, and nothing below counts */
     bool complete;      /* nothing after the position is missing */
+    bool by_room;       /* not complete: another question, for some of the rooms, may be */
     size_t count;
     struct delivery **frames; /* a reader may take one by setting it to NULL */
 };

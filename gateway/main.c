@@ -35,6 +35,7 @@
 #include "progress.h"
 #include "reader.h"
 #include "relay.h"
+#include "repair.h"
 #include "resync.h"
 #include "rooms.h"
 #include "sender.h"
@@ -138,6 +139,8 @@ static void on_bus_state(void *context, enum bus_state state)
         peers_broken(gateway);
     if (state != BUS_RECONNECTED && state != BUS_SLOW_CONSUMER)
         return;
+    if (state == BUS_SLOW_CONSUMER)
+        metrics_add(gateway->metrics, METRIC_NATS_SLOW_CONSUMER, 1);
     atomic_store(&gateway->reconnected, true);
     loop_wake(gateway->loop);
 }
@@ -268,6 +271,8 @@ static enum status connect_parts(struct gateway *gateway, char *error, size_t er
     if (status == STATUS_OK)
         status = resync_create(gateway, &gateway->resync);
     if (status == STATUS_OK)
+        status = repair_create(gateway, &gateway->repair);
+    if (status == STATUS_OK)
         status = peers_create(gateway, &gateway->peers);
     if (status != STATUS_OK)
         return status;
@@ -297,6 +302,7 @@ static void free_parts(struct gateway *gateway)
     ops_http_free(ops);
     presence_end(gateway);
     resync_free(gateway, gateway->resync);
+    repair_free(gateway, gateway->repair);
     presence_free(gateway, gateway->presence);
     peers_free(gateway, gateway->peers);
     poll_relays_free(gateway->relays);

@@ -52,10 +52,19 @@ static void changed(struct progress *progress)
     progress->shared = NULL;
 }
 
+/* It never goes back, whatever the clock does. */
+static void set_time(struct progress *progress, int64_t wall_ms)
+{
+    if (wall_ms > progress->position.time_ms)
+        progress->position.time_ms = wall_ms;
+}
+
 void progress_start(struct progress *progress, uint64_t now_ms, int64_t wall_ms)
 {
     progress->settled_ms = now_ms + PROGRESS_SETTLE_MS;
-    progress->position.since_ms = wall_ms;
+    if (wall_ms > progress->position.since_ms)
+        progress->position.since_ms = wall_ms;
+    set_time(progress, progress->position.since_ms);
     for (uint32_t i = 0; i < progress->count; i++)
         progress->lanes[i].unsure = true;
     changed(progress);
@@ -103,7 +112,8 @@ static void move(struct progress *progress, struct lane_state *state, const stru
     changed(progress);
 }
 
-enum progress_verdict progress_take(struct progress *progress, const struct lane_mark *mark, uint64_t now_ms)
+enum progress_verdict progress_take(struct progress *progress, const struct lane_mark *mark, uint64_t now_ms,
+                                    int64_t wall_ms)
 {
     if (!mark->lane)
         return PROGRESS_NEW;
@@ -112,14 +122,17 @@ enum progress_verdict progress_take(struct progress *progress, const struct lane
     bool unsure = state ? state->unsure : progress_settling(progress, now_ms);
     if (state && mark->heard && !unsure && mark->sequence <= heard) {
         state->last_ms = now_ms;
+        set_time(progress, wall_ms);
         return mark->sequence > state->first ? PROGRESS_REPEAT : PROGRESS_NEW;
     }
     if (mark->heard && !unsure && mark->previous != heard)
         return PROGRESS_GAP;
     if (!state)
         state = add(progress, mark->lane, now_ms);
-    if (state)
+    if (state) {
+        set_time(progress, wall_ms);
         move(progress, state, mark, now_ms);
+    }
     return PROGRESS_NEW;
 }
 
@@ -142,7 +155,7 @@ void progress_expire(struct progress *progress, uint64_t now_ms, int64_t wall_ms
         *state = progress->lanes[--progress->count];
         /* A lane that is unknown by now has published nothing for a long time but what was heard. */
         int64_t since_ms = wall_ms - (int64_t)(progress->keep_ms / 2);
-        if (since_ms > progress->position.since_ms)
+        if (since_ms > progress->position.since_ms && since_ms <= progress->position.time_ms)
             progress->position.since_ms = since_ms;
         changed(progress);
     }
@@ -153,27 +166,18 @@ const struct position *progress_position(const struct progress *progress)
     return &progress->position;
 }
 
-void progress_stamp(struct progress *progress, int64_t wall_ms)
-{
-    int64_t since_ms = progress->position.since_ms;
-    progress->position.time_ms = wall_ms > since_ms ? wall_ms : since_ms;
-}
-
-struct position *progress_share(struct progress *progress, uint64_t now_ms, int64_t wall_ms)
+struct position *progress_share(struct progress *progress, uint64_t now_ms)
 {
     if (now_ms < progress->crowded_ms)
         return NULL;
-    if (!progress->shared) {
-        progress_stamp(progress, wall_ms);
+    if (!progress->shared)
         progress->shared = position_share(&progress->position);
-    }
     return progress->shared ? position_ref(progress->shared) : NULL;
 }
 
-struct slice progress_offset(struct progress *progress, uint64_t now_ms, int64_t wall_ms)
+struct slice progress_offset(struct progress *progress, uint64_t now_ms)
 {
     if (progress->position.count == 0 || now_ms < progress->crowded_ms)
         return (struct slice){0};
-    progress_stamp(progress, wall_ms);
     return slice_make(progress->offset, position_write(&progress->position, progress->offset));
 }

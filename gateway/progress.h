@@ -43,25 +43,25 @@ void progress_start(struct progress *progress, uint64_t now_ms, int64_t wall_ms)
 /* Whether lanes may live that have not been heard yet. */
 bool progress_settling(const struct progress *progress, uint64_t now_ms);
 
-enum progress_verdict progress_take(struct progress *progress, const struct lane_mark *mark, uint64_t now_ms);
+/* wall_ms: Unix milliseconds; the position holds as of then. */
+enum progress_verdict progress_take(struct progress *progress, const struct lane_mark *mark, uint64_t now_ms,
+                                    int64_t wall_ms);
 
-/* Takes it whatever is missing before it: that has been repaired, or given up. */
+/* Takes it whatever is missing before it: that has been repaired, or given up. The position holds as of when
+ * it did before. */
 void progress_accept(struct progress *progress, const struct lane_mark *mark, uint64_t now_ms);
 
 /* Lanes that have been silent for too long leave. */
 void progress_expire(struct progress *progress, uint64_t now_ms, int64_t wall_ms);
-
-/* Brings the time of the position up to date. */
-void progress_stamp(struct progress *progress, int64_t wall_ms);
 
 /* Borrowed; it changes with the next call. */
 const struct position *progress_position(const struct progress *progress);
 
 /* The same, shared: one copy for all who ask before it changes. A reference of the caller's; NULL where
  * memory is short or some lane has no room. */
-struct position *progress_share(struct progress *progress, uint64_t now_ms, int64_t wall_ms);
+struct position *progress_share(struct progress *progress, uint64_t now_ms);
 
 /* The offset of the position, borrowed until the next call; empty: there is none. */
-struct slice progress_offset(struct progress *progress, uint64_t now_ms, int64_t wall_ms);
+struct slice progress_offset(struct progress *progress, uint64_t now_ms);
 
 #endif

@@ -14,6 +14,7 @@
 #include "gateway.h"
 #include "mailbox.h"
 #include "progress.h"
+#include "repair.h"
 #include "session.h"
 #include "wheel.h"
 
@@ -51,6 +52,7 @@ static void look(void *context, struct wheel_timer *timer)
         gap = true;
     if (gap) {
         metrics_add(gateway->metrics, METRIC_GAPS, 1);
+        repair_everywhere(gateway);
         ask_all(gateway);
     }
     wheel_arm(gateway->wheel, timer, gateway->now_ms + LOOK_MS);

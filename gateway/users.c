@@ -10,6 +10,7 @@
 
 #include "gateway.h"
 #include "identity.h"
+#include "intake.h"
 #include "presence.h"
 #include "reader.h"
 #include "rooms.h"
@@ -22,8 +23,11 @@ struct user {
     struct identity *identity; /* the latest, to share; may be NULL */
     struct reader_feed feed;
     struct wheel_timer linger; /* fires twice: left, given up */
+    uint64_t epoch;            /* of its history */
+    uint64_t sequence;         /* the newest number in it that has come; 0: none yet */
+    uint64_t seen;             /* bit n: the number n before that one has come */
 };
-_Static_assert(sizeof(struct user) <= 64, "stated in users.h");
+_Static_assert(sizeof(struct user) <= 88, "stated in users.h");
 
 static void user_free(struct gateway *gateway, struct user *user)
 {
@@ -78,6 +82,42 @@ void users_exit(struct gateway *gateway, struct room *room)
         return;
     room->user->linger.fire = left;
     wheel_arm(gateway->wheel, &room->user->linger, gateway->now_ms + LEAVE_WAIT_MS);
+}
+
+bool users_missed(struct room *room, const struct delivery *delivery)
+{
+    struct user *user = room->user;
+    uint64_t sequence = delivery->user_sequence;
+    if (!user)
+        return false;
+    if (user->sequence == 0 || delivery->mark.epoch > user->epoch) {
+        user->epoch = delivery->mark.epoch;
+        user->sequence = sequence;
+        user->seen = UINT64_MAX;
+        return false;
+    }
+    if (delivery->mark.epoch < user->epoch)
+        return false;
+    if (sequence <= user->sequence) {
+        uint64_t before = user->sequence - sequence;
+        user->seen |= before < 64 ? 1ULL << before : 0;
+        return false;
+    }
+    uint64_t step = sequence - user->sequence;
+    user->seen = (step < 64 ? user->seen << step : 0) | 1;
+    user->sequence = sequence;
+    return step > 1;
+}
+
+bool users_whole(const struct room *room)
+{
+    return !room->user || room->user->seen == UINT64_MAX;
+}
+
+void users_forget(struct room *room)
+{
+    if (room->user)
+        room->user->seen = UINT64_MAX;
 }
 
 struct identity *users_share(struct room *room, struct identity *identity)

@@ -9,9 +9,12 @@
 #ifndef POLLEN8_GATEWAY_USERS_H
 #define POLLEN8_GATEWAY_USERS_H
 
+#include <stdbool.h>
+
 #include "../common/slice.h"
 #include "../common/status.h"
 
+struct delivery;
 struct gateway;
 struct identity;
 struct room;
@@ -22,6 +25,13 @@ enum status users_enter(struct gateway *gateway, struct room *room);
 
 /* A session has left the room: starts the end of the subscription where it was the last. */
 void users_exit(struct gateway *gateway, struct room *room);
+
+/* Notes that the frame of the user's history has come. Whether some before it have not. */
+bool users_missed(struct room *room, const struct delivery *delivery);
+
+/* Whether all before the newest have come by now; takes it that they have. */
+bool users_whole(const struct room *room);
+void users_forget(struct room *room);
 
 /* The identity the user's sessions share where `identity` says the same; takes the reference given and
  * returns one. */

@@ -28,7 +28,7 @@ static enum progress_verdict hear(struct progress *progress, uint32_t lane, uint
     const struct lane_mark mark = {
         .lane = lane, .heard = true, .sequence = sequence, .previous = previous, .epoch = 9};
 
-    return progress_take(progress, &mark, now_ms);
+    return progress_take(progress, &mark, now_ms, WALL + (int64_t)now_ms);
 }
 
 /* A frame to one user. */
@@ -36,7 +36,7 @@ static enum progress_verdict user(struct progress *progress, uint32_t lane, uint
 {
     const struct lane_mark mark = {.lane = lane, .sequence = sequence};
 
-    return progress_take(progress, &mark, SETTLED);
+    return progress_take(progress, &mark, SETTLED, WALL);
 }
 
 static uint64_t at(const struct progress *progress, uint32_t lane)
@@ -60,7 +60,7 @@ static void numbers_move_the_position(void **state)
     assert_int_equal(at(progress, 5), 73);
     assert_int_equal(at(progress, 6), 1);
     assert_int_equal(progress_position(progress)->epoch, 9);
-    assert_int_equal(progress_take(progress, &(struct lane_mark){0}, SETTLED), PROGRESS_NEW);
+    assert_int_equal(progress_take(progress, &(struct lane_mark){0}, SETTLED, WALL), PROGRESS_NEW);
     assert_int_equal(progress_position(progress)->count, 2);
 }
 
@@ -70,7 +70,7 @@ static void a_number_that_is_missing_is_a_gap(void **state)
     const struct lane_mark after = {.lane = 5, .heard = true, .sequence = 80, .previous = 77};
 
     assert_int_equal(hear(progress, 5, 70, 65, 1000), PROGRESS_NEW);
-    assert_int_equal(progress_take(progress, &after, SETTLED), PROGRESS_GAP);
+    assert_int_equal(progress_take(progress, &after, SETTLED, WALL), PROGRESS_GAP);
     assert_int_equal(at(progress, 5), 70);
     progress_accept(progress, &after, SETTLED);
     assert_int_equal(at(progress, 5), 80);
@@ -131,29 +131,29 @@ static void beyond_the_bound_there_are_no_offsets(void **state)
 {
     struct progress *progress = *state;
 
-    assert_int_equal(progress_offset(progress, 1000, WALL).length, 0);
+    assert_int_equal(progress_offset(progress, 1000).length, 0);
     for (uint32_t i = 1; i <= POSITION_LANES; i++)
         assert_int_equal(hear(progress, i, 1, 0, SETTLED), PROGRESS_NEW);
-    assert_in_range(progress_offset(progress, SETTLED, WALL).length, 1, POSITION_TEXT_MAXIMUM);
+    assert_in_range(progress_offset(progress, SETTLED).length, 1, POSITION_TEXT_MAXIMUM);
     assert_int_equal(hear(progress, 99, 1, 0, SETTLED), PROGRESS_NEW);
-    assert_int_equal(progress_offset(progress, SETTLED, WALL).length, 0);
-    assert_null(progress_share(progress, SETTLED, WALL));
+    assert_int_equal(progress_offset(progress, SETTLED).length, 0);
+    assert_null(progress_share(progress, SETTLED));
     progress_expire(progress, SETTLED + KEEP, WALL);
     assert_int_equal(hear(progress, 99, 2, 1, SETTLED + KEEP), PROGRESS_GAP);
     assert_int_equal(hear(progress, 100, 1, 0, SETTLED + KEEP), PROGRESS_NEW);
-    assert_in_range(progress_offset(progress, SETTLED + KEEP, WALL).length, 1, POSITION_TEXT_MAXIMUM);
+    assert_in_range(progress_offset(progress, SETTLED + KEEP).length, 1, POSITION_TEXT_MAXIMUM);
 }
 
 static void a_copy_is_shared_until_something_moves(void **state)
 {
     struct progress *progress = *state;
-    struct position *first = progress_share(progress, SETTLED, WALL);
-    struct position *second = progress_share(progress, SETTLED, WALL);
+    struct position *first = progress_share(progress, SETTLED);
+    struct position *second = progress_share(progress, SETTLED);
     struct position *third;
 
     assert_ptr_equal(first, second);
     assert_int_equal(hear(progress, 5, 70, 0, SETTLED), PROGRESS_NEW);
-    third = progress_share(progress, SETTLED, WALL);
+    third = progress_share(progress, SETTLED);
     assert_ptr_not_equal(first, third);
     assert_int_equal(first->count, 0);
     assert_int_equal(third->count, 1);

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * gap -> rooms with members, in batches -> history.read, a few at a time ~> frames, gathered -> in the order
+ * of their lanes -> egress takes them one by one -> the mailbox goes on
+ *
+ * A batch that is incomplete is split, so that only rooms with something missing close.
+ */
+#include "repair.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/clock.h"
+#include "../common/log.h"
+#include "gateway.h"
+#include "history.h"
+#include "intake.h"
+#include "progress.h"
+#include "room_list.h"
+#include "session.h"
+#include "users.h"
+
+#define SETTLE_MS       200 /* the broker knows the subscriptions again */
+#define RETRY_MS        300
+#define ASKED_AT_ONCE   8
+#define USER_WAIT_MS    150
+#define BATCHES_MAXIMUM 65536
+
+enum repair_stage { REPAIR_NONE, REPAIR_SETTLING, REPAIR_ASKING, REPAIR_GIVING };
+
+struct batch {
+    enum room_kind kind;
+    size_t from;
+    size_t count;
+};
+
+struct gathered {
+    struct delivery **frames; /* owned */
+    size_t count;
+    size_t capacity;
+};
+
+struct repair {
+    struct wheel_timer timer;
+    struct wheel_timer user_timer;
+    enum repair_stage stage;
+    bool again;               /* everywhere, once this has ended */
+    struct delivery *pending; /* owned: what showed the gap; NULL: everywhere */
+    struct position after;
+    struct room_list industries;
+    struct room_list users;
+    struct batch *batches; /* those still to be asked */
+    size_t batch_count;
+    size_t batch_capacity;
+    size_t asked; /* without an answer yet */
+    uint64_t generation;
+    uint64_t give_up_ms;
+    struct gathered gathered;
+    size_t given;
+    size_t closed; /* sessions */
+    /* users with gaps of their own */
+    struct room_list gaps;
+    struct position user_after;
+    bool user_asked;
+    struct gathered user_gathered;
+    size_t user_given;
+};
+
+/* A batch as a number, for the answer to say which it is of. */
+static uint64_t pack(const struct batch *batch, uint64_t generation)
+{
+    return (uint64_t)batch->from | (uint64_t)batch->count << 32 | (uint64_t)(batch->kind == ROOM_USER) << 47 |
+           generation << 48;
+}
+
+static struct batch unpack(uint64_t packed)
+{
+    return (struct batch){.kind = packed >> 47 & 1 ? ROOM_USER : ROOM_INDUSTRY,
+                          .from = (size_t)(packed & UINT32_MAX),
+                          .count = (size_t)(packed >> 32 & 0x7fff)};
+}
+
+static void ask_more(struct gateway *gateway);
+
+/* ---- the rooms ---------------------------------------------------------------------------------------- */
+
+static void gather_room(void *context, const struct room *room)
+{
+    (void)room_list_add(context, room_key(room)); /* what does not fit into memory is missed */
+}
+
+static bool push(struct repair *repair, struct batch batch)
+{
+    if (batch.count == 0)
+        return true;
+    if (repair->batch_count == repair->batch_capacity) {
+        size_t capacity = repair->batch_capacity ? repair->batch_capacity * 2 : 16;
+        struct batch *list =
+            capacity <= BATCHES_MAXIMUM ? realloc(repair->batches, capacity * sizeof(*list)) : NULL;
+        if (!list)
+            return false;
+        repair->batches = list;
+        repair->batch_capacity = capacity;
+    }
+    repair->batches[repair->batch_count++] = batch;
+    return true;
+}
+
+static void push_all(struct repair *repair, enum room_kind kind, size_t count)
+{
+    for (size_t from = 0; from < count; from += HISTORY_ROOMS_MAXIMUM) {
+        size_t left = count - from;
+        (void)push(repair,
+                   (struct batch){.kind = kind,
+                                  .from = from,
+                                  .count = left < HISTORY_ROOMS_MAXIMUM ? left : HISTORY_ROOMS_MAXIMUM});
+    }
+}
+
+static void close_room(struct gateway *gateway, enum room_kind kind, const char *name)
+{
+    struct room *room = rooms_find(gateway->rooms, kind, slice_from_string(name));
+    for (uint32_t i = room ? room->count : 0; i > 0; i--) {
+        if (i > room->count) /* closing one may close others, never add any */
+            continue;
+        session_close(gateway, room->members[i - 1], CAUSE_GAP);
+        gateway->repair->closed++;
+    }
+}
+
+static void close_batch(struct gateway *gateway, const struct batch *batch)
+{
+    const struct repair *repair = gateway->repair;
+    const struct room_list *list = batch->kind == ROOM_USER ? &repair->users : &repair->industries;
+    for (size_t i = 0; i < batch->count; i++)
+        close_room(gateway, batch->kind, list->names[batch->from + i]);
+}
+
+/* ---- asking ------------------------------------------------------------------------------------------- */
+
+static bool gather(struct gathered *gathered, struct history_answer *answer)
+{
+    size_t count = gathered->count + answer->count;
+    if (count > gathered->capacity) {
+        struct delivery **frames = realloc(gathered->frames, count * 2 * sizeof(struct delivery *));
+        if (!frames)
+            return false;
+        gathered->frames = frames;
+        gathered->capacity = count * 2;
+    }
+    for (size_t i = 0; i < answer->count; i++) {
+        gathered->frames[gathered->count++] = answer->frames[i];
+        answer->frames[i] = NULL;
+    }
+    return true;
+}
+
+static void drop(struct gathered *gathered, size_t from)
+{
+    for (size_t i = from; i < gathered->count; i++)
+        delivery_free(gathered->frames[i]);
+    free(gathered->frames);
+    *gathered = (struct gathered){0};
+}
+
+/* Only what lies in the gap, where that is known. */
+static bool fills(const struct repair *repair, const struct delivery *delivery)
+{
+    return !repair->pending || (delivery->mark.lane == repair->pending->mark.lane &&
+                                delivery->mark.sequence < repair->pending->mark.sequence);
+}
+
+static void complete(struct gateway *gateway)
+{
+    struct repair *repair = gateway->repair;
+    struct gathered *gathered = &repair->gathered;
+    size_t kept = 0;
+    for (size_t i = 0; i < gathered->count; i++) {
+        if (fills(repair, gathered->frames[i]))
+            gathered->frames[kept++] = gathered->frames[i];
+        else
+            delivery_free(gathered->frames[i]);
+    }
+    gathered->count = kept;
+    (void)history_order(gathered->frames, gathered->count);
+    repair->stage = REPAIR_GIVING;
+    repair->given = 0;
+    gateway_count(gateway, METRIC_GAP_REPAIRS, repair->closed ? "lost" : "repaired");
+    log_event(repair->closed ? LOG_WARN : LOG_INFO, "a gap was repaired from history",
+              LOG_S("where", repair->pending ? "lane" : "everywhere"), LOG_U("frames", kept),
+              LOG_U("sessions_closed", repair->closed));
+}
+
+static void split(struct gateway *gateway, const struct batch *batch)
+{
+    struct repair *repair = gateway->repair;
+    struct batch first = *batch;
+    struct batch second = *batch;
+    first.count = batch->count / 2;
+    second.from += first.count;
+    second.count -= first.count;
+    if (!push(repair, first) || !push(repair, second))
+        close_batch(gateway, batch);
+}
+
+static void on_answer(struct gateway *gateway, uint64_t context, struct history_answer *answer)
+{
+    struct repair *repair = gateway->repair;
+    struct batch batch = unpack(context);
+    if (context >> 48 != (repair->generation & 0xffff) || repair->stage != REPAIR_ASKING)
+        return;
+    repair->asked--;
+    if (answer->status == STATUS_OK && answer->complete) {
+        if (!gather(&repair->gathered, answer))
+            close_batch(gateway, &batch);
+    } else if (answer->status == STATUS_OK && answer->by_room && batch.count > 1) {
+        split(gateway, &batch);
+    } else if (answer->status != STATUS_OK && gateway->now_ms < repair->give_up_ms && push(repair, batch)) {
+        wheel_arm(gateway->wheel, &repair->timer, gateway->now_ms + RETRY_MS);
+        return;
+    } else {
+        close_batch(gateway, &batch);
+    }
+    ask_more(gateway);
+}
+
+static enum status ask(struct gateway *gateway, const struct position *after, const struct batch *batch,
+                       const struct room_list *list, history_fn *answered)
+{
+    char *const *names = list->names + batch->from;
+    struct history_query query = {.after = after};
+    if (batch->kind == ROOM_USER) {
+        query.users = names;
+        query.user_count = batch->count;
+    } else {
+        query.industries = names;
+        query.industry_count = batch->count;
+    }
+    return history_read(gateway, &query, answered, pack(batch, gateway->repair->generation));
+}
+
+static void ask_more(struct gateway *gateway)
+{
+    struct repair *repair = gateway->repair;
+    while (repair->batch_count > 0 && repair->asked < ASKED_AT_ONCE) {
+        struct batch batch = repair->batches[--repair->batch_count];
+        const struct room_list *list = batch.kind == ROOM_USER ? &repair->users : &repair->industries;
+        if (ask(gateway, &repair->after, &batch, list, on_answer) == STATUS_OK)
+            repair->asked++;
+        else
+            close_batch(gateway, &batch);
+    }
+    if (repair->asked == 0 && repair->batch_count == 0)
+        complete(gateway);
+}
+
+/* Every room that has members by now. */
+static void begin(struct gateway *gateway)
+{
+    struct repair *repair = gateway->repair;
+    repair->stage = REPAIR_ASKING;
+    repair->generation++;
+    repair->asked = 0;
+    repair->closed = 0;
+    repair->give_up_ms = gateway->now_ms + (uint64_t)gateway->settings->recovery_timeout;
+    repair->after = *progress_position(gateway->progress);
+    if (repair->after.count > 0 ||
+        repair->pending) { /* else nothing has been heard yet that could be missing */
+        rooms_each(gateway->rooms, ROOM_INDUSTRY, gather_room, &repair->industries);
+        rooms_each(gateway->rooms, ROOM_USER, gather_room, &repair->users);
+    }
+    push_all(repair, ROOM_INDUSTRY, repair->industries.count);
+    push_all(repair, ROOM_USER, repair->users.count);
+    ask_more(gateway);
+}
+
+void repair_lane(struct gateway *gateway, struct delivery *delivery)
+{
+    struct repair *repair = gateway->repair;
+    metrics_add(gateway->metrics, METRIC_GAPS, 1);
+    repair->pending = delivery;
+    begin(gateway);
+}
+
+void repair_everywhere(struct gateway *gateway)
+{
+    struct repair *repair = gateway->repair;
+    if (repair->stage == REPAIR_ASKING || repair->stage == REPAIR_GIVING) {
+        repair->again = true;
+        return;
+    }
+    repair->stage = REPAIR_SETTLING;
+    wheel_arm(gateway->wheel, &repair->timer, gateway->now_ms + SETTLE_MS);
+}
+
+static void fired(void *context, struct wheel_timer *timer)
+{
+    struct gateway *gateway = context;
+    (void)timer;
+    if (gateway->repair->stage == REPAIR_ASKING)
+        ask_more(gateway);
+    else if (gateway->repair->stage == REPAIR_SETTLING)
+        begin(gateway);
+}
+
+bool repair_holds(const struct gateway *gateway)
+{
+    const struct repair *repair = gateway->repair;
+    return repair && (repair->stage == REPAIR_SETTLING || repair->stage == REPAIR_ASKING);
+}
+
+/* Everything has been given: the mailbox goes on. */
+static struct delivery *end(struct gateway *gateway)
+{
+    struct repair *repair = gateway->repair;
+    struct delivery *pending = repair->pending;
+    drop(&repair->gathered, repair->given);
+    room_list_done(&repair->industries);
+    room_list_done(&repair->users);
+    repair->stage = REPAIR_NONE;
+    repair->pending = NULL;
+    if (!pending)
+        progress_start(gateway->progress, gateway->now_ms, clock_wall_ms());
+    if (repair->again) {
+        repair->again = false;
+        repair_everywhere(gateway);
+    }
+    return pending;
+}
+
+struct delivery *repair_next(struct gateway *gateway, bool *ret_in_lane)
+{
+    struct repair *repair = gateway->repair;
+    if (!repair)
+        return NULL;
+    *ret_in_lane = repair->user_gathered.count == 0;
+    if (repair->user_given < repair->user_gathered.count)
+        return repair->user_gathered.frames[repair->user_given++];
+    drop(&repair->user_gathered, repair->user_given);
+    repair->user_given = 0;
+    *ret_in_lane = true;
+    if (repair->stage != REPAIR_GIVING)
+        return NULL;
+    if (repair->given < repair->gathered.count)
+        return repair->gathered.frames[repair->given++];
+    return end(gateway);
+}
+
+/* ---- users -------------------------------------------------------------------------------------------- */
+
+static void on_user_answer(struct gateway *gateway, uint64_t context, struct history_answer *answer)
+{
+    struct repair *repair = gateway->repair;
+    (void)context;
+    repair->user_asked = false;
+    bool whole = answer->status == STATUS_OK && answer->complete && gather(&repair->user_gathered, answer);
+    gateway_count(gateway, METRIC_GAP_REPAIRS, whole ? "repaired" : "lost");
+    for (size_t i = 0; !whole && i < repair->gaps.count; i++)
+        close_room(gateway, ROOM_USER, repair->gaps.names[i]);
+    room_list_done(&repair->gaps);
+}
+
+static void user_fired(void *context, struct wheel_timer *timer)
+{
+    struct gateway *gateway = context;
+    struct repair *repair = gateway->repair;
+    size_t kept = 0;
+    (void)timer;
+    for (size_t i = 0; i < repair->gaps.count; i++) {
+        char *name = repair->gaps.names[i];
+        struct room *room = rooms_find(gateway->rooms, ROOM_USER, slice_from_string(name));
+        if (!room || room->count == 0 || users_whole(room)) {
+            free(name); /* it was only overtaken */
+            continue;
+        }
+        users_forget(room);
+        metrics_add(gateway->metrics, METRIC_GAPS, 1);
+        repair->gaps.names[kept++] = name;
+    }
+    repair->gaps.count = kept;
+    if (kept == 0)
+        return;
+    struct batch batch = {.kind = ROOM_USER, .count = kept};
+    if (ask(gateway, &repair->user_after, &batch, &repair->gaps, on_user_answer) == STATUS_OK)
+        repair->user_asked = true;
+    else
+        room_list_done(&repair->gaps); /* the next gap of these users tells again */
+}
+
+void repair_user(struct gateway *gateway, const struct room *room)
+{
+    struct repair *repair = gateway->repair;
+    if (!repair || repair->user_asked || repair->gaps.count == HISTORY_ROOMS_MAXIMUM)
+        return;
+    if (repair->gaps.count == 0) {
+        repair->user_after = *progress_position(gateway->progress);
+        wheel_arm(gateway->wheel, &repair->user_timer, gateway->now_ms + USER_WAIT_MS);
+    }
+    (void)room_list_add(&repair->gaps, room_key(room));
+}
+
+/* ---- life --------------------------------------------------------------------------------------------- */
+
+enum status repair_create(struct gateway *gateway, struct repair **ret_repair)
+{
+    struct repair *repair = calloc(1, sizeof(*repair));
+    (void)gateway;
+    if (!repair)
+        return STATUS_NO_MEMORY;
+    repair->timer.fire = fired;
+    repair->user_timer.fire = user_fired;
+    *ret_repair = repair;
+    return STATUS_OK;
+}
+
+void repair_free(struct gateway *gateway, struct repair *repair)
+{
+    if (!repair)
+        return;
+    wheel_cancel(gateway->wheel, &repair->timer);
+    wheel_cancel(gateway->wheel, &repair->user_timer);
+    drop(&repair->gathered, repair->given);
+    drop(&repair->user_gathered, repair->user_given);
+    room_list_done(&repair->industries);
+    room_list_done(&repair->users);
+    room_list_done(&repair->gaps);
+    delivery_free(repair->pending);
+    free(repair->batches);
+    free(repair);
+}

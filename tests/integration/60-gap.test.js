@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+'use strict';
+
+// Frames that do not arrive: a gateway sees it in the numbers, asks the histories, and gives them to its clients
+// before anything newer. Where it cannot, the transport closes.
+
+const assert = require('node:assert/strict');
+const { withRing, until } = require('./helpers/ring');
+const { Platform, SETTLE_MS } = require('./helpers/lanes');
+const { Proxy } = require('./helpers/proxy');
+
+const numbers = (client) => client.events.filter((entry) => entry.event === 'test.number').map((entry) => entry.data.n);
+
+/** The gateway knows the lane: from then on it sees what is missing. */
+async function settled(ring, platform, lane, ...clients) {
+  lane.industry('technology', 'test.start', {});
+  for (const client of clients) await client.wait('test.start');
+  await until('the gateway to have heard every lane', () => Date.now() - ring.startedAt > SETTLE_MS);
+  for (const client of clients) client.forget();
+}
+
+function withPlatform(name, options, body) {
+  withRing(name, { value: 0, redis: true, ...options }, (ring, it) => {
+    body(ring, (title, test) => it(title, async () => {
+      ring.startedAt = ring.startedAt || Date.now();
+      const platform = await new Platform(ring).start();
+      try {
+        await test(platform);
+      } finally {
+        platform.stop();
+      }
+    }));
+  });
+}
+
+withPlatform('gaps in a lane', {}, (ring, it) => {
+  for (const kind of ['sio', 'ws', 'protobuf']) {
+    it(`${kind}: what was lost comes from history, in order, before anything newer`, async (platform) => {
+      const lane = platform.lane();
+      const client = await ring[kind]('ada');
+      await settled(ring, platform, lane, client);
+      const before = await ring.metrics(ring.gateway);
+      lane.industry('technology', 'test.number', { n: 1 });
+      lane.industry('technology', 'test.number', { n: 2 }, { lost: true });
+      lane.industry('finance', 'test.number', { n: 3 }, { lost: true });
+      lane.industry('healthcare', 'test.number', { n: 0 }, { lost: true });
+      lane.user('ada', 'test.number', { n: 4 }, { lost: true });
+      lane.industry('technology', 'test.number', { n: 5 });
+      lane.industry('technology', 'test.number', { n: 6 });
+      await client.wait('test.number', 6);
+      assert.deepEqual(numbers(client), [1, 2, 3, 4, 5, 6]);
+      const metrics = await ring.metrics(ring.gateway);
+      const repaired = (page) => page.value('pollen8_gateway_gap_repairs_total', { result: 'repaired' }) || 0;
+      assert.equal(repaired(metrics) - repaired(before), 1);
+      assert.ok(client.connected);
+    });
+  }
+
+  it('a mark shows that the last one was lost', async (platform) => {
+    const lane = platform.lane();
+    const ada = await ring.sio('ada');
+    await settled(ring, platform, lane, ada);
+    lane.industry('technology', 'test.number', { n: 1 });
+    lane.industry('technology', 'test.number', { n: 2 }, { lost: true });
+    await ada.wait('test.number', 2);
+    assert.deepEqual(numbers(ada), [1, 2]);
+  });
+
+  it('a lane of which nothing was heard has begun with what was lost', async (platform) => {
+    const known = platform.lane();
+    const ada = await ring.sio('ada');
+    await settled(ring, platform, known, ada);
+    const lane = platform.lane();
+    lane.industry('technology', 'test.number', { n: 1 }, { lost: true });
+    lane.industry('technology', 'test.number', { n: 2 });
+    await ada.wait('test.number', 2);
+    assert.deepEqual(numbers(ada), [1, 2]);
+  });
+
+  it("a user's frame that was lost comes a moment later, one that was overtaken is not asked for", async (platform) => {
+    const lane = platform.lane();
+    const ada = await ring.sio('ada');
+    await settled(ring, platform, lane, ada);
+    lane.user('ada', 'test.number', { n: 1 });
+    const overtaken = lane.user('ada', 'test.number', { n: 2 }, { late: true });
+    lane.user('ada', 'test.number', { n: 3 });
+    overtaken();
+    await ada.wait('test.number', 3);
+    assert.deepEqual(numbers(ada), [1, 3, 2]);
+    assert.equal(platform.reads.length, 0);
+    lane.user('ada', 'test.number', { n: 4 }, { lost: true });
+    lane.user('ada', 'test.number', { n: 5 });
+    await ada.wait('test.number', 5);
+    assert.deepEqual(numbers(ada), [1, 3, 2, 5, 4]);
+    assert.deepEqual(platform.reads.map((read) => [read.industries, read.userIds]), [[[], ['ada']]]);
+  });
+
+  it('only those whose history cannot tell are closed, and come back', async (platform) => {
+    const lane = platform.lane();
+    const [ada, cy, ws] = [await ring.sio('ada'), await ring.sio('cy'), await ring.ws('bo')];
+    await settled(ring, platform, lane, ada, ws);
+    platform.answer = ({ industries }) => (industries.includes('technology') ? { frames: [], complete: false, reason: 'length' } : {});
+    lane.industry('healthcare', 'test.number', { n: 1 }, { lost: true });
+    lane.industry('technology', 'test.number', { n: 2 }, { lost: true });
+    lane.industry('healthcare', 'test.number', { n: 3 });
+    await cy.wait('test.number', 2);
+    assert.deepEqual(numbers(cy), [1, 3]);
+    assert.deepEqual(await ws.disconnected(), { code: 1012, reason: 'frames were missed' });
+    await ada.reconnected();
+    assert.equal(cy.connects, 1);
+    const metrics = await ring.metrics(ring.gateway);
+    assert.equal(metrics.value('pollen8_gateway_closes_total', { reason: 'gap' }), 2);
+  });
+
+  it('a history that does not answer is asked again', async (platform) => {
+    const lane = platform.lane();
+    const ada = await ring.sio('ada');
+    await settled(ring, platform, lane, ada);
+    platform.subscriptions[1].unsubscribe();
+    lane.industry('technology', 'test.number', { n: 1 }, { lost: true });
+    lane.industry('technology', 'test.number', { n: 2 });
+    await until('an unanswered question', async () =>
+      (await ring.metrics(ring.gateway)).value('pollen8_gateway_history_reads_total', { result: 'failed' }) >= 1);
+    assert.deepEqual(numbers(ada), [], 'nothing newer goes out');
+    platform.subscriptions[1] = platform.serve('pollen8.history.read', 'HistoryRead', 'HistoryReply', (question) => platform.read(question));
+    await ada.wait('test.number', 2);
+    assert.deepEqual(numbers(ada), [1, 2]);
+    assert.equal(ada.connects, 1);
+  });
+});
+
+const proxies = [];
+withRing('a gateway without its broker', {
+  value: 0,
+  env: {
+    gateway: (index, ring) => {
+      proxies[index] = new Proxy('127.0.0.1', ring.nats.port);
+      return { NATS_URL: 'nats://127.0.0.1:1' }; // set before the start, when the proxy has its port
+    },
+  },
+  prepareOnly: true,
+}, (ring, it) => {
+  it('gets what was published meanwhile, industries and users, once each', async () => {
+    await proxies[0].start();
+    ring.gateway.env.NATS_URL = `nats://127.0.0.1:${proxies[0].port}`;
+    await ring.nats.start();
+    await ring.auth.start();
+    await ring.gateway.start();
+    await ring.connectNats();
+    ring.startedAt = Date.now();
+    const platform = await new Platform(ring).start();
+    try {
+      const lane = platform.lane();
+      const other = platform.lane();
+      const [ada, ws] = [await ring.sio('ada'), await ring.ws('bo')];
+      await settled(ring, platform, lane, ada, ws);
+      lane.industry('technology', 'test.number', { n: 1 });
+      await ada.wait('test.number', 1);
+      await proxies[0].down();
+      for (let n = 2; n <= 50; n++) lane.industry('technology', 'test.number', { n });
+      other.industry('finance', 'test.number', { n: 51 });
+      lane.user('ada', 'test.number', { n: 52 });
+      await ring.broker.flush();
+      await proxies[0].up();
+      await ada.wait('test.number', 52);
+      await ws.wait('test.number', 50);
+      lane.industry('technology', 'test.number', { n: 53 });
+      await ada.wait('test.number', 53);
+      await ws.wait('test.number', 51);
+      const all = Array.from({ length: 53 }, (_, i) => i + 1);
+      assert.deepEqual([...numbers(ada)].sort((a, b) => a - b), all);
+      assert.deepEqual(numbers(ada).filter((n) => n <= 50 || n === 53), all.filter((n) => n <= 50 || n === 53));
+      assert.deepEqual(numbers(ws), all.filter((n) => n <= 50 || n === 53));
+      assert.equal(ada.connects, 1);
+    } finally {
+      platform.stop();
+      await proxies[0].down();
+    }
+  });
+});
