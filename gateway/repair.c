@@ -124,7 +124,7 @@ static void close_room(struct gateway *gateway, enum room_kind kind, const char 
     for (uint32_t i = room ? room->count : 0; i > 0; i--) {
         if (i > room->count) /* closing one may close others, never add any */
             continue;
-        session_close(gateway, room->members[i - 1], CAUSE_GAP);
+        session_close(gateway, room->members[i - 1], CAUSE_GAP); /* takes it out of all its rooms */
         gateway->repair->closed++;
     }
 }

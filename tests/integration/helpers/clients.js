@@ -148,6 +148,7 @@ class WsClient extends Recorder {
     this.nextId = 1;
     this.acks = new Map();
     this.frames = []; // events with all their members
+    this.offset = undefined; // of the last event that had one
     this.orphans = []; // acks nobody asked for (ids of malformed frames)
     this.closed = null;
     this.upgradeStatus = null;
@@ -186,6 +187,7 @@ class WsClient extends Recorder {
     const message = this.binary ? decodeServerFrame(bytes) : JSON.parse(bytes.toString());
     if (message.event !== undefined) {
       this.frames.push(message);
+      this.offset = message.offset || this.offset;
       this.record(message.event, message.data);
       return;
     }
@@ -258,8 +260,9 @@ function decodeServerFrame(bytes) {
   const frame = ServerFrame.decode(bytes);
   const binary = (list) => (list.length ? { attachments: list.map((one) => Buffer.from(one)) } : {});
   if (frame.event) {
-    const { event, data, ask, attachments } = frame.event;
+    const { event, data, ask, attachments, offset } = frame.event;
     return { event, data: JSON.parse(Buffer.from(data).toString()), ...(Number(ask) ? { ask: Number(ask) } : {}),
+      ...(offset ? { offset } : {}),
       ...binary(attachments) };
   }
   const ack = frame.ack;

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+'use strict';
+
+// Clients that come back to what they missed: stock Socket.IO clients by themselves, /ws clients with `resume`.
+// Once with value-svc, once with a platform made by hand, where every number is the test's.
+
+const assert = require('node:assert/strict');
+const { USERS, withRing, until } = require('./helpers/ring');
+const { Platform, SETTLE_MS } = require('./helpers/lanes');
+const { Proxy } = require('./helpers/proxy');
+const { changeOffset, readOffset } = require('./helpers/offset');
+
+const TECHNOLOGY = ['technology'];
+
+/** How events of number n come about, and how a client's events are told. */
+const sources = {
+  'value-svc': {
+    options: {},
+    start: async (ring) => ({
+      publish: (n, industries = TECHNOLOGY) => ring.connectionNew(`n${n}`, industries),
+      done: () => ring.applied(),
+      stop: () => {},
+    }),
+    numbers: (client) => client.all('connection.new').map((data) => Number(data.userId.slice(1))),
+    event: 'connection.new',
+  },
+  'a platform by hand': {
+    options: { value: 0 },
+    start: async (ring) => {
+      const platform = await new Platform(ring).start();
+      const lane = platform.lane();
+      return {
+        platform,
+        publish: (n, industries = TECHNOLOGY) => lane.industry(industries[0], 'test.number', { n }),
+        done: () => ring.broker.flush(),
+        stop: () => platform.stop(),
+      };
+    },
+    numbers: (client) => client.all('test.number').map((data) => data.n),
+    event: 'test.number',
+  },
+};
+
+/** Without its connection until `back()`: what a phone in a tunnel looks like. */
+function away(client) {
+  const { socket } = client;
+  socket.io.reconnection(false);
+  socket.io.engine.close();
+  return {
+    back: async () => {
+      socket.io.reconnection(true);
+      socket.connect();
+      await until(`${client.label} to be back`, () => socket.connected);
+    },
+  };
+}
+
+/** A client that claims what another one has. */
+function claimant(ring, user, { pid, offset, gateway = 0, namespace } = {}) {
+  const client = ring.openSio(user, { gateway, namespace, options: { autoConnect: false } });
+  client.socket._pid = pid;
+  client.socket._lastOffset = offset;
+  client.socket.connect();
+  return client;
+}
+
+for (const [name, source] of Object.entries(sources)) {
+  const { numbers } = source;
+  const users = [...USERS, { _id: 'dee', industries: ['technology', 'finance'] }, { _id: 'eve', industries: ['technology', 'finance'] }];
+  withRing(`recovery, ${name}`, { gateways: 2, users, ...source.options }, (ring, it) => {
+    let events;
+    let last = 0;
+
+    const test = (title, body) => it(title, async () => {
+      events = await source.start(ring);
+      ring.startedAt = ring.startedAt || Date.now();
+      try {
+        await body();
+      } finally {
+        events.stop();
+      }
+    });
+
+    /** `count` new events; their numbers. */
+    async function some(count, industries) {
+      const all = [];
+      for (let i = 0; i < count; i++) {
+        all.push(++last);
+        await events.publish(last, industries);
+      }
+      await events.done();
+      return all;
+    }
+
+    /** auth-svc knows the user as being in these. */
+    async function known(user, industries) {
+      ring.writeUsers(users.map((one) => (one._id === user ? { ...one, industries } : one)));
+      await until('auth-svc to know', async () =>
+        (await ring.verify(ring.token(user))).identity.industries.length === industries.length);
+    }
+
+    /** A client that has an offset: it has had one event. */
+    async function begun(kind, user, options) {
+      await until('every lane to be heard', () => Date.now() - ring.startedAt > SETTLE_MS);
+      const client = await ring[kind](user, options);
+      const [first] = await some(1);
+      await client.wait(source.event, (list) => list.length >= 1 && numbers(client).includes(first));
+      client.forget();
+      return client;
+    }
+
+    test('what was missed comes once, in order, and the client reads that it recovered', async () => {
+      const ada = await begun('sio', 'ada');
+      const pid = ada.socket._pid;
+      assert.ok(pid && !ada.socket.recovered);
+      for (let round = 0; round < 3; round++) {
+        const before = await some(5);
+        await ada.wait(source.event, 5);
+        const gone = away(ada);
+        const missed = await some(20);
+        await gone.back();
+        const after = await some(5);
+        await ada.wait(source.event, 30);
+        assert.equal(ada.socket.recovered, true);
+        assert.equal(ada.socket._pid, pid);
+        assert.deepEqual(numbers(ada), [...before, ...missed, ...after]);
+        ada.forget();
+      }
+    });
+
+    test('polling and its upgrade recover likewise', async () => {
+      const ada = await begun('sio', 'ada', { options: { transports: ['polling', 'websocket'] } });
+      const gone = away(ada);
+      const missed = await some(10);
+      await gone.back();
+      await ada.wait(source.event, 10);
+      assert.equal(ada.socket.recovered, true);
+      assert.deepEqual(numbers(ada), missed);
+    });
+
+    test('events keep coming while it comes back', async () => {
+      const ada = await begun('sio', 'ada');
+      const all = [];
+      let running = true;
+      const stream = (async () => {
+        while (running) all.push(...await some(3));
+      })();
+      for (let round = 0; round < 5; round++) {
+        const seen = numbers(ada).length;
+        await away(ada).back();
+        assert.equal(ada.socket.recovered, true);
+        await ada.wait(source.event, seen + 10);
+      }
+      running = false;
+      await stream;
+      await ada.wait(source.event, all.length);
+      assert.deepEqual([...numbers(ada)].sort((a, b) => a - b), all);
+    });
+
+    test('it works on another gateway after its own was killed', async () => {
+      const proxy = await new Proxy('127.0.0.1', ring.gateways[0].port).start();
+      try {
+        const ada = await begun('sio', 'ada', { options: { reconnectionDelay: 300, reconnectionDelayMax: 500 } });
+        ada.socket.io.uri = `http://127.0.0.1:${proxy.port}`;
+        await away(ada).back();
+        const before = await some(5);
+        await ada.wait(source.event, 5);
+        await ring.gateways[0].kill();
+        proxy.target = ring.gateways[1].port;
+        const missed = await some(10);
+        await ada.reconnected(3);
+        const after = await some(5);
+        await ada.wait(source.event, 20);
+        assert.equal(ada.socket.recovered, true);
+        assert.deepEqual(numbers(ada), [...before, ...missed, ...after]);
+      } finally {
+        await proxy.down();
+        if (!ring.gateways[0].running) await ring.gateways[0].start();
+        ring.startedAt = Date.now();
+      }
+    });
+
+    test('it is told the truth where it cannot', async () => {
+      const dee = await begun('sio', 'dee');
+      const { _pid: pid, _lastOffset: offset } = dee.socket;
+      dee.close();
+      const day = 86400000;
+      const rows = [
+        ['an unknown pid', 'dee', 'AAAAAAAAAAAAAAAAAAAA', offset],
+        ["another user's pid", 'bo', pid, offset],
+        ['no offset', 'dee', pid, undefined],
+        ['no text of ours', 'dee', pid, 'AQ'],
+        ['a long text', 'dee', pid, 'A'.repeat(513)],
+      ];
+      if (name === 'value-svc') {
+        rows.push(['too old', 'dee', pid, changeOffset(offset, ({ timeMs, sinceMs }) => ({ timeMs: timeMs - day, sinceMs: sinceMs - day }))],
+          ['another epoch', 'dee', pid, changeOffset(offset, ({ epoch }) => ({ epoch: epoch - 1n }))]);
+      }
+      for (const [what, user, claimed, at] of rows) {
+        const client = claimant(ring, user, { pid: claimed, offset: at });
+        await client.wait('network.update');
+        assert.equal(client.socket.recovered, false, what);
+        assert.notEqual(client.socket._pid, claimed, what);
+        assert.deepEqual(numbers(client), [], what);
+        client.close();
+      }
+    });
+
+    test('the session that still has the pid is closed, without a word that would keep it away', async () => {
+      const dee = await begun('sio', 'dee');
+      dee.socket.io.reconnection(false);
+      const missed = await some(3);
+      await dee.wait(source.event, 3);
+      const { _pid: pid, _lastOffset: offset } = dee.socket;
+      const heir = claimant(ring, 'dee', { pid, offset, gateway: 1 });
+      await until('the heir to be connected', () => heir.socket.connected);
+      assert.equal(heir.socket.recovered, true);
+      assert.equal(heir.socket._pid, pid);
+      if (name === 'value-svc') assert.equal((await dee.disconnected()).reason, 'transport close');
+      const after = await some(2);
+      await heir.wait(source.event, 2);
+      assert.deepEqual(numbers(heir), after);
+      assert.deepEqual(numbers(dee).slice(0, 3), missed);
+    });
+
+    test('an industry lost meanwhile is not replayed', async () => {
+      const eve = await begun('sio', 'eve');
+      const gone = away(eve);
+      const technology = await some(2);
+      await some(2, ['finance']);
+      await known('eve', TECHNOLOGY);
+      await gone.back();
+      await some(1, ['finance']);
+      technology.push(...await some(1));
+      await eve.wait(source.event, 3);
+      assert.equal(eve.socket.recovered, true);
+      assert.deepEqual(numbers(eve), technology);
+    });
+
+    if (name === 'value-svc') {
+      test('a session that left an industry stays out of it', async () => {
+        const ada = await begun('sio', 'ada');
+        await ada.request('unsubscribe', { industries: ['finance'] });
+        await ring.redisCommand('PING');
+        const gone = away(ada);
+        await some(2, ['finance']);
+        const technology = await some(2);
+        await gone.back();
+        await some(1, ['finance']);
+        technology.push(...await some(1));
+        await ada.wait(source.event, 3);
+        assert.equal(ada.socket.recovered, true);
+        assert.deepEqual(numbers(ada), technology);
+      });
+
+      test('values and invites of the user are recovered too, and a value is never set back', async () => {
+        const dee = await begun('sio', 'dee');
+        const gone = away(dee);
+        await ring.publish('invite.created', { inviteId: 'i1', creatorId: 'dee' });
+        for (let i = 0; i < 3; i++) await ring.connectionNew('dee', []);
+        await ring.publish('invite.created', { inviteId: 'i2', creatorId: 'dee' });
+        await ring.applied();
+        await gone.back();
+        await dee.wait('invite.created', 2);
+        await dee.wait('network.update', (list) => list.some((data) => data.newValue === 9.42));
+        assert.equal(dee.socket.recovered, true);
+        assert.deepEqual(dee.all('invite.created').map((data) => data.inviteId), ['i1', 'i2']);
+        const values = dee.values();
+        assert.deepEqual(values, [...values].sort((a, b) => a - b));
+      });
+    }
+
+    for (const kind of ['ws', 'protobuf']) {
+      test(`${kind}: resume gives what was missed, then says so`, async () => {
+        const first = await begun(kind, 'ada');
+        const { offset } = first;
+        assert.ok(readOffset(offset).lanes.length);
+        first.close();
+        const missed = await some(10);
+        const second = ring.openWs('ada', { gateway: 1, ...(kind === 'protobuf' ? { protocol: 'pollen8.v1.protobuf' } : {}) });
+        await second.opened;
+        const ack = second.request('resume', { offset });
+        await second.wait('resumed');
+        assert.deepEqual(second.all('resumed'), [{ recovered: true }]);
+        assert.deepEqual(numbers(second), missed);
+        assert.deepEqual(await ack, { ok: true, data: { recovered: true } });
+        const last = second.events.map((entry) => entry.event).lastIndexOf(source.event);
+        assert.ok(second.events.findIndex((entry) => entry.event === 'resumed') > last);
+        const after = await some(2);
+        await second.wait(source.event, 12);
+        assert.deepEqual(numbers(second), [...missed, ...after]);
+      });
+    }
+
+    test('ws: resume is told the truth', async () => {
+      for (const data of [{}, { offset: 'x' }, { offset: 7 }]) {
+        const ws = await ring.ws('ada');
+        ws.send('resume', data);
+        assert.deepEqual(await ws.wait('resumed'), [{ recovered: false }]);
+      }
+    });
+  });
+}
+
+withRing('recovery switched off', { env: { gateway: { CONNECTION_RECOVERY: 'off' } } }, (ring, it) => {
+  it('no pid, no offset', async () => {
+    const [ada, ws] = [await ring.sio('ada'), await ring.ws('ada')];
+    await ring.connectionNew('n1', TECHNOLOGY);
+    await ada.wait('connection.new');
+    await ws.wait('connection.new');
+    assert.equal(ada.socket._pid, undefined);
+    assert.equal(ada.socket._lastOffset, undefined);
+    assert.equal(ws.offset, undefined);
+    ws.send('resume', { offset: 'AQAAAA' });
+    assert.deepEqual(await ws.wait('resumed'), [{ recovered: false }]);
+  });
+});
