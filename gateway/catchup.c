@@ -144,6 +144,21 @@ static bool hold(struct gateway *gateway, struct catchup *catchup, struct frame 
     return true;
 }
 
+/* Where too much is held, all of it is dropped, and read when the answer to the first question is here. */
+static void keep_or_drop(struct gateway *gateway, struct session *session, struct frame *frame)
+{
+    struct catchup *catchup = session->catchup;
+    if (!catchup->dropped && hold(gateway, catchup, frame))
+        return;
+    bool in_histories = frame->lane != 0;
+    for (uint32_t i = 0; i < catchup->held_count; i++)
+        in_histories &= catchup->held[i]->lane != 0;
+    drop_held(catchup);
+    catchup->dropped = true;
+    if (!in_histories)
+        session_close(gateway, session, CAUSE_GAP);
+}
+
 /* Whether the position has come as far as the other. */
 static bool reached(const struct position *position, const struct position *other)
 {
@@ -178,22 +193,29 @@ static bool at_floor(const struct catchup *catchup, const struct frame *frame)
            position_covers(&catchup->claim, frame->lane, frame->lane_sequence, frame->published_at_us / 1000);
 }
 
-/* Noted ids are those the session has been given. */
+static bool was_had(const struct catchup *catchup, const struct frame *frame)
+{
+    return had(catchup, frame->event_id) || at_floor(catchup, frame) ||
+           (frame->first_lane &&
+            position_covers(&catchup->claim, frame->first_lane, frame->first_sequence, 0));
+}
+
+/* Noted ids are those the session has been given: not the one that did not fit into its queue. */
 static void pass_on(struct gateway *gateway, struct session *session, struct frame *frame)
 {
     struct catchup *catchup = session->catchup;
     bool noted = catchup && catchup->notes;
-    if (catchup && (had(catchup, frame->event_id) || at_floor(catchup, frame) ||
-                    (frame->first_lane &&
-                     position_covers(&catchup->claim, frame->first_lane, frame->first_sequence, 0))))
+    if (catchup && was_had(catchup, frame))
+        return;
+    struct frame *own = catchup ? above_floor(catchup, frame) : frame_ref(frame);
+    session_send(gateway, session, own);
+    frame_unref(own);
+    if (!session_is_member(session) || (session->catchup && session->catchup->stage == CATCHUP_SLOW))
         return;
     if (noted && !add_id(catchup, frame->event_id))
         catchup->notes = false;
     else if (!noted && frame->keep && session->wants_kept)
         note_id(gateway, session, frame->event_id);
-    struct frame *own = catchup ? above_floor(catchup, frame) : frame_ref(frame);
-    session_send(gateway, session, own);
-    frame_unref(own);
 }
 
 void catchup_deliver(struct gateway *gateway, struct session *session, struct frame *frame)
@@ -206,10 +228,10 @@ void catchup_deliver(struct gateway *gateway, struct session *session, struct fr
             session_close(gateway, session, CAUSE_SLOW);
         break;
     case CATCHUP_ARRIVING:
-    case CATCHUP_READING:
         if (!hold(gateway, catchup, frame))
-            session_close(gateway, session, catchup->use == &slow ? CAUSE_SLOW : CAUSE_GAP);
+            session_close(gateway, session, CAUSE_GAP);
         break;
+    case CATCHUP_READING: keep_or_drop(gateway, session, frame); break;
     case CATCHUP_REPLAYING:
     case CATCHUP_IDLE: pass_on(gateway, session, frame); break;
     }
@@ -267,8 +289,9 @@ static void give_late(struct gateway *gateway, struct session *session, const st
         if (delivery->kind != ROOM_USER || covers(catchup->joined, delivery) ||
             had(catchup, delivery->frame->event_id) || is_held(catchup, delivery->frame->event_id))
             continue;
-        (void)add_id(catchup, delivery->frame->event_id);
         give(gateway, session, delivery->frame, position, false);
+        if (goes_on(session, catchup))
+            (void)add_id(catchup, delivery->frame->event_id);
     }
 }
 
@@ -303,6 +326,19 @@ static void release(struct gateway *gateway, struct session *session, bool compl
     }
 }
 
+/* What had to be dropped is asked for like the rest of a slow client. */
+static void read_on(struct gateway *gateway, struct session *session, bool complete)
+{
+    struct catchup *catchup = session->catchup;
+    if (!complete || position_merge(&catchup->claim, catchup->joined) != STATUS_OK) {
+        session_close(gateway, session, CAUSE_GAP);
+        return;
+    }
+    position_unref(catchup->joined);
+    catchup->joined = NULL;
+    catchup_read(gateway, session, &slow);
+}
+
 static void finish(struct gateway *gateway, struct session *session, const struct history_answer *answer)
 {
     struct catchup *catchup = session->catchup;
@@ -315,6 +351,10 @@ static void finish(struct gateway *gateway, struct session *session, const struc
         replay(gateway, session, answer);
     if (session->catchup == catchup)
         use->after(gateway, session, complete);
+    if (goes_on(session, catchup) && catchup->dropped) {
+        read_on(gateway, session, complete);
+        return;
+    }
     if (goes_on(session, catchup))
         release(gateway, session, complete);
     if (session->catchup != catchup)
@@ -371,6 +411,7 @@ void catchup_read(struct gateway *gateway, struct session *session, const struct
 {
     struct catchup *catchup = session->catchup;
     catchup->use = use;
+    catchup->dropped = false;
     catchup->stage = CATCHUP_READING;
     wheel_cancel(gateway->wheel, &catchup->timer);
     catchup->give_up_ms = gateway->now_ms + (uint64_t)gateway->settings->recovery_timeout;

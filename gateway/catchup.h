@@ -12,8 +12,8 @@
  *   ARRIVING  it is to come from another gateway: live frames are held until it is here
  *   IDLE      frames are passed on, but those it has had
  *
- * Bounds: held frames as many bytes as a queue, ids CATCHUP_IDS; past them the session closes, or cannot
- * resume.
+ * Bounds: held frames as many bytes as a queue (past it they are dropped, and read in their turn), ids
+ * CATCHUP_IDS (past it the session cannot resume).
  */
 #ifndef POLLEN8_GATEWAY_CATCHUP_H
 #define POLLEN8_GATEWAY_CATCHUP_H
@@ -59,6 +59,7 @@ struct catchup {
     bool floor;  /* IDLE: what is at or before the claim was given by another gateway */
     bool behind; /* offsets made here are not beyond the claim yet */
     bool notes;  /* the ids of live frames are noted: the session may still ask to resume */
+    bool dropped; /* READING: what came live was too much to be held */
     uint32_t held_count;
     uint32_t held_capacity;
     uint32_t held_before; /* ARRIVING: of those held, how many came before it was asked for */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "../common/utf8.h"
+#include "catchup.h"
 #include "engineio.h"
 #include "exchange.h"
 #include "gateway.h"
@@ -140,6 +141,8 @@ static void flush(struct gateway *gateway, struct session *session)
         metrics_add(gateway->metrics, METRIC_FRAMES_OUT, count);
         answer_get(polling, buf_slice(&body));
         session_wrote(gateway, session, true);
+        if (session->catchup)
+            catchup_drained(gateway, session);
     }
     buf_done(&body);
     if (status != STATUS_OK) {

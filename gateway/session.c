@@ -408,6 +408,8 @@ void session_send(struct gateway *gateway, struct session *session, struct frame
         return;
     enum frame_format format = (enum frame_format)session->format;
     uint32_t maximum = (uint32_t)gateway->settings->session_queue_bytes;
+    if (session->write_ms) /* what the socket's own buffer holds is ours too */
+        maximum -= maximum / 4;
     enum status status = outq_push(&session->outq, frame, format, maximum);
     if (status == STATUS_FULL) { /* the socket may take more than has been tried in this turn */
         session->ops->flush(gateway, session);
@@ -471,6 +473,4 @@ void session_wrote(struct gateway *gateway, struct session *session, bool all)
         session->write_ms = due;
         session_rearm(gateway, session);
     }
-    if (session->catchup && all)
-        catchup_drained(gateway, session);
 }

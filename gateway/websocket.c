@@ -18,6 +18,7 @@
 
 #include "../common/check.h"
 #include "../common/utf8.h"
+#include "catchup.h"
 #include "gateway.h"
 #include "http.h"
 #include "listener.h"
@@ -326,6 +327,8 @@ void websocket_flush(struct gateway *gateway, struct session *session)
             session_wrote(gateway, session, false);
         if (websocket->wsi)
             lws_callback_on_writable(websocket->wsi);
+    } else if (session->catchup) {
+        catchup_drained(gateway, session);
     }
 }
 
@@ -341,7 +344,7 @@ void websocket_unblocked(struct websocket *websocket, bool all)
         return;
     if (session->write_ms)
         session_wrote(websocket->gateway, session, all);
-    if (all && session->outq.count)
+    if (all && (session->outq.count || session->catchup))
         session_mark_dirty(websocket->gateway, session);
 }
 

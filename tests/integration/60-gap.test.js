@@ -129,6 +129,53 @@ withPlatform('gaps in a lane', {}, (ring, it) => {
   });
 });
 
+withPlatform('slow clients', {
+  env: { gateway: { SESSION_QUEUE_BYTES: '64KB', SOCKET_SEND_BUFFER: '16KB', WRITE_TIMEOUT: '10s' } },
+}, (ring, it) => {
+  const raw = { sio: (client) => client.socket.io.engine.transport.ws, ws: (client) => client.socket };
+  const filler = 'x'.repeat(1000);
+
+  /** Far more than its queue and the sockets' buffers hold, while it does not read. */
+  async function flood(lane, client, lively, count) {
+    raw[client.closes ? 'sio' : 'ws'](client).pause();
+    for (let n = 1; n <= count; n += 50) {
+      for (let i = n; i < n + 50; i++) lane.industry('technology', 'test.number', { n: i, filler });
+      await lively.wait('test.number', n + 49);
+    }
+  }
+
+  for (const kind of ['sio', 'ws']) {
+    it(`${kind}: one that reads again gets the rest from history, in order, once`, async (platform) => {
+      const lane = platform.lane();
+      const [slow, lively] = [await ring[kind]('ada'), await ring.ws('bo')];
+      await settled(ring, platform, lane, slow, lively);
+      await flood(lane, slow, lively, 1200);
+      raw[kind](slow).resume();
+      await slow.wait('test.number', 1200);
+      lane.industry('technology', 'test.number', { n: 1201 });
+      await slow.wait('test.number', 1201);
+      const all = Array.from({ length: 1201 }, (_, i) => i + 1);
+      assert.deepEqual(numbers(slow), all);
+      assert.ok(platform.reads.length >= 1);
+      assert.ok(slow.connected);
+      const metrics = await ring.metrics(ring.gateway);
+      assert.ok(metrics.value('pollen8_gateway_recoveries_total', { result: 'slow_repaired' }) >= 1);
+    });
+  }
+
+  it('one whose rest is not in the history is closed with 4008', async (platform) => {
+    const lane = platform.lane();
+    const [slow, lively] = [await ring.ws('ada'), await ring.ws('bo')];
+    await settled(ring, platform, lane, slow, lively);
+    platform.answer = () => ({ frames: [], complete: false, reason: 'age' });
+    await flood(lane, slow, lively, 600);
+    raw.ws(slow).resume();
+    assert.equal((await slow.disconnected()).code, 4008);
+    const seen = numbers(slow);
+    assert.deepEqual(seen, Array.from({ length: seen.length }, (_, i) => i + 1), 'without a hole');
+  });
+});
+
 const proxies = [];
 withRing('a gateway without its broker', {
   value: 0,
