@@ -219,7 +219,7 @@ static void on_answer(struct gateway *gateway, uint64_t context, struct history_
     } else if (answer->status != STATUS_OK && gateway->now_ms < repair->give_up_ms && push(repair, batch)) {
         wheel_arm(gateway->wheel, &repair->timer, gateway->now_ms + RETRY_MS);
         return;
-    } else {
+    } else if (answer->status != STATUS_NO_RESPONDERS) { /* a value-svc without histories */
         close_batch(gateway, &batch);
     }
     ask_more(gateway);

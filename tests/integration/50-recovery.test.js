@@ -15,7 +15,7 @@ const TECHNOLOGY = ['technology'];
 /** How events of number n come about, and how a client's events are told. */
 const sources = {
   'value-svc': {
-    options: {},
+    options: { env: { value: { WORKERS: '1' } } }, // one lane: one order
     start: async (ring) => ({
       publish: (n, industries = TECHNOLOGY) => ring.connectionNew(`n${n}`, industries),
       done: () => ring.applied(),
