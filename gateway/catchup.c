@@ -39,16 +39,6 @@ struct catchup *catchup_of(struct session *session)
     return catchup;
 }
 
-static void drop_held(struct catchup *catchup)
-{
-    for (uint32_t i = 0; i < catchup->held_count; i++)
-        frame_unref(catchup->held[i]);
-    free(catchup->held);
-    catchup->held = NULL;
-    catchup->held_count = catchup->held_capacity = 0;
-    catchup->held_bytes = 0;
-}
-
 void catchup_free(struct gateway *gateway, struct session *session)
 {
     struct catchup *catchup = session->catchup;
@@ -57,37 +47,13 @@ void catchup_free(struct gateway *gateway, struct session *session)
     session->catchup = NULL;
     wheel_cancel(gateway->wheel, &catchup->timer);
     recovery_free(catchup->recovery);
-    drop_held(catchup);
+    held_frames_drop(&catchup->held);
     position_unref(catchup->joined);
-    free(catchup->had);
+    frame_ids_done(&catchup->had);
     free(catchup);
 }
 
 /* ---- ids ---------------------------------------------------------------------------------------------- */
-
-static bool had(const struct catchup *catchup, uint64_t id)
-{
-    for (uint32_t i = 0; id && i < catchup->had_count; i++)
-        if (catchup->had[i] == id)
-            return true;
-    return false;
-}
-
-static bool add_id(struct catchup *catchup, uint64_t id)
-{
-    if (!id)
-        return true;
-    if (catchup->had_count == catchup->had_capacity) {
-        uint32_t capacity = catchup->had_capacity ? catchup->had_capacity * 2 : 8;
-        uint64_t *list = capacity <= CATCHUP_IDS ? realloc(catchup->had, capacity * sizeof(*list)) : NULL;
-        if (!list)
-            return false;
-        catchup->had = list;
-        catchup->had_capacity = capacity;
-    }
-    catchup->had[catchup->had_count++] = id;
-    return true;
-}
 
 /* Nothing is under way: goes once the ids are of no use any more. */
 static void idle(struct gateway *gateway, struct catchup *catchup, uint64_t keep_ms)
@@ -101,7 +67,7 @@ static void idle(struct gateway *gateway, struct catchup *catchup, uint64_t keep
 static void note_id(struct gateway *gateway, struct session *session, uint64_t id)
 {
     struct catchup *catchup = catchup_of(session);
-    if (!catchup || !add_id(catchup, id))
+    if (!catchup || !frame_ids_add(&catchup->had, id))
         return;
     if (catchup->stage == CATCHUP_IDLE && catchup->end_ms < gateway->now_ms + IDS_KEPT_MS)
         idle(gateway, catchup, IDS_KEPT_MS);
@@ -118,7 +84,7 @@ void catchup_note(struct gateway *gateway, struct session *session)
 
 void catchup_give_kept(struct gateway *gateway, struct session *session, struct frame *frame)
 {
-    if (session->catchup && had(session->catchup, frame->event_id))
+    if (session->catchup && frame_ids_have(&session->catchup->had, frame->event_id))
         return;
     note_id(gateway, session, frame->event_id);
     session_send(gateway, session, frame);
@@ -126,22 +92,9 @@ void catchup_give_kept(struct gateway *gateway, struct session *session, struct 
 
 /* ---- live frames -------------------------------------------------------------------------------------- */
 
-static bool hold(struct gateway *gateway, struct catchup *catchup, struct frame *frame)
+static bool hold(const struct gateway *gateway, struct catchup *catchup, struct frame *frame)
 {
-    uint64_t bytes = catchup->held_bytes + frame->data_length + frame->event_length;
-    if (bytes > (uint64_t)gateway->settings->session_queue_bytes)
-        return false;
-    if (catchup->held_count == catchup->held_capacity) {
-        uint32_t capacity = catchup->held_capacity ? catchup->held_capacity * 2 : 16;
-        struct frame **list = realloc(catchup->held, capacity * sizeof(struct frame *));
-        if (!list)
-            return false;
-        catchup->held = list;
-        catchup->held_capacity = capacity;
-    }
-    catchup->held[catchup->held_count++] = frame_ref(frame);
-    catchup->held_bytes = bytes;
-    return true;
+    return held_frames_add(&catchup->held, frame, (uint64_t)gateway->settings->session_queue_bytes);
 }
 
 /* Where too much is held, all of it is dropped, and read when the answer to the first question is here. */
@@ -151,9 +104,9 @@ static void keep_or_drop(struct gateway *gateway, struct session *session, struc
     if (!catchup->dropped && hold(gateway, catchup, frame))
         return;
     bool in_histories = frame->lane != 0;
-    for (uint32_t i = 0; i < catchup->held_count; i++)
-        in_histories &= catchup->held[i]->lane != 0;
-    drop_held(catchup);
+    for (uint32_t i = 0; i < catchup->held.count; i++)
+        in_histories &= catchup->held.list[i]->lane != 0;
+    held_frames_drop(&catchup->held);
     catchup->dropped = true;
     if (!in_histories)
         session_close(gateway, session, CAUSE_GAP);
@@ -195,7 +148,7 @@ static bool at_floor(const struct catchup *catchup, const struct frame *frame)
 
 static bool was_had(const struct catchup *catchup, const struct frame *frame)
 {
-    return had(catchup, frame->event_id) || at_floor(catchup, frame) ||
+    return frame_ids_have(&catchup->had, frame->event_id) || at_floor(catchup, frame) ||
            (frame->first_lane &&
             position_covers(&catchup->claim, frame->first_lane, frame->first_sequence, 0));
 }
@@ -212,7 +165,7 @@ static void pass_on(struct gateway *gateway, struct session *session, struct fra
     frame_unref(own);
     if (!session_is_member(session) || (session->catchup && session->catchup->stage == CATCHUP_SLOW))
         return;
-    if (noted && !add_id(catchup, frame->event_id))
+    if (noted && !frame_ids_add(&catchup->had, frame->event_id))
         catchup->notes = false;
     else if (!noted && frame->keep && session->wants_kept)
         note_id(gateway, session, frame->event_id);
@@ -250,14 +203,6 @@ static void give(struct gateway *gateway, struct session *session, struct frame 
     session_send(gateway, session, frame);
 }
 
-static bool is_held(const struct catchup *catchup, uint64_t id)
-{
-    for (uint32_t i = 0; id && i < catchup->held_count; i++)
-        if (catchup->held[i]->event_id == id)
-            return true;
-    return false;
-}
-
 static bool covers(const struct position *position, const struct delivery *delivery)
 {
     return position_covers(position, delivery->mark.lane, delivery->mark.sequence,
@@ -287,11 +232,12 @@ static void give_late(struct gateway *gateway, struct session *session, const st
     for (size_t i = 0; i < answer->count && goes_on(session, catchup); i++) {
         const struct delivery *delivery = answer->frames[i];
         if (delivery->kind != ROOM_USER || covers(catchup->joined, delivery) ||
-            had(catchup, delivery->frame->event_id) || is_held(catchup, delivery->frame->event_id))
+            frame_ids_have(&catchup->had, delivery->frame->event_id) ||
+            held_frames_have(&catchup->held, delivery->frame->event_id))
             continue;
         give(gateway, session, delivery->frame, position, false);
         if (goes_on(session, catchup))
-            (void)add_id(catchup, delivery->frame->event_id);
+            (void)frame_ids_add(&catchup->had, delivery->frame->event_id);
     }
 }
 
@@ -302,7 +248,7 @@ static void replay(struct gateway *gateway, struct session *session, const struc
     for (size_t i = 0; i < answer->count && goes_on(session, catchup); i++) {
         const struct delivery *delivery = answer->frames[i];
         if (has(&position, delivery) || !covers(catchup->joined, delivery) ||
-            had(catchup, delivery->frame->event_id))
+            frame_ids_have(&catchup->had, delivery->frame->event_id))
             continue;
         metrics_add(gateway->metrics, METRIC_REPLAYED, 1);
         give(gateway, session, delivery->frame, &position, true);
@@ -317,8 +263,8 @@ static void replay(struct gateway *gateway, struct session *session, const struc
 static void release(struct gateway *gateway, struct session *session, bool complete)
 {
     struct catchup *catchup = session->catchup;
-    for (uint32_t i = 0; i < catchup->held_count && goes_on(session, catchup); i++) {
-        struct frame *frame = catchup->held[i];
+    for (uint32_t i = 0; i < catchup->held.count && goes_on(session, catchup); i++) {
+        struct frame *frame = catchup->held.list[i];
         bool replayed =
             complete && frame->lane && position_covers(catchup->joined, frame->lane, frame->lane_sequence, 0);
         if (!replayed)
@@ -359,7 +305,7 @@ static void finish(struct gateway *gateway, struct session *session, const struc
         release(gateway, session, complete);
     if (session->catchup != catchup)
         return;
-    drop_held(catchup);
+    held_frames_drop(&catchup->held);
     position_unref(catchup->joined);
     catchup->joined = NULL;
     if (catchup->stage != CATCHUP_REPLAYING)
@@ -489,7 +435,7 @@ enum status catchup_arriving(struct session *session)
 void catchup_asked(struct session *session)
 {
     if (session->catchup)
-        session->catchup->held_before = session->catchup->held_count;
+        session->catchup->held_before = session->catchup->held.count;
 }
 
 void catchup_note_had(struct gateway *gateway, struct session *session, uint64_t id)
@@ -505,12 +451,12 @@ void catchup_arrived(struct gateway *gateway, struct session *session, const str
     catchup->floor = true;
     catchup->behind = true;
     catchup->stage = CATCHUP_REPLAYING;
-    for (uint32_t i = 0; i < catchup->held_count && goes_on(session, catchup); i++)
-        if (catchup->held[i]->lane || i >= catchup->held_before)
-            pass_on(gateway, session, catchup->held[i]);
+    for (uint32_t i = 0; i < catchup->held.count && goes_on(session, catchup); i++)
+        if (catchup->held.list[i]->lane || i >= catchup->held_before)
+            pass_on(gateway, session, catchup->held.list[i]);
     if (session->catchup != catchup)
         return;
-    drop_held(catchup);
+    held_frames_drop(&catchup->held);
     if (catchup->stage == CATCHUP_REPLAYING)
         idle(gateway, catchup, IDS_KEPT_MS);
 }
@@ -518,7 +464,7 @@ void catchup_arrived(struct gateway *gateway, struct session *session, const str
 void catchup_arrived_slow(struct gateway *gateway, struct session *session, const struct position *last)
 {
     struct catchup *catchup = session->catchup;
-    drop_held(catchup);
+    held_frames_drop(&catchup->held);
     catchup->claim = *last;
     catchup->use = &slow;
     catchup->stage = CATCHUP_SLOW;

@@ -13,7 +13,7 @@
  *   IDLE      frames are passed on, but those it has had
  *
  * Bounds: held frames as many bytes as a queue (past it they are dropped, and read in their turn), ids
- * CATCHUP_IDS (past it the session cannot resume).
+ * FRAME_IDS_MAXIMUM (past it the session cannot resume).
  */
 #ifndef POLLEN8_GATEWAY_CATCHUP_H
 #define POLLEN8_GATEWAY_CATCHUP_H
@@ -21,10 +21,9 @@
 #include <stdbool.h>
 
 #include "../common/slice.h"
+#include "held_frames.h"
 #include "position.h"
 #include "wheel.h"
-
-#define CATCHUP_IDS 4096
 
 struct frame;
 struct gateway;
@@ -56,18 +55,13 @@ struct catchup {
     const struct catchup_use *use;
     struct recovery *recovery; /* owned; NULL: this is none */
     enum catchup_stage stage;
-    bool floor;  /* IDLE: what is at or before the claim was given by another gateway */
-    bool behind; /* offsets made here are not beyond the claim yet */
-    bool notes;  /* the ids of live frames are noted: the session may still ask to resume */
-    bool dropped; /* READING: what came live was too much to be held */
-    uint32_t held_count;
-    uint32_t held_capacity;
-    uint32_t held_before; /* ARRIVING: of those held, how many came before it was asked for */
-    uint32_t had_count;
-    uint32_t had_capacity;
-    uint64_t held_bytes;
-    struct frame **held; /* owned references, in order */
-    uint64_t *had;       /* ids of frames given from elsewhere */
+    bool floor;              /* IDLE: what is at or before the claim was given by another gateway */
+    bool behind;             /* offsets made here are not beyond the claim yet */
+    bool dropped;            /* READING: what came live was too much to be held */
+    bool notes;              /* the ids of live frames are noted: the session may still ask to resume */
+    uint32_t held_before;    /* ARRIVING: of those held, how many came before it was asked for */
+    struct held_frames held; /* what came live meanwhile */
+    struct frame_ids had;    /* given from elsewhere */
     uint64_t give_up_ms;
     uint64_t end_ms;         /* IDLE: the ids are of no use any more */
     struct position *joined; /* what comes live is after it; NULL: not yet */

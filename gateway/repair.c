@@ -60,9 +60,11 @@ struct repair {
     size_t given;
     size_t closed; /* sessions */
     /* users with gaps of their own */
-    struct room_list gaps;
+    struct room_list gaps; /* to be looked at */
+    struct position gaps_after;
+    struct room_list asked_users; /* being asked for */
     struct position user_after;
-    bool user_asked;
+    uint64_t user_give_up_ms;
     struct gathered user_gathered;
     size_t user_given;
 };
@@ -352,50 +354,71 @@ struct delivery *repair_next(struct gateway *gateway, bool *ret_in_lane)
 static void on_user_answer(struct gateway *gateway, uint64_t context, struct history_answer *answer)
 {
     struct repair *repair = gateway->repair;
-    (void)context;
-    repair->user_asked = false;
     bool whole = answer->status == STATUS_OK && answer->complete && gather(&repair->user_gathered, answer);
+    (void)context;
+    if (answer->status != STATUS_OK && gateway->now_ms < repair->user_give_up_ms) {
+        wheel_arm(gateway->wheel, &repair->user_timer, gateway->now_ms + RETRY_MS);
+        return;
+    }
     gateway_count(gateway, METRIC_GAP_REPAIRS, whole ? "repaired" : "lost");
-    for (size_t i = 0; !whole && i < repair->gaps.count; i++)
-        close_room(gateway, ROOM_USER, repair->gaps.names[i]);
-    room_list_done(&repair->gaps);
+    for (size_t i = 0; !whole && i < repair->asked_users.count; i++)
+        if (answer->status != STATUS_NO_RESPONDERS) /* a value-svc without histories */
+            close_room(gateway, ROOM_USER, repair->asked_users.names[i]);
+    room_list_done(&repair->asked_users);
+    if (repair->gaps.count)
+        wheel_arm(gateway->wheel, &repair->user_timer, gateway->now_ms + USER_WAIT_MS);
+}
+
+/* Those of whom something is missing still: others were only overtaken. */
+static void choose_users(struct gateway *gateway)
+{
+    struct repair *repair = gateway->repair;
+    struct room_list gaps = repair->gaps;
+    repair->gaps = (struct room_list){0};
+    repair->user_after = repair->gaps_after;
+    repair->user_give_up_ms = gateway->now_ms + (uint64_t)gateway->settings->recovery_timeout;
+    for (size_t i = 0; i < gaps.count; i++) {
+        struct room *room = rooms_find(gateway->rooms, ROOM_USER, slice_from_string(gaps.names[i]));
+        if (!room || room->count == 0 || users_whole(room))
+            continue;
+        if (repair->asked_users.count == HISTORY_ROOMS_MAXIMUM) {
+            (void)room_list_add(&repair->gaps, room_key(room)); /* in its turn, after the same position */
+            continue;
+        }
+        users_forget(room);
+        metrics_add(gateway->metrics, METRIC_GAPS, 1);
+        (void)room_list_add(&repair->asked_users, room_key(room));
+    }
+    room_list_done(&gaps);
+}
+
+static void ask_users(struct gateway *gateway)
+{
+    struct repair *repair = gateway->repair;
+    struct batch batch = {.kind = ROOM_USER, .count = repair->asked_users.count};
+    if (batch.count &&
+        ask(gateway, &repair->user_after, &batch, &repair->asked_users, on_user_answer) != STATUS_OK)
+        wheel_arm(gateway->wheel, &repair->user_timer, gateway->now_ms + RETRY_MS);
 }
 
 static void user_fired(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
-    struct repair *repair = gateway->repair;
-    size_t kept = 0;
     (void)timer;
-    for (size_t i = 0; i < repair->gaps.count; i++) {
-        char *name = repair->gaps.names[i];
-        struct room *room = rooms_find(gateway->rooms, ROOM_USER, slice_from_string(name));
-        if (!room || room->count == 0 || users_whole(room)) {
-            free(name); /* it was only overtaken */
-            continue;
-        }
-        users_forget(room);
-        metrics_add(gateway->metrics, METRIC_GAPS, 1);
-        repair->gaps.names[kept++] = name;
-    }
-    repair->gaps.count = kept;
-    if (kept == 0)
-        return;
-    struct batch batch = {.kind = ROOM_USER, .count = kept};
-    if (ask(gateway, &repair->user_after, &batch, &repair->gaps, on_user_answer) == STATUS_OK)
-        repair->user_asked = true;
-    else
-        room_list_done(&repair->gaps); /* the next gap of these users tells again */
+    if (gateway->repair->asked_users.count == 0)
+        choose_users(gateway);
+    ask_users(gateway);
 }
 
 void repair_user(struct gateway *gateway, const struct room *room)
 {
     struct repair *repair = gateway->repair;
-    if (!repair || repair->user_asked || repair->gaps.count == HISTORY_ROOMS_MAXIMUM)
+    if (!repair)
         return;
     if (repair->gaps.count == 0) {
-        repair->user_after = *progress_position(gateway->progress);
-        wheel_arm(gateway->wheel, &repair->user_timer, gateway->now_ms + USER_WAIT_MS);
+        repair->gaps_after = *progress_position(gateway->progress);
+        if (repair->asked_users.count == 0)
+            wheel_arm(gateway->wheel, &repair->user_timer, gateway->now_ms + USER_WAIT_MS);
     }
     (void)room_list_add(&repair->gaps, room_key(room));
 }
@@ -425,6 +448,7 @@ void repair_free(struct gateway *gateway, struct repair *repair)
     room_list_done(&repair->industries);
     room_list_done(&repair->users);
     room_list_done(&repair->gaps);
+    room_list_done(&repair->asked_users);
     delivery_free(repair->pending);
     free(repair->batches);
     free(repair);

@@ -48,8 +48,8 @@ static enum status fill_catchup(struct parcel *parcel, const struct session *ses
     const struct catchup *catchup = session->catchup;
     if (!catchup)
         return STATUS_OK;
-    moved->had = catchup->had;
-    moved->n_had = catchup->had_count;
+    moved->had = catchup->had.list;
+    moved->n_had = catchup->had.count;
     if (catchup->stage != CATCHUP_SLOW)
         return STATUS_OK;
     struct position_message *position = parcel_take(parcel, sizeof(*position));

@@ -26,8 +26,9 @@ struct user {
     uint64_t epoch;            /* of its history */
     uint64_t sequence;         /* the newest number in it that has come; 0: none yet */
     uint64_t seen;             /* bit n: the number n before that one has come */
+    bool missing;              /* one before those has not */
 };
-_Static_assert(sizeof(struct user) <= 88, "stated in users.h");
+_Static_assert(sizeof(struct user) <= 96, "stated in users.h");
 
 static void user_free(struct gateway *gateway, struct user *user)
 {
@@ -104,20 +105,25 @@ bool users_missed(struct room *room, const struct delivery *delivery)
         return false;
     }
     uint64_t step = sequence - user->sequence;
+    bool whole = users_whole(room);
+    uint64_t behind = step < 64 ? user->seen >> (64 - step) : 0; /* falls out of sight */
+    user->missing |= step >= 64 || ~behind << (64 - step);
     user->seen = (step < 64 ? user->seen << step : 0) | 1;
     user->sequence = sequence;
-    return step > 1;
+    return step > 1 && whole;
 }
 
 bool users_whole(const struct room *room)
 {
-    return !room->user || room->user->seen == UINT64_MAX;
+    return !room->user || (room->user->seen == UINT64_MAX && !room->user->missing);
 }
 
 void users_forget(struct room *room)
 {
-    if (room->user)
-        room->user->seen = UINT64_MAX;
+    if (!room->user)
+        return;
+    room->user->seen = UINT64_MAX;
+    room->user->missing = false;
 }
 
 struct identity *users_share(struct room *room, struct identity *identity)

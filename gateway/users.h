@@ -4,7 +4,7 @@
  * with the first session and given up some time after the last; 3 s after the last the user is said to have
  * left. Loop thread.
  *
- * Memory: a user 64 bytes and its room; where the broker's library reads (reader.h) 1 KB more there.
+ * Memory: a user 96 bytes and its room; where the broker's library reads (reader.h) 1 KB more there.
  */
 #ifndef POLLEN8_GATEWAY_USERS_H
 #define POLLEN8_GATEWAY_USERS_H
@@ -26,7 +26,8 @@ enum status users_enter(struct gateway *gateway, struct room *room);
 /* A session has left the room: starts the end of the subscription where it was the last. */
 void users_exit(struct gateway *gateway, struct room *room);
 
-/* Notes that the frame of the user's history has come. Whether some before it have not. */
+/* Notes that the frame of the user's history has come. Whether some before it have not, for the first time
+ * since users_forget. */
 bool users_missed(struct room *room, const struct delivery *delivery);
 
 /* Whether all before the newest have come by now; takes it that they have. */
