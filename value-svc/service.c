@@ -273,7 +273,7 @@ enum status service_store_ready(struct service *service, struct store *store)
 bool service_withholds(struct service *service, const struct store *store)
 {
     return store_state(store) == STORE_REBUILD || store_state(store) == STORE_LOST ||
-           atomic_load(&service->lost_epoch) == store_epoch(store);
+           atomic_load(&service->lost_epoch) >= store_epoch(store); /* a connection may not know yet */
 }
 
 int64_t service_retention_ms(const struct service *service)
