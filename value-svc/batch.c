@@ -2,7 +2,7 @@
  *
  * See batch.h for the way of a batch. Entries and arguments are reused from batch to batch.
  */
-#include "batch.h"
+#include "batch_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,56 +10,12 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/subject.h"
-#include "common/wire.h"
 #include "dead.h"
-#include "store_history.h"
 
-#define FLUSH_TIMEOUT_MS  2000
-#define FRAME_BYTES       32768      /* bounds what the packed frames of a batch take */
-#define FRAMES_KEPT_BYTES (1U << 20) /* memory kept from batch to batch */
-
-enum verdict {
-    VERDICT_APPLY,
-    VERDICT_DEAD,
-    VERDICT_LATER /* not acknowledged: comes again */
-};
-
-struct packed {
-    size_t at; /* in batch->frames */
-    size_t length;
-};
-
-struct entry {
-    enum verdict verdict;
-    struct bus_message message;
-    struct bus_delivery delivery;
-    struct slice name; /* of the event, within message.subject */
-    size_t applied_as; /* index in batch->applies */
-    struct delivery_sent sent;
-    struct packed payload;  /* the frame of EFFECT_USER */
-    struct packed industry; /* the frame of EFFECT_INDUSTRY, once it was applied */
-    char key[EVENT_KEY_SIZE];
-    char reason[EVENT_REASON_SIZE];
-    struct event event;
-};
-
-struct batch {
-    struct service *service;
-    struct store *store;
-    enum batch_mode mode;
-    struct delivery *delivery;
-    struct wire_arena arena;
-    size_t capacity;
-    size_t count; /* of the running batch */
-    size_t apply_count;
-    size_t dead_count;
-    size_t applied;
-    struct entry *entries; /* capacity of each */
-    struct store_event *applies;
-    struct dead_letter *letters;
-    struct store_append *appends; /* INDUSTRIES_MAXIMUM for each entry */
-    struct buf frames;            /* packed */
-};
+#define FLUSH_TIMEOUT_MS   2000
+#define PUBLISH_AT_MOST_MS (HISTORY_LOOKBACK_MS - FLUSH_TIMEOUT_MS) /* after the stamp */
+#define FRAME_BYTES        32768      /* bounds what the packed frames of a batch take */
+#define FRAMES_KEPT_BYTES  (1U << 20) /* memory kept from batch to batch */
 
 enum status batch_create(struct service *service, struct store *store, enum batch_mode mode, size_t capacity,
                          struct batch **ret_batch)
@@ -109,23 +65,6 @@ size_t batch_applied(const struct batch *batch)
 
 /* ---- Decode ----------------------------------------------------------------------------------------- */
 
-/* Packs a payload's frame at the end of batch->frames. */
-static enum status pack(struct batch *batch, const struct entry *entry, enum event_effect effect,
-                        struct packed *packed)
-{
-    enum status status;
-
-    packed->at = batch->frames.length;
-    status = delivery_pack(batch->delivery, &entry->event, entry->key, effect, &batch->frames);
-    packed->length = batch->frames.length - packed->at;
-    return status;
-}
-
-static struct slice packed_slice(const struct batch *batch, const struct packed *packed)
-{
-    return slice_make(batch->frames.data + packed->at, packed->length);
-}
-
 static void add_apply(struct batch *batch, struct entry *entry)
 {
     struct store_event *apply = &batch->applies[batch->apply_count];
@@ -138,7 +77,7 @@ static void add_apply(struct batch *batch, struct entry *entry)
     event_key(&entry->event, entry->delivery.stream_sequence, entry->delivery.timestamp_ms, entry->key);
     entry->payload.length = 0;
     if ((definition->effects & EFFECT_USER) &&
-        pack(batch, entry, EFFECT_USER, &entry->payload) != STATUS_OK) {
+        batch_pack(batch, entry, EFFECT_USER, &entry->payload) != STATUS_OK) {
         entry->verdict = VERDICT_LATER;
         return;
     }
@@ -188,6 +127,7 @@ static void decode(struct batch *batch, struct bus_batch *messages)
     batch->apply_count = 0;
     batch->dead_count = 0;
     batch->applied = 0;
+    batch->stamped_ms = 0;
     if (batch->frames.capacity > FRAMES_KEPT_BYTES)
         buf_done(&batch->frames);
     buf_clear(&batch->frames);
@@ -208,139 +148,6 @@ static void decode(struct batch *batch, struct bus_batch *messages)
         service_note_progress(batch->service, &last);
 }
 
-/* ---- Apply ------------------------------------------------------------------------------------------ */
-
-/* While Redis is away the messages stay ours: no other worker gains anything by being handed them. */
-static void hold(struct batch *batch, struct bus_batch *messages, uint64_t *held_ms)
-{
-    uint64_t now = clock_monotonic_ms();
-
-    if (now - *held_ms < (uint64_t)batch->service->config.ack_wait_ms / 3)
-        return;
-    *held_ms = now;
-    for (size_t i = 0; i < batch->count; i++)
-        bus_batch_in_progress(messages, i);
-}
-
-/* What is known only now: the epoch, the time, and where the payloads' frames came to lie. */
-static void prepare(struct batch *batch)
-{
-    uint64_t epoch = store_epoch(batch->store);
-    int64_t stamp_us = delivery_stamp(batch->delivery);
-
-    for (size_t i = 0; i < batch->count; i++) {
-        struct entry *entry = &batch->entries[i];
-        struct store_event *apply = &batch->applies[entry->applied_as];
-
-        if (entry->verdict != VERDICT_APPLY)
-            continue;
-        entry->sent.epoch = epoch;
-        entry->sent.stamp_us = stamp_us;
-        apply->stamp_us = stamp_us;
-        apply->update.event_id = delivery_event_id(entry->key, EFFECT_UPDATE, epoch);
-        if (entry->payload.length > 0)
-            apply->frame = packed_slice(batch, &entry->payload);
-    }
-}
-
-/* Whether the event's deliveries go out (again). */
-static bool delivers(const struct batch *batch, const struct store_event *apply)
-{
-    if (apply->outcome == STORE_REPEATED)
-        return batch->mode == BATCH_LIVE || apply->mine;
-    return apply->outcome == STORE_APPLIED;
-}
-
-static enum status pack_industry(struct batch *batch, struct entry *entry)
-{
-    enum status status = pack(batch, entry, EFFECT_INDUSTRY, &entry->industry);
-
-    if (status == STATUS_OK)
-        status = delivery_pack_sent(&entry->sent, EFFECT_INDUSTRY, &batch->frames);
-    entry->industry.length = batch->frames.length - entry->industry.at;
-    return status;
-}
-
-/* Takes what the script told. */
-static enum status settle(struct batch *batch, struct entry *entry)
-{
-    const struct store_event *apply = &batch->applies[entry->applied_as];
-
-    entry->industry.length = 0;
-    if (!delivers(batch, apply))
-        return STATUS_OK;
-    entry->sent.user_sequence = apply->user_sequence;
-    if (apply->outcome == STORE_REPEATED && !apply->mine) {
-        entry->sent.first_lane = apply->first_lane;
-        entry->sent.first_number = apply->first_number;
-    }
-    return entry->sent.effects & EFFECT_INDUSTRY ? pack_industry(batch, entry) : STATUS_OK;
-}
-
-/* Industries' histories. */
-static enum status append(struct batch *batch, const struct store_rules *rules)
-{
-    size_t count = 0;
-    enum status status = STATUS_OK;
-
-    for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
-        if (batch->entries[i].verdict == VERDICT_APPLY)
-            status = settle(batch, &batch->entries[i]);
-    }
-    for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
-        const struct entry *entry = &batch->entries[i];
-
-        if (entry->verdict != VERDICT_APPLY || entry->industry.length == 0)
-            continue;
-        for (size_t room = 0; room < entry->event.room_count; room++)
-            batch->appends[count++] = (struct store_append){.industry = entry->event.rooms[room],
-                                                            .frame = packed_slice(batch, &entry->industry)};
-    }
-    if (status == STATUS_OK && count > 0)
-        status = store_append(batch->store, rules, batch->appends, count);
-    return status;
-}
-
-/* Both pipelines, on one connection to one server: where the second fails both are done again, for another
- * server may not have the first. */
-static enum status apply_and_append(struct batch *batch)
-{
-    struct store_rules rules = {0};
-    size_t packed = batch->frames.length;
-    enum status status = service_store_ready(batch->service, batch->store);
-
-    /* A rebuild has the stream handed out again: what was taken before is taken then. */
-    if (status == STATUS_OK && store_state(batch->store) == STORE_REBUILD)
-        status = STATUS_AGAIN;
-    if (status == STATUS_OK) {
-        rules = service_rules(batch->service, store_epoch(batch->store));
-        prepare(batch);
-        status = store_apply(batch->store, &rules, batch->applies, batch->apply_count);
-    }
-    if (status == STATUS_OK)
-        status = append(batch, &rules);
-    if (status != STATUS_OK)
-        batch->frames.length = packed;
-    return status;
-}
-
-static enum status apply(struct batch *batch, struct bus_batch *messages)
-{
-    uint64_t held_ms = clock_monotonic_ms();
-
-    for (;;) {
-        enum status status = apply_and_append(batch);
-
-        if (status == STATUS_OK || status == STATUS_AGAIN)
-            return status;
-        log_event_limited(LOG_WARN, "a batch waits for Redis", LOG_S("error", store_error(batch->store)),
-                          LOG_U("events", batch->count));
-        if (service_stopping(batch->service))
-            return status;
-        hold(batch, messages, &held_ms);
-    }
-}
-
 /* ---- Deliver ---------------------------------------------------------------------------------------- */
 
 static enum status publish_entry(struct batch *batch, struct entry *entry)
@@ -351,12 +158,12 @@ static enum status publish_entry(struct batch *batch, struct entry *entry)
     enum status status = STATUS_OK;
 
     if (sent->effects & EFFECT_INDUSTRY)
-        status = delivery_publish_industry(batch->delivery, sent, packed_slice(batch, &entry->industry));
+        status = delivery_publish_industry(batch->delivery, sent, batch_packed(batch, &entry->industry));
     if (status == STATUS_OK && (sent->effects & EFFECT_UPDATE))
         status =
             delivery_publish_update(batch->delivery, user_id, entry->key, sent, apply->sum, apply->version);
     if (status == STATUS_OK && (sent->effects & EFFECT_USER))
-        status = delivery_publish_user(batch->delivery, user_id, sent, packed_slice(batch, &entry->payload));
+        status = delivery_publish_user(batch->delivery, user_id, sent, batch_packed(batch, &entry->payload));
     return status;
 }
 
@@ -398,7 +205,7 @@ static void note_outcome(struct batch *batch, struct entry *entry)
 
 static enum status deliver_entry(struct batch *batch, struct entry *entry)
 {
-    bool wanted = delivers(batch, &batch->applies[entry->applied_as]);
+    bool wanted = batch_delivers(batch, &batch->applies[entry->applied_as]);
 
     note_outcome(batch, entry);
     return wanted ? publish_entry(batch, entry) : STATUS_OK;
@@ -406,7 +213,9 @@ static enum status deliver_entry(struct batch *batch, struct entry *entry)
 
 static enum status deliver(struct batch *batch)
 {
-    enum status status = STATUS_OK;
+    enum status status = batch_stamped_over(batch, PUBLISH_AT_MOST_MS)
+                             ? STATUS_TIMEOUT
+                             : STATUS_OK; /* held up, by what ever */
 
     for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
         if (batch->entries[i].verdict == VERDICT_APPLY)
@@ -478,7 +287,7 @@ enum status batch_handle(struct batch *batch, struct bus_batch *messages)
     enum status status;
 
     decode(batch, messages);
-    status = batch->apply_count > 0 ? apply(batch, messages) : STATUS_OK;
+    status = batch->apply_count > 0 ? batch_apply(batch, messages) : STATUS_OK;
     if (status == STATUS_OK)
         status = deliver(batch);
     if (status == STATUS_OK)

@@ -173,6 +173,12 @@ static enum status append_first(const struct delivery_sent *sent, uint64_t numbe
     return status;
 }
 
+/* Frames to the user before this one. */
+static unsigned frames_before(const struct delivery_sent *sent, enum event_effect effect)
+{
+    return count_effects(sent->effects & ((unsigned)effect - 1) & ~(unsigned)EFFECT_INDUSTRY);
+}
+
 enum status delivery_pack_sent(const struct delivery_sent *sent, enum event_effect effect, struct buf *buf)
 {
     uint64_t number = delivery_number_of(sent, effect);
@@ -184,6 +190,9 @@ enum status delivery_pack_sent(const struct delivery_sent *sent, enum event_effe
         status = wire_append_integer(buf, FIELD_PUBLISHED_AT, (uint64_t)sent->stamp_us);
     if (status == STATUS_OK)
         status = wire_append_integer(buf, FIELD_HISTORY_EPOCH, sent->epoch);
+    if (status == STATUS_OK && effect != EFFECT_INDUSTRY && sent->user_sequence != 0)
+        status =
+            wire_append_integer(buf, FIELD_USER_SEQUENCE, sent->user_sequence + frames_before(sent, effect));
     return status == STATUS_OK ? append_first(sent, number, buf) : status;
 }
 
@@ -243,7 +252,6 @@ enum status delivery_publish_industry(struct delivery *delivery, const struct de
 static enum status publish_to_user(struct delivery *delivery, const char *user_id,
                                    const struct delivery_sent *sent, enum event_effect effect)
 {
-    unsigned before = count_effects(sent->effects & ((unsigned)effect - 1) & ~(unsigned)EFFECT_INDUSTRY);
     char subject[SUBJECT_SIZE];
     enum status status = subject_make(subject, SUBJECT_OUT_USER, slice_from_string(user_id));
 
@@ -251,8 +259,6 @@ static enum status publish_to_user(struct delivery *delivery, const char *user_i
         status = delivery_pack_sent(sent, effect, &delivery->frame);
     if (status == STATUS_OK)
         status = wire_append_integer(&delivery->frame, FIELD_PUBLISHED_AT, (uint64_t)clock_wall_us());
-    if (status == STATUS_OK && sent->user_sequence != 0)
-        status = wire_append_integer(&delivery->frame, FIELD_USER_SEQUENCE, sent->user_sequence + before);
     return status == STATUS_OK ? publish(delivery, subject) : status;
 }
 

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/ops_http.h"
 #include "consumer.h"
+#include "history.h"
 #include "intake.h"
 #include "keeper.h"
 #include "query.h"
@@ -102,11 +103,12 @@ static void join_threads(struct threads *threads)
 
 /* Stops taking, answers what was taken, finishes the batches. */
 static void drain(struct service *service, struct threads *threads, struct intake *intake,
-                  struct query *query)
+                  struct query *query, struct history *history)
 {
     bus_drain(service->bus, (uint32_t)(service->config.drain_ms / 2));
     intake_finish(intake, service->config.drain_ms / 4);
     query_finish(query);
+    history_finish(history);
     service_stop(service);
     join_threads(threads);
     bus_flush(service->bus, 1000);
@@ -117,8 +119,10 @@ static int run(struct service *service, struct ops_http *ops)
     struct threads threads;
     struct intake *intake = NULL;
     struct query *query = NULL;
+    struct history *history = NULL;
 
     CHECK(query_create(service, &query) == STATUS_OK);
+    CHECK(history_create(service, &history) == STATUS_OK);
     CHECK(intake_create(service, &intake) == STATUS_OK);
     start_threads(service, &threads);
     log_event(LOG_INFO, "started", LOG_I("ops_port", service->config.ops_port),
@@ -128,11 +132,12 @@ static int run(struct service *service, struct ops_http *ops)
     log_event(LOG_INFO, "stopping");
     lifecycle_draining(service->config.drain_ms);
     ops_http_drain(ops);
-    drain(service, &threads, intake, query);
+    drain(service, &threads, intake, query, history);
     ops_http_free(ops);
     service_close_bus(service);
     intake_free(intake);
     query_free(query);
+    history_free(history);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "common/clock.h"
 
 struct query_queue {
     pthread_mutex_t lock;
@@ -51,6 +52,7 @@ struct query_item *query_item_copy(enum query_kind kind, const struct bus_messag
     if (!item)
         return NULL;
     item->kind = kind;
+    item->received_ms = clock_monotonic_ms();
     if (message->reply.length > 0)
         memcpy(item->bytes, message->reply.data, message->reply.length);
     if (message->data.length > 0)

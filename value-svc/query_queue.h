@@ -8,13 +8,20 @@
 
 #include "common/bus.h"
 
-enum query_kind { QUERY_SESSION_OPEN, QUERY_VALUE_GET, QUERY_HEARTBEAT, QUERY_LEFT };
+enum query_kind {
+    QUERY_SESSION_OPEN,
+    QUERY_VALUE_GET,
+    QUERY_HEARTBEAT,
+    QUERY_LEFT,
+    QUERY_HISTORY_READ
+};
 
 /* A message's copy; free() frees it whole. */
 struct query_item {
     enum query_kind kind;
-    struct slice reply; /* within bytes */
-    struct slice data;  /* within bytes */
+    uint64_t received_ms; /* monotonic */
+    struct slice reply;   /* within bytes */
+    struct slice data;    /* within bytes */
     char bytes[];
 };
 

@@ -75,3 +75,14 @@ enum status reply_session_refused(struct bus *bus, struct slice reply, enum stat
     frame.error = &error;
     return send_reply(bus, reply, &frame.base);
 }
+
+enum status reply_history_refused(struct bus *bus, struct slice reply, enum status refusal)
+{
+    Pollen8__HistoryReply message = POLLEN8__HISTORY_REPLY__INIT;
+    Pollen8__Error error = POLLEN8__ERROR__INIT;
+
+    fill_error(&error, refusal, NULL);
+    message.result_case = POLLEN8__HISTORY_REPLY__RESULT_ERROR;
+    message.error = &error;
+    return send_reply(bus, reply, &message.base);
+}

@@ -20,6 +20,9 @@ enum status reply_frame_refused(struct bus *bus, struct slice reply, enum status
                                 const char *message);
 
 enum status reply_session(struct bus *bus, struct slice reply, Pollen8__OutboundFrame *snapshot);
+/* Of a HistoryRead. */
+enum status reply_history_refused(struct bus *bus, struct slice reply, enum status refusal);
+
 enum status reply_session_refused(struct bus *bus, struct slice reply, enum status refusal,
                                   const char *message);
 

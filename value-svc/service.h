@@ -6,6 +6,7 @@
  *   delivery  the bus's callbacks: intake.c (checks, hands to the stream), query.c (puts in the queue)
  *   workers   consumer.c: fetch -> batch.c (decode, apply, deliver, bury) -> acknowledge
  *   reader    query.c: snapshots, value.get, heartbeats
+ *   history   history.c: what was missed
  *   watcher   replay.c: the epoch, and the replay after Redis forgot something
  *   keeper    keeper.c: streams, ack floor, sweep, totals
  *   snapshots snapshotter.c: every user's state into the broker now and then

@@ -83,6 +83,9 @@ uint64_t store_behind(const struct store *store);
 /* Asks again: notices an emptied Redis that kept the connection. */
 enum status store_epoch_refresh(struct store *store);
 
+/* What the store says now, without raising it; 0: it has none. */
+enum status store_epoch_now(struct store *store, uint64_t *ret_epoch);
+
 /* Takes or keeps a lock for hold_ms, or gives it back (0). *ret_held: whether it is `holder`'s. */
 enum store_lock { STORE_LOCK_REPLAY, STORE_LOCK_SNAPSHOT, STORE_LOCK_REBUILD };
 enum status store_lock(struct store *store, enum store_lock lock, const char *holder, int64_t hold_ms,
@@ -141,7 +144,8 @@ struct store_event {
     uint64_t user_sequence; /* of its first frame to the user; 0: none */
     uint32_t first_lane;    /* REPEATED: as what it was published first; 0: not known */
     uint64_t first_number;
-    bool mine; /* REPEATED, but by this very struct: the answer to an earlier try was lost */
+    bool mine;     /* REPEATED, but by this very struct: the answer to an earlier try was lost */
+    bool replayed; /* REPEATED: a replay applied it */
 };
 
 /* How long event keys are kept: service_retention_ms says why so long; and histories. */

@@ -109,6 +109,21 @@ enum status store_epoch_refresh(struct store *store)
     return status;
 }
 
+enum status store_epoch_now(struct store *store, uint64_t *ret_epoch)
+{
+    redisReply *reply = NULL;
+    enum status status = store_send(store, (const char *const[]){"HGET", STORE_KEY_EPOCH, "epoch", NULL});
+
+    if (status == STATUS_OK)
+        status = store_receive(store, &reply);
+    if (status != STATUS_OK)
+        return status;
+    store_measure(store);
+    *ret_epoch = (uint64_t)store_integer(reply);
+    freeReplyObject(reply);
+    return STATUS_OK;
+}
+
 /* Runs a script whose reply is one integer. */
 static enum status run_integer(struct store *store, enum store_script script, const char *const *arguments,
                                int64_t *ret_integer)

@@ -119,6 +119,7 @@ static void take_outcome(struct store_event *event, redisReply *const *elements)
     event->user_sequence = (uint64_t)store_integer(elements[3]);
     event->first_number = (uint64_t)store_integer(elements[5]);
     event->first_lane = lane > 0 ? (uint32_t)lane : 0;
+    event->replayed = lane < 0;
     event->mine = event->lane != 0 &&
                   lane == (event->replay ? -(int64_t)event->lane : (int64_t)event->lane) &&
                   event->first_number == event->number;

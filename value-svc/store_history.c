@@ -204,22 +204,29 @@ static enum status receive_room(struct store *store, struct store_room *rooms, s
     return STATUS_OK;
 }
 
-enum status store_read(struct store *store, struct store_room *rooms, size_t count, store_entry_fn *give,
-                       void *context)
+static enum status read_rooms(struct store *store, struct store_room *rooms, size_t from, size_t to,
+                              store_entry_fn *give, void *context)
 {
     enum status status = STATUS_OK;
 
-    for (size_t at = 0; at < count && status == STATUS_OK; at += ROOMS_AT_ONCE) {
-        size_t end = count - at < ROOMS_AT_ONCE ? count : at + ROOMS_AT_ONCE;
-
-        for (size_t i = at; i < end && status == STATUS_OK; i++)
-            status = send_room(store, &rooms[i]);
-        for (size_t i = at; i < end && status == STATUS_OK; i++)
-            status = receive_room(store, rooms, i, give, context);
-        if (status == STATUS_OK)
-            store_measure(store);
-    }
+    for (size_t i = from; i < to && status == STATUS_OK; i++)
+        status = send_room(store, &rooms[i]);
+    for (size_t i = from; i < to && status == STATUS_OK; i++)
+        status = receive_room(store, rooms, i, give, context);
+    if (status == STATUS_OK)
+        store_measure(store);
     return status;
+}
+
+enum status store_read(struct store *store, struct store_room *rooms, size_t count, store_entry_fn *give,
+                       void *context, uint64_t *ret_epoch)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t at = 0; at < count && status == STATUS_OK; at += ROOMS_AT_ONCE)
+        status = read_rooms(store, rooms, at, count - at < ROOMS_AT_ONCE ? count : at + ROOMS_AT_ONCE, give,
+                            context);
+    return status == STATUS_OK ? store_epoch_now(store, ret_epoch) : status;
 }
 
 bool store_room_whole(const struct store_room *room, int64_t from_ms, int64_t history_length)

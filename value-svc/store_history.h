@@ -62,9 +62,10 @@ struct store_entry {
 /* `entry` is valid during the call. */
 typedef void store_entry_fn(void *context, size_t room, const struct store_entry *entry);
 
-/* Reads all rooms, each oldest entry first. */
+/* Reads all rooms, each oldest entry first. *ret_epoch: the store's epoch after that; another one than the
+ * connection's, or 0: it forgot something meanwhile. */
 enum status store_read(struct store *store, struct store_room *rooms, size_t count, store_entry_fn *give,
-                       void *context);
+                       void *context, uint64_t *ret_epoch);
 
 /* Whether nothing of the room stored since from_ms was dropped for its length. */
 bool store_room_whole(const struct store_room *room, int64_t from_ms, int64_t history_length);

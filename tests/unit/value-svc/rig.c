@@ -145,7 +145,7 @@ struct rig {
     struct rig_frame *frames; /* room for RIG_FRAMES_MAXIMUM */
     bool answered;
     enum status answer_status;
-    char answer[65536];
+    char answer[1048576];
     size_t answer_length;
 };
 

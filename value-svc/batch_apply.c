@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * A batch and Redis: one pipeline of scripts, one of appends to industries' histories; again while Redis is
+ * away, and while what was stamped may still be published in time.
+ */
+#include "batch_internal.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+#define RETRY_AT_MOST_MS 3000 /* after the stamp */
+
+/* ---- Frames ----------------------------------------------------------------------------------------- */
+
+/* Packs a payload's frame at the end of batch->frames. */
+enum status batch_pack(struct batch *batch, const struct entry *entry, enum event_effect effect,
+                       struct packed *packed)
+{
+    enum status status;
+
+    packed->at = batch->frames.length;
+    status = delivery_pack(batch->delivery, &entry->event, entry->key, effect, &batch->frames);
+    packed->length = batch->frames.length - packed->at;
+    return status;
+}
+
+struct slice batch_packed(const struct batch *batch, const struct packed *packed)
+{
+    return slice_make(batch->frames.data + packed->at, packed->length);
+}
+
+/* ---- Apply ------------------------------------------------------------------------------------------ */
+
+/* While Redis is away the messages stay ours: no other worker gains anything by being handed them. */
+static void hold(struct batch *batch, struct bus_batch *messages, uint64_t *held_ms)
+{
+    uint64_t now = clock_monotonic_ms();
+
+    if (now - *held_ms < (uint64_t)batch->service->config.ack_wait_ms / 3)
+        return;
+    *held_ms = now;
+    for (size_t i = 0; i < batch->count; i++)
+        bus_batch_in_progress(messages, i);
+}
+
+/* What is known only now: the epoch, the time, and where the payloads' frames came to lie. */
+static void prepare(struct batch *batch)
+{
+    uint64_t epoch = store_epoch(batch->store);
+
+    if (batch->stamped_ms == 0) {
+        batch->stamped_ms = clock_monotonic_ms();
+        batch->stamp_us = delivery_stamp(batch->delivery);
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        struct entry *entry = &batch->entries[i];
+        struct store_event *apply = &batch->applies[entry->applied_as];
+
+        if (entry->verdict != VERDICT_APPLY)
+            continue;
+        entry->sent.epoch = epoch;
+        entry->sent.stamp_us = batch->stamp_us;
+        apply->stamp_us = batch->stamp_us;
+        apply->update.event_id = delivery_event_id(entry->key, EFFECT_UPDATE, epoch);
+        if (entry->payload.length > 0)
+            apply->frame = batch_packed(batch, &entry->payload);
+    }
+}
+
+/* Of what a replay applied the value goes out with each replay: it may have died before it published. */
+bool batch_delivers(const struct batch *batch, const struct store_event *apply)
+{
+    if (apply->outcome == STORE_REPEATED)
+        return batch->mode == BATCH_LIVE || apply->mine || apply->replayed;
+    return apply->outcome == STORE_APPLIED;
+}
+
+static enum status pack_industry(struct batch *batch, struct entry *entry)
+{
+    enum status status = batch_pack(batch, entry, EFFECT_INDUSTRY, &entry->industry);
+
+    if (status == STATUS_OK)
+        status = delivery_pack_sent(&entry->sent, EFFECT_INDUSTRY, &batch->frames);
+    entry->industry.length = batch->frames.length - entry->industry.at;
+    return status;
+}
+
+/* Takes what the script told. */
+static enum status settle(struct batch *batch, struct entry *entry)
+{
+    const struct store_event *apply = &batch->applies[entry->applied_as];
+
+    entry->industry.length = 0;
+    if (!batch_delivers(batch, apply))
+        return STATUS_OK;
+    entry->sent.user_sequence = apply->user_sequence;
+    if (apply->outcome == STORE_REPEATED && !apply->mine) {
+        entry->sent.first_lane = apply->first_lane;
+        entry->sent.first_number = apply->first_number;
+    }
+    return entry->sent.effects & EFFECT_INDUSTRY ? pack_industry(batch, entry) : STATUS_OK;
+}
+
+/* Industries' histories. */
+static enum status append(struct batch *batch, const struct store_rules *rules)
+{
+    size_t count = 0;
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
+        if (batch->entries[i].verdict == VERDICT_APPLY)
+            status = settle(batch, &batch->entries[i]);
+    }
+    for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
+        const struct entry *entry = &batch->entries[i];
+
+        if (entry->verdict != VERDICT_APPLY || entry->industry.length == 0)
+            continue;
+        for (size_t room = 0; room < entry->event.room_count; room++)
+            batch->appends[count++] = (struct store_append){.industry = entry->event.rooms[room],
+                                                            .frame = batch_packed(batch, &entry->industry)};
+    }
+    if (status == STATUS_OK && count > 0)
+        status = store_append(batch->store, rules, batch->appends, count);
+    return status;
+}
+
+/* Both pipelines, on one connection to one server: where the second fails both are done again, for another
+ * server may not have the first. */
+static enum status apply_and_append(struct batch *batch)
+{
+    struct store_rules rules = {0};
+    size_t packed = batch->frames.length;
+    enum status status = service_store_ready(batch->service, batch->store);
+
+    /* A rebuild has the stream handed out again: what was taken before is taken then. */
+    if (status == STATUS_OK && store_state(batch->store) == STORE_REBUILD)
+        status = STATUS_AGAIN;
+    if (status == STATUS_OK) {
+        rules = service_rules(batch->service, store_epoch(batch->store));
+        prepare(batch);
+        status = store_apply(batch->store, &rules, batch->applies, batch->apply_count);
+    }
+    if (status == STATUS_OK)
+        status = append(batch, &rules);
+    if (status != STATUS_OK)
+        batch->frames.length = packed;
+    return status;
+}
+
+bool batch_stamped_over(const struct batch *batch, uint64_t limit_ms)
+{
+    return batch->stamped_ms != 0 && clock_monotonic_ms() - batch->stamped_ms > limit_ms;
+}
+
+enum status batch_apply(struct batch *batch, struct bus_batch *messages)
+{
+    uint64_t held_ms = clock_monotonic_ms();
+
+    for (;;) {
+        enum status status = apply_and_append(batch);
+
+        if (status == STATUS_OK || status == STATUS_AGAIN)
+            return status;
+        log_event_limited(LOG_WARN, "a batch waits for Redis", LOG_S("error", store_error(batch->store)),
+                          LOG_U("events", batch->count));
+        if (service_stopping(batch->service) || batch_stamped_over(batch, RETRY_AT_MOST_MS))
+            return status;
+        hold(batch, messages, &held_ms);
+    }
+}

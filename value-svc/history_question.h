@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * One reader of histories: where it stands, and which entries it has missed. Pure; one thread.
+ */
+#ifndef POLLEN8_VALUE_HISTORY_QUESTION_H
+#define POLLEN8_VALUE_HISTORY_QUESTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "history_batch.h"
+
+#define HISTORY_DROPPED 64
+
+/* A frame that somebody wants. */
+struct history_found {
+    int64_t stamp_us;
+    uint64_t number;
+    uint64_t event_id;
+    uint32_t lane;
+    uint32_t at; /* where its bytes are, the batch's matter */
+    uint32_t length;
+};
+
+/* What an entry of a history says. */
+struct history_entry {
+    struct history_found found;
+    uint32_t first_lane; /* not 0: it is of an event published (or about to be) as this before */
+    uint64_t first_number;
+};
+
+struct history_question {
+    const char *reason; /* why it cannot be answered whole; NULL: it can */
+    int64_t from_ms;    /* what was stamped before was had */
+    int64_t since_ms;   /* a lane that is not in the position was had before this */
+    size_t lane_count;
+    uint32_t lanes[HISTORY_LANES];
+    uint64_t sequences[HISTORY_LANES];
+    size_t room_count;
+    uint32_t rooms[2 * HISTORY_ROOMS_EACH]; /* the batch's matter */
+    size_t found_count;
+    uint32_t found[HISTORY_FRAMES]; /* indexes into an array of struct history_found */
+    size_t dropped_count;
+    uint64_t dropped[HISTORY_DROPPED]; /* event ids of which another entry was had */
+};
+
+bool question_position_valid(const Pollen8__Position *position);
+void question_begin(struct history_question *question, const Pollen8__Position *position,
+                    const struct history_now *now);
+
+/* Whether the question is to be given the entry. Where the entry says so, takes back what seemed missed. */
+bool question_wants(struct history_question *question, const struct history_found *found,
+                    const struct history_entry *entry);
+
+/* Past HISTORY_FRAMES: not complete. */
+void question_give(struct history_question *question, const struct history_found *found, uint32_t index);
+
+/* Sorts, and leaves what came of several rooms once. */
+void question_compact(struct history_question *question, const struct history_found *found);
+
+#endif
