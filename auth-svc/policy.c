@@ -18,11 +18,12 @@
  * away from one that nobody knows. */
 static const char built_in[] =
     "{\"roles\":{"
-    "\"user\":[\"emit:value.get\"],"
+    "\"user\":[\"emit:value.get\",\"emit:invite.seen\"],"
     "\"service\":[\"emit:connection.new\",\"emit:connection.removed\",\"emit:connection.import\","
-    "\"emit:invite.created\",\"emit:value.get\",\"emit:*\",\"subscribe:*\",\"rate:none\"],"
+    "\"emit:invite.created\",\"emit:invite.seen\",\"emit:value.get\",\"emit:*\",\"subscribe:*\",\"rate:"
+    "none\"],"
     "\"admin\":[\"emit:connection.new\",\"emit:connection.removed\",\"emit:connection.import\","
-    "\"emit:invite.created\",\"emit:value.get\",\"emit:*\",\"subscribe:*\"]}}";
+    "\"emit:invite.created\",\"emit:invite.seen\",\"emit:value.get\",\"emit:*\",\"subscribe:*\"]}}";
 
 static const char *const client_submits[] = {"emit:connection.new@own", "emit:connection.removed@own",
                                              "emit:invite.created@own"};

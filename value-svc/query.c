@@ -9,40 +9,26 @@
 
 #include "common/check.h"
 #include "common/clock.h"
-#include "common/json.h"
 #include "common/log.h"
-#include "common/permission.h"
 #include "common/subject.h"
 #include "delivery.h"
 #include "presence.h"
 #include "presence.pb-c.h"
-#include "query_queue.h"
+#include "query_question.h"
 #include "reply.h"
 #include "value.h"
 
-#define BATCH_MAXIMUM   256
-#define ANSWER_MAXIMUM  2048 /* an id of 128 bytes, escaped sixfold */
-#define EVENT_VALUE_GET "value.get"
+#define BATCH_MAXIMUM  256
+#define ANSWER_MAXIMUM 2048 /* an id of 128 bytes, escaped sixfold */
 
 /* Of another name than that of pollen8.session.open, which the wildcard covers too: to the broker, queue
  * subscriptions of one name are one group whatever their subjects, and only one member gets a message. */
-#define QUEUE_PRESENCE    "value-svc-presence"
-#define GATEWAY_NAME_SIZE 65
-
-/* One question of a batch. */
-struct question {
-    struct query_item *item;
-    enum status status; /* STATUS_OK: to be answered from `value` */
-    const char *message;
-    size_t value; /* index in reader->values */
-    char user_id[ID_MAXIMUM_BYTES + 1];
-    char gateway[GATEWAY_NAME_SIZE]; /* where a session has opened; empty: nowhere */
-};
+#define QUEUE_PRESENCE "value-svc-presence"
 
 struct query {
     struct service *service;
     struct query_queue *queue;
-    struct bus_subscription *subscriptions[3];
+    struct bus_subscription *subscriptions[4];
     pthread_t reader;
     bool reading; /* the thread was started */
 
@@ -55,6 +41,8 @@ struct query {
     struct store_value values[BATCH_MAXIMUM];
     struct query_item *items[BATCH_MAXIMUM];
     struct store_entered entered[BATCH_MAXIMUM];
+    struct store_opening openings[BATCH_MAXIMUM];
+    size_t opening_questions[BATCH_MAXIMUM]; /* whose they are */
 };
 
 /* ---- Delivery thread -------------------------------------------------------------------------------- */
@@ -67,7 +55,7 @@ static void refuse(struct query *query, enum query_kind kind, struct slice reply
     metric_add(metrics_cell(query->service->metrics, VALUE_QUERIES, status_code(refusal)), 1);
     if (kind == QUERY_SESSION_OPEN)
         reply_session_refused(bus, reply, refusal, message);
-    else if (kind == QUERY_VALUE_GET)
+    else if (kind == QUERY_VALUE_GET || kind == QUERY_INVITE_SEEN)
         reply_frame_refused(bus, reply, refusal, message);
 }
 
@@ -92,6 +80,11 @@ static void on_value_get(void *context, const struct bus_message *message)
     put(context, QUERY_VALUE_GET, message);
 }
 
+static void on_invite_seen(void *context, const struct bus_message *message)
+{
+    put(context, QUERY_INVITE_SEEN, message);
+}
+
 static void on_session_news(void *context, const struct bus_message *message)
 {
     char type[32];
@@ -103,98 +96,35 @@ static void on_session_news(void *context, const struct bus_message *message)
         type[0] = '\0';
     if (strcmp(type, "SessionClosed") == 0)
         put(context, QUERY_LEFT, message);
+    else if (strcmp(type, "FramesWritten") == 0)
+        put(context, QUERY_WRITTEN, message);
     else
         put(context, QUERY_HEARTBEAT, message);
 }
 
-/* ---- Reader: what is asked -------------------------------------------------------------------------- */
-
-static enum status take_user(struct question *question, const char *user_id)
-{
-    size_t length = strlen(user_id);
-
-    if (!id_valid(slice_make(user_id, length)))
-        return STATUS_INVALID_PAYLOAD;
-    memcpy(question->user_id, user_id, length + 1);
-    return STATUS_OK;
-}
-
-static enum status read_session_open(struct query *query, struct question *question)
-{
-    const ProtobufCMessage *message = NULL;
-    const Pollen8__SessionOpen *open;
-    size_t length;
-    enum status status =
-        wire_unpack(&query->arena, &pollen8__session_open__descriptor, question->item->data, &message);
-
-    question->message = "not a SessionOpen";
-    if (status != STATUS_OK)
-        return STATUS_INVALID_PAYLOAD;
-    open = (const Pollen8__SessionOpen *)message;
-    length = strlen(open->gateway);
-    if (length < sizeof question->gateway && event_name_valid(slice_make(open->gateway, length)))
-        memcpy(question->gateway, open->gateway, length + 1);
-    return take_user(question, open->user_id);
-}
-
-/* Nothing, null or {}. */
-static bool payload_empty(struct slice data)
-{
-    json_t *value = NULL;
-    bool empty;
-
-    if (data.length == 0)
-        return true;
-    if (json_parse(data, &value, NULL, 0) != STATUS_OK)
-        return false;
-    empty = json_is_null(value) || (json_is_object(value) && json_object_size(value) == 0);
-    json_decref(value);
-    return empty;
-}
-
-static enum status read_value_get(struct query *query, struct question *question)
-{
-    const ProtobufCMessage *message = NULL;
-    const Pollen8__InboundFrame *frame;
-    enum status status =
-        wire_unpack(&query->arena, &pollen8__inbound_frame__descriptor, question->item->data, &message);
-
-    frame = (const Pollen8__InboundFrame *)message;
-    question->message = "not an InboundFrame";
-    if (status != STATUS_OK || !frame->identity || take_user(question, frame->identity->user_id) != STATUS_OK)
-        return STATUS_INVALID_PAYLOAD;
-    question->message = NULL;
-    if (permission_scope(frame->identity->permissions, frame->identity->n_permissions, "emit",
-                         SLICE_LITERAL(EVENT_VALUE_GET)) == PERMISSION_NONE)
-        return STATUS_FORBIDDEN;
-    question->message = "the payload of value.get must be {}";
-    return payload_empty(slice_make(frame->data.data, frame->data.len)) ? STATUS_OK : STATUS_INVALID_PAYLOAD;
-}
-
-static void read_question(struct query *query, struct question *question)
-{
-    wire_arena_reset(&query->arena);
-    question->message = NULL;
-    question->user_id[0] = question->gateway[0] = '\0';
-    if (question->item->kind == QUERY_SESSION_OPEN)
-        question->status = read_session_open(query, question);
-    else
-        question->status = read_value_get(query, question);
-}
-
 /* ---- Reader: answers -------------------------------------------------------------------------------- */
 
-static enum status answer_session(struct query *query, const struct question *question)
+static void count_answer(struct query *query, struct question *question)
+{
+    question->answered = true;
+    metric_add(metrics_cell(query->service->metrics, VALUE_QUERIES, "ok"), 1);
+    if (question->wants_value)
+        metrics_add(query->service->metrics, VALUE_VALUE_CALCULATIONS, 1);
+}
+
+static void answer_session(struct query *query, struct question *question, const struct store_opened *opened)
 {
     Pollen8__OutboundFrame snapshot = POLLEN8__OUTBOUND_FRAME__INIT;
     const struct store_value *value = &query->values[question->value];
     const struct delivery_value current = {
         .sum = value->sum, .epoch = store_epoch(query->store), .version = value->version};
-    enum status status = delivery_update_frame(question->user_id, &current, &query->answer, &snapshot);
 
+    count_answer(query, question);
     snapshot.published_at_us = clock_wall_us();
-    return status == STATUS_OK ? reply_session(query->service->bus, question->item->reply, &snapshot)
-                               : status;
+    if (!question->wants_value)
+        opening_answer(query->service->bus, &question->opening, opened, NULL);
+    else if (delivery_update_frame(question->user_id, &current, &query->answer, &snapshot) == STATUS_OK)
+        opening_answer(query->service->bus, &question->opening, opened, &snapshot);
 }
 
 static enum status answer_value(struct query *query, const struct question *question)
@@ -216,18 +146,17 @@ static enum status answer_value(struct query *query, const struct question *ques
                : status;
 }
 
-static void answer(struct query *query, const struct question *question)
+static void refuse_question(struct query *query, struct question *question)
 {
-    if (question->status != STATUS_OK) {
-        refuse(query, question->item->kind, question->item->reply, question->status, question->message);
-        return;
-    }
-    metrics_add(query->service->metrics, VALUE_VALUE_CALCULATIONS, 1);
-    metric_add(metrics_cell(query->service->metrics, VALUE_QUERIES, "ok"), 1);
-    if (question->item->kind == QUERY_SESSION_OPEN)
-        answer_session(query, question);
-    else
-        answer_value(query, question);
+    question->answered = true;
+    refuse(query, question->item->kind, question->item->reply, question->status, question->message);
+}
+
+/* The store could not be read for it. */
+static void set_unavailable(struct question *question)
+{
+    question->status = STATUS_UNAVAILABLE;
+    question->message = NULL;
 }
 
 /* ---- Reader: Redis ---------------------------------------------------------------------------------- */
@@ -260,12 +189,30 @@ static enum status read_values(struct query *query, size_t count)
     return status;
 }
 
-static bool handle_presence(struct query *query, const struct query_item *item)
+static void handle_written(struct query *query, const struct query_item *item)
 {
-    if (item->kind != QUERY_HEARTBEAT && item->kind != QUERY_LEFT)
+    const ProtobufCMessage *message = NULL;
+    const Pollen8__FramesWritten *written;
+
+    if (query->service->config.invite_keep != KEEP_UNTIL_WRITTEN ||
+        wire_unpack(&query->arena, &pollen8__frames_written__descriptor, item->data, &message) != STATUS_OK)
+        return;
+    written = (const Pollen8__FramesWritten *)message;
+    if (id_valid(slice_from_string(written->user_id)))
+        store_forget_written(query->store, written->user_id, written->event_ids, written->n_event_ids);
+}
+
+/* What wants no answer. */
+static bool handle_news(struct query *query, const struct query_item *item)
+{
+    if (item->kind != QUERY_HEARTBEAT && item->kind != QUERY_LEFT && item->kind != QUERY_WRITTEN)
         return false;
     if (!redis_ready(query))
         return true;
+    if (item->kind == QUERY_WRITTEN) {
+        handle_written(query, item);
+        return true;
+    }
     if (item->kind == QUERY_HEARTBEAT)
         presence_store(query->store, &query->arena, item->data);
     else
@@ -280,41 +227,108 @@ static void note_entered(struct query *query, size_t question_count)
 
     for (size_t i = 0; i < question_count; i++) {
         const struct question *question = &query->questions[i];
-        if (question->status == STATUS_OK && question->gateway[0] != '\0')
+        if (question->status == STATUS_OK && question->item->kind == QUERY_SESSION_OPEN &&
+            question->wants_value && question->opening.gateway[0] != '\0')
             query->entered[count++] =
-                (struct store_entered){.gateway = question->gateway, .user_id = question->user_id};
+                (struct store_entered){.gateway = question->opening.gateway, .user_id = question->user_id};
     }
     if (count > 0)
         presence_entered(query->store, query->entered, count);
 }
 
-static void handle(struct query *query, size_t item_count)
+static void on_opened(void *context, size_t index, const struct store_opened *opened)
+{
+    struct query *query = context;
+
+    answer_session(query, &query->questions[query->opening_questions[index]], opened);
+}
+
+static void open_sessions(struct query *query, size_t question_count)
+{
+    enum status status = STATUS_DISCONNECTED;
+
+    for (int attempt = 0; attempt < 2 && status != STATUS_OK; attempt++) {
+        size_t count = 0;
+
+        for (size_t i = 0; i < question_count; i++) {
+            const struct question *question = &query->questions[i];
+
+            if (question->item->kind != QUERY_SESSION_OPEN || question->status != STATUS_OK ||
+                question->answered)
+                continue;
+            opening_ask(&question->opening, &query->openings[count]);
+            query->opening_questions[count++] = i;
+        }
+        if (count == 0 || !redis_ready(query))
+            return;
+        status = store_open_sessions(query->store, query->openings, count, on_opened, query);
+    }
+}
+
+static enum status see_invite(struct query *query, const struct question *question)
+{
+    enum status status = STATUS_DISCONNECTED;
+
+    for (int attempt = 0; attempt < 2 && status != STATUS_OK && redis_ready(query); attempt++)
+        status = store_forget_named(query->store, question->user_id, question->invite_id);
+    return status;
+}
+
+static void settle(struct query *query, struct question *question)
+{
+    if (question->answered)
+        return;
+    if (question->status == STATUS_OK && question->item->kind == QUERY_SESSION_OPEN)
+        set_unavailable(question);
+    if (question->status == STATUS_OK && question->item->kind == QUERY_INVITE_SEEN &&
+        see_invite(query, question) != STATUS_OK)
+        set_unavailable(question);
+    if (question->status != STATUS_OK) {
+        refuse_question(query, question);
+        return;
+    }
+    count_answer(query, question);
+    if (question->item->kind == QUERY_VALUE_GET)
+        answer_value(query, question);
+    else
+        reply_frame(query->service->bus, question->item->reply, SLICE_LITERAL("{}"));
+}
+
+/* Reads the questions; returns how many there are. */
+static size_t read_questions(struct query *query, size_t item_count, size_t *ret_value_count)
 {
     size_t count = 0;
     size_t value_count = 0;
-    bool unavailable;
 
     for (size_t i = 0; i < item_count; i++) {
         struct question *question = &query->questions[count];
 
-        if (handle_presence(query, query->items[i]))
+        if (handle_news(query, query->items[i]))
             continue;
-        question->item = query->items[i];
-        read_question(query, question);
-        if (question->status == STATUS_OK) {
+        question_read(&query->arena, query->items[i], question);
+        if (question->status == STATUS_OK && question->wants_value) {
             question->value = value_count;
             query->values[value_count++] = (struct store_value){.user_id = question->user_id};
         }
         count++;
     }
-    unavailable = value_count > 0 && read_values(query, value_count) != STATUS_OK;
-    for (size_t i = 0; i < count; i++) {
-        if (unavailable && query->questions[i].status == STATUS_OK) {
-            query->questions[i].status = STATUS_UNAVAILABLE;
-            query->questions[i].message = NULL;
-        }
-        answer(query, &query->questions[i]);
+    *ret_value_count = value_count;
+    return count;
+}
+
+static void handle(struct query *query, size_t item_count)
+{
+    size_t value_count;
+    size_t count = read_questions(query, item_count, &value_count);
+    bool unavailable = value_count > 0 && read_values(query, value_count) != STATUS_OK;
+
+    for (size_t i = 0; i < count && unavailable; i++) {
+        if (query->questions[i].status == STATUS_OK && query->questions[i].wants_value)
+            set_unavailable(&query->questions[i]);
     }
+    open_sessions(query, count);
+    for (size_t i = 0; i < count; i++)
+        settle(query, &query->questions[i]);
     if (!unavailable)
         note_entered(query, count);
 }
@@ -339,8 +353,14 @@ static enum status subscribe(struct query *query)
 {
     struct bus *bus = query->service->bus;
     char value_get[SUBJECT_SIZE];
+    char invite_seen[SUBJECT_SIZE];
     enum status status = subject_make(value_get, SUBJECT_IN, SLICE_LITERAL(EVENT_VALUE_GET));
 
+    if (status == STATUS_OK)
+        status = subject_make(invite_seen, SUBJECT_IN, SLICE_LITERAL(EVENT_INVITE_SEEN));
+    if (status == STATUS_OK)
+        status =
+            bus_subscribe(bus, invite_seen, QUEUE_VALUE, on_invite_seen, query, &query->subscriptions[3]);
     if (status == STATUS_OK)
         status = bus_subscribe(bus, SUBJECT_SESSION_OPEN, QUEUE_VALUE, on_session_open, query,
                                &query->subscriptions[0]);

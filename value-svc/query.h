@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What needs Redis and wants a quick answer: pollen8.session.open (the snapshot a session starts with) and
- * pollen8.in.value.get; and gateways' heartbeats, which come in the same way. The bus's delivery thread puts
- * copies in a queue of QUERY_QUEUE places; the reader thread takes up to 256 at once and reads their values
- * in one pipeline. Full, or Redis away: UNAVAILABLE at once; a heartbeat is dropped, the next one says more.
+ * What needs Redis and wants a quick answer: pollen8.session.open (opening.h), pollen8.in.value.get and
+ * pollen8.in.invite.seen; and gateways' heartbeats and what they tell of sessions and written frames, which
+ * come in the same way. The bus's delivery thread puts copies in a queue of QUERY_QUEUE places; the reader
+ * thread takes up to 256 at once and reads their values in one pipeline. Full, or Redis away: UNAVAILABLE at
+ * once; a heartbeat is dropped, the next one says more.
  */
 #ifndef POLLEN8_VALUE_QUERY_H
 #define POLLEN8_VALUE_QUERY_H

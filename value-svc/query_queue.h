@@ -13,6 +13,8 @@ enum query_kind {
     QUERY_VALUE_GET,
     QUERY_HEARTBEAT,
     QUERY_LEFT,
+    QUERY_WRITTEN,
+    QUERY_INVITE_SEEN,
     QUERY_HISTORY_READ
 };
 

@@ -53,17 +53,6 @@ enum status reply_frame_refused(struct bus *bus, struct slice reply, enum status
     return send_reply(bus, reply, &frame.base);
 }
 
-enum status reply_session(struct bus *bus, struct slice reply, Pollen8__OutboundFrame *snapshot)
-{
-    Pollen8__SessionOpenReply message = POLLEN8__SESSION_OPEN_REPLY__INIT;
-    Pollen8__SessionOpened opened = POLLEN8__SESSION_OPENED__INIT;
-
-    opened.snapshot = snapshot;
-    message.result_case = POLLEN8__SESSION_OPEN_REPLY__RESULT_OPENED;
-    message.opened = &opened;
-    return send_reply(bus, reply, &message.base);
-}
-
 enum status reply_session_refused(struct bus *bus, struct slice reply, enum status refusal,
                                   const char *message)
 {

@@ -19,7 +19,6 @@ enum status reply_frame(struct bus *bus, struct slice reply, struct slice data);
 enum status reply_frame_refused(struct bus *bus, struct slice reply, enum status refusal,
                                 const char *message);
 
-enum status reply_session(struct bus *bus, struct slice reply, Pollen8__OutboundFrame *snapshot);
 /* Of a HistoryRead. */
 enum status reply_history_refused(struct bus *bus, struct slice reply, enum status refusal);
 

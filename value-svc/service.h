@@ -68,6 +68,8 @@ struct service {
     bool stopping;               /* guarded by stop_lock */
 };
 
+enum keep_until { KEEP_UNTIL_WRITTEN, KEEP_UNTIL_SEEN }; /* INVITE_KEEP */
+
 /* What the command line asked for. */
 enum service_task { SERVICE_RUN = -1, SERVICE_REBUILD, SERVICE_REBUILD_ACCEPT_LOSS };
 

@@ -14,6 +14,9 @@ static const char *const sources[SCRIPT_COUNT] = {
     [SCRIPT_POSITION] = lua_position_lua,
     [SCRIPT_REBUILD] = lua_rebuild_lua,
     [SCRIPT_DUMP_USER] = lua_dump_user_lua,
+    [SCRIPT_PID_RECORD] = lua_pid_record_lua,
+    [SCRIPT_PID_CLAIM] = lua_pid_claim_lua,
+    [SCRIPT_FORGET_KEPT] = lua_forget_kept_lua,
 };
 
 static enum status take_hash(struct store *store, enum store_script script)

@@ -119,7 +119,7 @@ describe('auth-svc with MongoDB', { skip: found.missing }, () => {
     assert.ok(identity.permissions.includes('emit:*'));
     const bo = (await ring.verify(ring.token('bo'))).identity;
     assert.equal(bo.role, 'user');
-    assert.deepEqual(bo.permissions, ['emit:value.get']);
+    assert.deepEqual(bo.permissions, ['emit:value.get', 'emit:invite.seen']);
   });
 
   test('a change in the database is seen', async () => {

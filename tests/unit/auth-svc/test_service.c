@@ -123,7 +123,7 @@ static void test_identities(void **state)
         assert_string_equal(answer.user_id, "ada");
         assert_string_equal(answer.role, "user");
         assert_string_equal(answer.industries, "technology,finance");
-        assert_string_equal(answer.permissions, "emit:value.get");
+        assert_string_equal(answer.permissions, "emit:value.get,emit:invite.seen");
         assert_int_equal(answer.expires_at_ms, expires * 1000);
     }
     ask_claims(fixture, "{\"sub\":\"ada\",\"role\":\"admin\"}", &answer); /* the record names no role */
