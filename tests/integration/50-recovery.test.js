@@ -2,8 +2,7 @@
 'use strict';
 
 // Clients that come back to what they missed: stock Socket.IO clients by themselves, /ws clients with `resume`.
-// With a platform made by hand, where every number is the test's; with RECOVERY_OF_VALUE_SVC=1 also with value-svc,
-// where that serves pollen8.history.read and claims.
+// With value-svc; and with a platform made by hand, where every number is the test's.
 
 const assert = require('node:assert/strict');
 const { USERS, withRing, until } = require('./helpers/ring');
@@ -66,7 +65,6 @@ function claimant(ring, user, { pid, offset, gateway = 0, namespace } = {}) {
 }
 
 for (const [name, source] of Object.entries(sources)) {
-  if (name === 'value-svc' && !process.env.RECOVERY_OF_VALUE_SVC) continue;
   const { numbers } = source;
   const users = [...USERS, { _id: 'dee', industries: ['technology', 'finance'] }, { _id: 'eve', industries: ['technology', 'finance'] }];
   withRing(`recovery, ${name}`, { gateways: 2, users, ...source.options }, (ring, it) => {

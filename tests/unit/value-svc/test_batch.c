@@ -19,6 +19,7 @@
 #include "common/subject.h"
 #include "event.h"
 #include "rig.h"
+#include "store_history.h"
 
 static struct nats_server nats;
 static struct redis_server redis;
@@ -126,9 +127,30 @@ static void lanes_number_what_they_publish(void **state)
     assert_int_equal(value_stop(&process, SIGTERM), 0);
 }
 
-/* A worker that died after the script and before everything else: fetched and applied here, not acknowledged.
- */
-static void die_after_the_script(const char *text, struct store_event *applied)
+enum death { DIED_AFTER_SCRIPT, DIED_AFTER_APPEND, DIED_AFTER_PUBLISH };
+
+#define DEAD_LANE 77
+
+/* As the dead worker packed it: numbers of a lane that nobody has any more. */
+static void pack_industry(const char *industry, struct buf *buf)
+{
+    Pollen8__OutboundFrame frame = POLLEN8__OUTBOUND_FRAME__INIT;
+    char *industries[] = {(char *)(uintptr_t)industry};
+
+    frame.event = (char[]){"connection.new"};
+    frame.data.data = (uint8_t *)(uintptr_t) "{}";
+    frame.data.len = 2;
+    frame.event_id = 1;
+    frame.lane = DEAD_LANE;
+    frame.lane_sequence = 5;
+    frame.industries = industries;
+    frame.n_industries = 1;
+    buf_init(buf, 1024);
+    assert_int_equal(wire_pack(buf, &frame.base), STATUS_OK);
+}
+
+/* A worker that died on the way: fetched and applied here, as far as `death` says, not acknowledged. */
+static void die(enum death death, const char *industry, const char *text, struct store_event *applied)
 {
     const struct bus_consumer_options options = {.stream = STREAM_EVENTS,
                                                  .durable = "value-svc",
@@ -147,6 +169,7 @@ static void die_after_the_script(const char *text, struct store_event *applied)
     struct bus_message message;
     struct bus_delivery delivery;
     struct store *store = NULL;
+    struct buf frame_bytes;
     char text_out[256];
 
     rig_publish(rig, "pollen8.events.connection.new", text);
@@ -167,7 +190,7 @@ static void die_after_the_script(const char *text, struct store_event *applied)
                                     .change = 1,
                                     .sequence = delivery.stream_sequence,
                                     .time_ms = delivery.timestamp_ms,
-                                    .lane = 77,
+                                    .lane = DEAD_LANE,
                                     .number = 5,
                                     .update = {.number = 6, .event_id = 1}};
     assert_int_equal(store_url_parse(redis.url, &url, text_out, sizeof text_out), STATUS_OK);
@@ -175,46 +198,85 @@ static void die_after_the_script(const char *text, struct store_event *applied)
     assert_int_equal(store_connect(store), STATUS_OK);
     assert_int_equal(store_apply(store, &rules, applied, 1), STATUS_OK);
     assert_int_equal(applied->outcome, STORE_APPLIED);
+    pack_industry(industry, &frame_bytes);
+    if (death >= DIED_AFTER_APPEND) {
+        const struct store_append append = {.industry = industry, .frame = buf_slice(&frame_bytes)};
+
+        assert_int_equal(store_append(store, &rules, &append, 1), STATUS_OK);
+    }
+    if (death >= DIED_AFTER_PUBLISH)
+        assert_int_equal(
+            bus_publish(rig_bus(rig), SUBJECT_OUT_INDUSTRY, frame_bytes.data, frame_bytes.length), STATUS_OK);
+    buf_done(&frame_bytes);
     store_free(store);
     bus_batch_free(batch);
     bus_consumer_free(consumer);
     wire_arena_done(&arena);
 }
 
-static void a_death_between_script_and_ack(void **state)
+/* Whatever the worker came to: counted once, in both histories under the numbers of the one who has it now,
+ * published once more, telling the numbers it had. */
+static void a_death_on_the_way(enum death death, const char *user, const char *token)
 {
     struct value_process process;
     struct store_event applied;
     struct rig_frame found;
+    char subject[96];
+    char text[128];
+    size_t before;
 
-    (void)state;
     rig_clear(rig);
-    die_after_the_script("{\"userId\":\"half\",\"industries\":[\"half\"]}", &applied);
-    assert_int_equal(rig_count(rig, NULL, NULL), 0);
+    snprintf(text, sizeof text, "{\"userId\":\"%s\",\"industries\":[\"%s\"]}", user, user);
+    snprintf(subject, sizeof subject, "pollen8.out.user.%s", token);
+    die(death, user, text, &applied);
+    before = death == DIED_AFTER_PUBLISH;
+    rig_wait(rig, "pollen8.out.industry", NULL, before);
+    assert_int_equal(rig_count(rig, NULL, NULL), before);
     start(&process);
     /* Redis did not change: value-svc did, so nothing is replayed; the stream hands the event out again. */
-    rig_wait(rig, "pollen8.out.user.aGFsZg", "network.update", 1);
-    frame("pollen8.out.user.aGFsZg", "network.update", 0, &found);
-    assert_string_equal(found.data, "{\"userId\":\"half\",\"newValue\":3.14}");
+    rig_wait(rig, subject, "network.update", 1);
+    frame(subject, "network.update", 0, &found);
+    snprintf(text, sizeof text, "{\"userId\":\"%s\",\"newValue\":3.14}", user);
+    assert_string_equal(found.data, text);
     assert_true(found.version == applied.version);
-    /* Under numbers of the one who publishes it, who tells those it was given first. */
-    assert_true(found.lane != 77 && found.first_lane == 77 && found.first_lane_sequence == 6);
+    assert_true(found.lane != DEAD_LANE && found.first_lane == DEAD_LANE && found.first_lane_sequence == 6);
     assert_true(found.user_sequence == applied.user_sequence && found.history_epoch == found.epoch);
-    assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.new"), 1);
-    frame("pollen8.out.industry", "connection.new", 0, &found);
-    assert_true(found.first_lane == 77 && found.first_lane_sequence == 5);
-    assert_int_equal(redis_integer(&redis, "XLEN p8:{u.aGFsZg}:history"), 2);
-    assert_int_equal(redis_integer(&redis, "XLEN p8:{i.aGFsZg}:history"), 1);
-    assert_int_equal(redis_sum(&redis, "half"), 1);
+    assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.new"), before + 1);
+    frame("pollen8.out.industry", "connection.new", before, &found);
+    assert_true(found.lane != DEAD_LANE && found.first_lane == DEAD_LANE && found.first_lane_sequence == 5);
+    assert_int_equal(redis_integer(&redis, "XLEN p8:{u.%s}:history", token), 2);
+    assert_int_equal(redis_integer(&redis, "XLEN p8:{i.%s}:history", token),
+                     death >= DIED_AFTER_APPEND ? 2 : 1);
+    assert_int_equal(redis_sum(&redis, user), 1);
     assert_int_equal(value_metric(&process, "pollen8_value_events_repeated_total"), 1);
     assert_int_equal(value_stop(&process, SIGTERM), 0);
+}
+
+static void a_death_between_script_and_append(void **state)
+{
+    (void)state;
+    a_death_on_the_way(DIED_AFTER_SCRIPT, "half", "aGFsZg");
+}
+
+static void a_death_between_append_and_publish(void **state)
+{
+    (void)state;
+    a_death_on_the_way(DIED_AFTER_APPEND, "more", "bW9yZQ");
+}
+
+static void a_death_between_publish_and_ack(void **state)
+{
+    (void)state;
+    a_death_on_the_way(DIED_AFTER_PUBLISH, "most", "bW9zdA");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lanes_number_what_they_publish),
-        cmocka_unit_test(a_death_between_script_and_ack),
+        cmocka_unit_test(a_death_between_script_and_append),
+        cmocka_unit_test(a_death_between_append_and_publish),
+        cmocka_unit_test(a_death_between_publish_and_ack),
     };
 
     signal(SIGPIPE, SIG_IGN);

@@ -256,6 +256,7 @@ static void after_any_position(void **state)
 static void told_the_truth(void **state)
 {
     static const char *const industries[] = {"many", NULL};
+    static char name[] = "x";
     struct stand stand = stand_after(0);
     char *too_many[(HISTORY_ROOMS_EACH + 1) + 1];
     const Pollen8__HistoryFrames *frames;
@@ -283,7 +284,7 @@ static void told_the_truth(void **state)
     frames = ask(&stand, industries, NULL);
     assert_true(frames->complete && frames->n_frames == 0);
     for (size_t i = 0; i <= (HISTORY_ROOMS_EACH + 1); i++)
-        too_many[i] = i < (HISTORY_ROOMS_EACH + 1) ? (char[]){"x"} : NULL;
+        too_many[i] = i < (HISTORY_ROOMS_EACH + 1) ? name : NULL;
     assert_null(ask(&stand, (const char *const *)too_many, NULL));
     assert_string_equal(refused, "INVALID_PAYLOAD");
     assert_null(ask(NULL, industries, NULL));
