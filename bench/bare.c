@@ -68,7 +68,7 @@ static bool apply(struct path *path, struct bus_batch *batch, size_t count)
                                  .time_ms = delivery.timestamp_ms,
                                  .counts = true,
                                  .lane = LANE,
-                                 .number = 2 * (path->done + i) + 1,
+                                 .user_number = 2 * (path->done + i) + 2,
                                  .stamp_us = delivery.timestamp_ms * 1000,
                                  .update = {2 * (path->done + i) + 2, delivery.stream_sequence}};
         path->appends[i] = (struct store_append){"quiet", slice_make(path->data, sizeof path->data)};

@@ -81,7 +81,7 @@ static void add_apply(struct batch *batch, struct entry *entry)
         entry->verdict = VERDICT_LATER;
         return;
     }
-    delivery_number(batch->delivery, &entry->event, effects, &entry->sent);
+    delivery_number_user(batch->delivery, &entry->event, effects, &entry->sent);
     *apply = (struct store_event){.user_id = entry->event.user_id,
                                   .key = entry->key,
                                   .counts = definition->sign != 0,
@@ -91,7 +91,7 @@ static void add_apply(struct batch *batch, struct entry *entry)
                                   .time_ms = entry->delivery.timestamp_ms,
                                   .replay = again,
                                   .lane = entry->sent.lane,
-                                  .number = entry->sent.first,
+                                  .user_number = entry->sent.user,
                                   .update = {.number = delivery_number_of(&entry->sent, EFFECT_UPDATE)},
                                   .payload = {.number = delivery_number_of(&entry->sent, EFFECT_USER),
                                               .event_id = delivery_event_id(entry->key, EFFECT_USER, 0)},
@@ -114,6 +114,19 @@ static void decode_entry(struct batch *batch, struct entry *entry)
         add_apply(batch, entry);
     } else {
         entry->verdict = status == STATUS_NO_MEMORY ? VERDICT_LATER : VERDICT_DEAD;
+    }
+}
+
+/* After all frames to users: delivery.h says why. */
+static void number_industries(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct entry *entry = &batch->entries[i];
+
+        if (entry->verdict != VERDICT_APPLY)
+            continue;
+        delivery_number_industry(batch->delivery, &entry->sent);
+        batch->applies[entry->applied_as].industry_number = entry->sent.industry;
     }
 }
 
@@ -144,22 +157,21 @@ static void decode(struct batch *batch, struct bus_batch *messages)
                                            .time_ms = entry->delivery.timestamp_ms};
         decode_entry(batch, entry);
     }
+    number_industries(batch);
     if (batch->mode == BATCH_LIVE)
         service_note_progress(batch->service, &last);
 }
 
 /* ---- Deliver ---------------------------------------------------------------------------------------- */
 
-static enum status publish_entry(struct batch *batch, struct entry *entry)
+static enum status publish_to_user(struct batch *batch, struct entry *entry)
 {
     const struct store_event *apply = &batch->applies[entry->applied_as];
     const struct delivery_sent *sent = &entry->sent;
     const char *user_id = entry->event.user_id;
     enum status status = STATUS_OK;
 
-    if (sent->effects & EFFECT_INDUSTRY)
-        status = delivery_publish_industry(batch->delivery, sent, batch_packed(batch, &entry->industry));
-    if (status == STATUS_OK && (sent->effects & EFFECT_UPDATE))
+    if (sent->effects & EFFECT_UPDATE)
         status =
             delivery_publish_update(batch->delivery, user_id, entry->key, sent, apply->sum, apply->version);
     if (status == STATUS_OK && (sent->effects & EFFECT_USER))
@@ -203,25 +215,45 @@ static void note_outcome(struct batch *batch, struct entry *entry)
     }
 }
 
-static enum status deliver_entry(struct batch *batch, struct entry *entry)
+static enum status deliver_to_users(struct batch *batch)
 {
-    bool wanted = batch_delivers(batch, &batch->applies[entry->applied_as]);
-
-    note_outcome(batch, entry);
-    return wanted ? publish_entry(batch, entry) : STATUS_OK;
-}
-
-static enum status deliver(struct batch *batch)
-{
-    enum status status = batch_stamped_over(batch, PUBLISH_AT_MOST_MS)
-                             ? STATUS_TIMEOUT
-                             : STATUS_OK; /* held up, by what ever */
+    enum status status = STATUS_OK;
 
     for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
-        if (batch->entries[i].verdict == VERDICT_APPLY)
-            status = deliver_entry(batch, &batch->entries[i]);
+        struct entry *entry = &batch->entries[i];
+
+        if (entry->verdict != VERDICT_APPLY)
+            continue;
+        note_outcome(batch, entry);
+        if (batch_delivers(batch, &batch->applies[entry->applied_as]))
+            status = publish_to_user(batch, entry);
     }
     return status;
+}
+
+static enum status deliver_to_industries(struct batch *batch)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
+        const struct entry *entry = &batch->entries[i];
+
+        if (entry->verdict == VERDICT_APPLY && entry->industry.length > 0)
+            status = delivery_publish_industry(batch->delivery, &entry->sent,
+                                               batch_packed(batch, &entry->industry));
+    }
+    return status;
+}
+
+/* In the order of the numbers. */
+static enum status deliver(struct batch *batch)
+{
+    enum status status;
+
+    if (batch_stamped_over(batch, PUBLISH_AT_MOST_MS))
+        return STATUS_TIMEOUT; /* held up, by what ever */
+    status = deliver_to_users(batch);
+    return status == STATUS_OK ? deliver_to_industries(batch) : status;
 }
 
 /* ---- Bury ------------------------------------------------------------------------------------------- */

@@ -95,7 +95,8 @@ static enum status settle(struct batch *batch, struct entry *entry)
     entry->sent.user_sequence = apply->user_sequence;
     if (apply->outcome == STORE_REPEATED && !apply->mine) {
         entry->sent.first_lane = apply->first_lane;
-        entry->sent.first_number = apply->first_number;
+        entry->sent.first_user = apply->first_user;
+        entry->sent.first_industry = apply->first_industry;
     }
     return entry->sent.effects & EFFECT_INDUSTRY ? pack_industry(batch, entry) : STATUS_OK;
 }

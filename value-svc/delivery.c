@@ -83,16 +83,34 @@ static unsigned count_effects(unsigned effects)
     return count;
 }
 
-void delivery_number(struct delivery *delivery, const struct event *event, unsigned effects,
-                     struct delivery_sent *ret_sent)
+/* Effects that give frames to the user. */
+static unsigned to_user(unsigned effects)
+{
+    return effects & ~(unsigned)EFFECT_INDUSTRY;
+}
+
+void delivery_number_user(struct delivery *delivery, const struct event *event, unsigned effects,
+                          struct delivery_sent *ret_sent)
 {
     unsigned wanted = event->definition->effects & effects;
 
     if (event->room_count == 0)
-        wanted &= ~(unsigned)EFFECT_INDUSTRY;
-    *ret_sent = (struct delivery_sent){.lane = delivery->lane.id,
-                                       .first = lane_take(&delivery->lane, count_effects(wanted)),
-                                       .effects = wanted};
+        wanted = to_user(wanted);
+    *ret_sent = (struct delivery_sent){.lane = delivery->lane.id, .effects = wanted};
+    if (to_user(wanted) != 0)
+        ret_sent->user = lane_take(&delivery->lane, count_effects(to_user(wanted)));
+}
+
+void delivery_number_industry(struct delivery *delivery, struct delivery_sent *sent)
+{
+    if (sent->effects & EFFECT_INDUSTRY)
+        sent->industry = lane_take(&delivery->lane, 1);
+}
+
+/* Frames to the user before this one. */
+static unsigned frames_before(const struct delivery_sent *sent, enum event_effect effect)
+{
+    return count_effects(to_user(sent->effects & ((unsigned)effect - 1)));
 }
 
 int64_t delivery_stamp(struct delivery *delivery)
@@ -104,7 +122,7 @@ uint64_t delivery_number_of(const struct delivery_sent *sent, enum event_effect 
 {
     if (!(sent->effects & effect))
         return 0;
-    return sent->first + count_effects(sent->effects & ((unsigned)effect - 1));
+    return effect == EFFECT_INDUSTRY ? sent->industry : sent->user + frames_before(sent, effect);
 }
 
 uint64_t delivery_event_id(const char *key, enum event_effect effect, uint64_t epoch)
@@ -161,22 +179,16 @@ enum status delivery_pack(struct delivery *delivery, const struct event *event, 
     return status == STATUS_OK ? wire_pack(buf, &frame.base) : status;
 }
 
-static enum status append_first(const struct delivery_sent *sent, uint64_t number, struct buf *buf)
+static enum status append_first(const struct delivery_sent *sent, enum event_effect effect, struct buf *buf)
 {
+    uint64_t number =
+        effect == EFFECT_INDUSTRY ? sent->first_industry : sent->first_user + frames_before(sent, effect);
     enum status status;
 
-    if (sent->first_lane == 0)
+    if (sent->first_lane == 0 || number == 0)
         return STATUS_OK;
     status = wire_append_integer(buf, FIELD_FIRST_LANE, sent->first_lane);
-    if (status == STATUS_OK)
-        status = wire_append_integer(buf, FIELD_FIRST_SEQUENCE, sent->first_number + (number - sent->first));
-    return status;
-}
-
-/* Frames to the user before this one. */
-static unsigned frames_before(const struct delivery_sent *sent, enum event_effect effect)
-{
-    return count_effects(sent->effects & ((unsigned)effect - 1) & ~(unsigned)EFFECT_INDUSTRY);
+    return status == STATUS_OK ? wire_append_integer(buf, FIELD_FIRST_SEQUENCE, number) : status;
 }
 
 enum status delivery_pack_sent(const struct delivery_sent *sent, enum event_effect effect, struct buf *buf)
@@ -193,7 +205,7 @@ enum status delivery_pack_sent(const struct delivery_sent *sent, enum event_effe
     if (status == STATUS_OK && effect != EFFECT_INDUSTRY && sent->user_sequence != 0)
         status =
             wire_append_integer(buf, FIELD_USER_SEQUENCE, sent->user_sequence + frames_before(sent, effect));
-    return status == STATUS_OK ? append_first(sent, number, buf) : status;
+    return status == STATUS_OK ? append_first(sent, effect, buf) : status;
 }
 
 enum status delivery_update_frame(const char *user_id, const struct delivery_value *value, struct buf *data,

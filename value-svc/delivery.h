@@ -3,11 +3,15 @@
  * What clients are to get of an event: frames for its industries and its user. A `struct delivery` has one
  * lane (lane.h). In this order:
  *
- *   delivery_number      takes the numbers of the event's frames, before it is applied
- *   delivery_pack        a payload's frame without numbers: what the user's history and kept frames hold
- *   delivery_pack_sent   its numbers: with them it is what an industry's history holds
- *   delivery_publish_*   to the gateways, in the order of the numbers
- *   delivery_abandon     instead, where that failed: the next event begins a new lane
+ *   delivery_number_user, delivery_number_industry   take the numbers of the event's frames, before it is
+ * applied delivery_pack        a payload's frame without numbers: what the user's history and kept frames
+ * hold delivery_pack_sent   its numbers: with them it is what an industry's history holds delivery_publish_*
+ * to the gateways, in the order of the numbers delivery_abandon     instead, where that failed: the next
+ * event begins a new lane
+ *
+ * Of a batch all frames to users are numbered before all frames to industries, for that is the order in which
+ * histories get them: what is in a history at some number has everything before it in histories, too, whether
+ * or not it will ever be published.
  *
  * An event that the stream hands out again is published under new numbers and the same event ids, and tells
  * the numbers it had first: gateways drop what they delivered. One thread; every worker has its own.
@@ -32,19 +36,23 @@ void delivery_free(struct delivery *delivery); /* NULL is accepted */
 /* What one event's frames are published as. */
 struct delivery_sent {
     uint32_t lane;
-    uint64_t first;   /* number of the first of its frames; they follow in the order of enum event_effect */
-    unsigned effects; /* those that give a frame */
+    uint64_t
+        user; /* number of the first frame to the user, in the order of enum event_effect; 0: there is none */
+    uint64_t industry; /* number of the frame to industries; 0: there is none */
+    unsigned effects;  /* those that give a frame */
 
     /* Known when it is applied. */
     int64_t stamp_us;       /* Unix microseconds: delivery_stamp */
     uint64_t epoch;         /* of the store: versions and histories are within it */
     uint64_t user_sequence; /* of the first frame to the user; 0: in no history */
     uint32_t first_lane; /* repeated: as what it was first published; 0: it was not, or that is not known */
-    uint64_t first_number;
+    uint64_t first_user;
+    uint64_t first_industry;
 };
 
-void delivery_number(struct delivery *delivery, const struct event *event, unsigned effects,
-                     struct delivery_sent *ret_sent);
+void delivery_number_user(struct delivery *delivery, const struct event *event, unsigned effects,
+                          struct delivery_sent *ret_sent);
+void delivery_number_industry(struct delivery *delivery, struct delivery_sent *sent);
 
 /* Unix microseconds, in the order of the numbers where it is asked in their order: histories are read in it.
  */

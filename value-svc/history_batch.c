@@ -194,13 +194,13 @@ static enum status pack_user(struct history_batch *batch, const char *user_id,
                              const struct store_entry *entry)
 {
     const struct delivery_sent sent = {.lane = entry->lane,
-                                       .first = entry->number,
+                                       .user = entry->number,
                                        .effects = EFFECT_USER,
                                        .stamp_us = entry->stamp_us,
                                        .epoch = batch->now.epoch,
                                        .user_sequence = entry->user_sequence,
                                        .first_lane = entry->first_lane,
-                                       .first_number = entry->first_number};
+                                       .first_user = entry->first_number};
     const struct delivery_value value = {
         .sum = entry->sum, .epoch = batch->now.epoch, .version = entry->version};
     Pollen8__OutboundFrame update = POLLEN8__OUTBOUND_FRAME__INIT;

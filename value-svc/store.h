@@ -8,7 +8,7 @@
  *   p8:replay p8:snapshot p8:rebuild  locks
  *   p8:{u.<user>}:net          hash: connections (signed sum), n (version), h (last number in the history),
  *                              i:<event key> of each import
- *   p8:{u.<user>}:seen         hash: event key -> what it gave: "sum n lane number h sequence time"
+ *   p8:{u.<user>}:seen         hash: event key -> what it gave: "sum n lane user/industry h sequence time"
  *   p8:{u.<user>}:seen.order   list: "event-key sequence time", oldest first
  *   p8:{u.<user>}:history      stream: frames to the user, expiring (store_history.h)
  *   p8:{u.<user>}:kept         stream: frames kept until written, expiring (store_session.h)
@@ -129,7 +129,8 @@ struct store_event {
     bool replay;       /* its frames are not published as it says: never told as its first ones */
 
     uint32_t lane;            /* it is published on; 0: none */
-    uint64_t number;          /* of its first frame */
+    uint64_t user_number;     /* of its first frame to the user; 0: there is none */
+    uint64_t industry_number; /* of its frame to industries; 0: there is none */
     int64_t stamp_us;         /* Unix microseconds: when the numbers were taken */
     struct store_gift update; /* network.update */
     struct store_gift payload;
@@ -143,7 +144,8 @@ struct store_event {
     uint64_t version;
     uint64_t user_sequence; /* of its first frame to the user; 0: none */
     uint32_t first_lane;    /* REPEATED: as what it was published first; 0: not known */
-    uint64_t first_number;
+    uint64_t first_user;    /* numbers; 0: there was none */
+    uint64_t first_industry;
     bool mine;     /* REPEATED, but by this very struct: the answer to an earlier try was lost */
     bool replayed; /* REPEATED: a replay applied it */
 };

@@ -39,7 +39,7 @@ struct event_text {
     char change[NUMBER_SIZE];
     char sequence[NUMBER_SIZE];
     char time[NUMBER_SIZE];
-    char stamp[2 * NUMBER_SIZE];
+    char stamp[3 * NUMBER_SIZE];
     char update[GIFT_SIZE];
     char payload[GIFT_SIZE];
     char keep[NUMBER_SIZE + ID_MAXIMUM_BYTES];
@@ -65,8 +65,8 @@ static void write_event(struct event_text *text, const struct store_event *event
         snprintf(text->change, sizeof text->change, "%" PRId64, event->change);
     snprintf(text->sequence, sizeof text->sequence, "%" PRIu64, event->sequence);
     snprintf(text->time, sizeof text->time, "%" PRId64, event->time_ms);
-    snprintf(text->stamp, sizeof text->stamp, "%s%" PRIu32 " %" PRIu64, event->replay ? "-" : "", event->lane,
-             event->number);
+    snprintf(text->stamp, sizeof text->stamp, "%s%" PRIu32 " %" PRIu64 "/%" PRIu64, event->replay ? "-" : "",
+             event->lane, event->user_number, event->industry_number);
     write_gift(text->update, event, &event->update);
     write_gift(text->payload, event, &event->payload);
     text->keep[0] = '\0';
@@ -117,12 +117,14 @@ static void take_outcome(struct store_event *event, redisReply *const *elements)
     event->sum = store_integer(elements[1]);
     event->version = (uint64_t)store_integer(elements[2]);
     event->user_sequence = (uint64_t)store_integer(elements[3]);
-    event->first_number = (uint64_t)store_integer(elements[5]);
+    event->first_user = event->first_industry = 0;
+    if (elements[5]->type == REDIS_REPLY_STRING)
+        sscanf(elements[5]->str, "%" SCNu64 "/%" SCNu64, &event->first_user, &event->first_industry);
     event->first_lane = lane > 0 ? (uint32_t)lane : 0;
     event->replayed = lane < 0;
     event->mine = event->lane != 0 &&
                   lane == (event->replay ? -(int64_t)event->lane : (int64_t)event->lane) &&
-                  event->first_number == event->number;
+                  event->first_user == event->user_number && event->first_industry == event->industry_number;
 }
 
 /* *missing is set where the server has lost the script. */

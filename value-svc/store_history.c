@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "store_internal.h"
@@ -97,7 +98,7 @@ enum status store_append(struct store *store, const struct store_rules *rules,
 
 /* ---- Reading ---------------------------------------------------------------------------------------- */
 
-static enum status send_room(struct store *store, const struct store_room *room)
+static enum status send_room(struct store *store, const struct store_room *room, const char *until)
 {
     char key[STORE_ROOM_KEY_SIZE > STORE_KEY_SIZE ? STORE_ROOM_KEY_SIZE : STORE_KEY_SIZE];
     char from[24];
@@ -108,7 +109,7 @@ static enum status send_room(struct store *store, const struct store_room *room)
     else
         store_industry_key(key, room->name);
     snprintf(from, sizeof from, "%" PRId64, room->from_ms > 0 ? room->from_ms : 0);
-    status = store_send(store, (const char *const[]){"XRANGE", key, from, "+", NULL});
+    status = store_send(store, (const char *const[]){"XRANGE", key, from, until, NULL});
     if (status == STATUS_OK)
         status = store_send(store, (const char *const[]){"XRANGE", key, "-", "+", "COUNT", "1", NULL});
     if (status == STATUS_OK)
@@ -204,13 +205,32 @@ static enum status receive_room(struct store *store, struct store_room *rooms, s
     return STATUS_OK;
 }
 
+/* The millisecond in which Redis is (entries are named by it), once that is over. */
+static enum status read_moment(struct store *store, char out[24])
+{
+    redisReply *reply = NULL;
+    int64_t microseconds = 0;
+    enum status status = store_send(store, (const char *const[]){"TIME", NULL});
+
+    if (status == STATUS_OK)
+        status = store_receive(store, &reply);
+    if (status != STATUS_OK)
+        return status;
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2)
+        microseconds = store_integer(reply->element[0]) * 1000000 + store_integer(reply->element[1]);
+    freeReplyObject(reply);
+    snprintf(out, 24, "%" PRId64, microseconds / 1000);
+    nanosleep(&(struct timespec){.tv_nsec = (1000 - microseconds % 1000) * 1000}, NULL);
+    return STATUS_OK;
+}
+
 static enum status read_rooms(struct store *store, struct store_room *rooms, size_t from, size_t to,
-                              store_entry_fn *give, void *context)
+                              const char *until, store_entry_fn *give, void *context)
 {
     enum status status = STATUS_OK;
 
     for (size_t i = from; i < to && status == STATUS_OK; i++)
-        status = send_room(store, &rooms[i]);
+        status = send_room(store, &rooms[i], until);
     for (size_t i = from; i < to && status == STATUS_OK; i++)
         status = receive_room(store, rooms, i, give, context);
     if (status == STATUS_OK)
@@ -221,11 +241,12 @@ static enum status read_rooms(struct store *store, struct store_room *rooms, siz
 enum status store_read(struct store *store, struct store_room *rooms, size_t count, store_entry_fn *give,
                        void *context, uint64_t *ret_epoch)
 {
-    enum status status = STATUS_OK;
+    char until[24];
+    enum status status = read_moment(store, until);
 
     for (size_t at = 0; at < count && status == STATUS_OK; at += ROOMS_AT_ONCE)
-        status = read_rooms(store, rooms, at, count - at < ROOMS_AT_ONCE ? count : at + ROOMS_AT_ONCE, give,
-                            context);
+        status = read_rooms(store, rooms, at, count - at < ROOMS_AT_ONCE ? count : at + ROOMS_AT_ONCE, until,
+                            give, context);
     return status == STATUS_OK ? store_epoch_now(store, ret_epoch) : status;
 }
 

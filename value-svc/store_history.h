@@ -62,7 +62,9 @@ struct store_entry {
 /* `entry` is valid during the call. */
 typedef void store_entry_fn(void *context, size_t room, const struct store_entry *entry);
 
-/* Reads all rooms, each oldest entry first. *ret_epoch: the store's epoch after that; another one than the
+/* Reads all rooms as they were at one moment, which has passed: each has what was stored until then and
+ * nothing newer, so that what one has at some number of a lane the others have before it. Each oldest entry
+ * first; waits for up to a millisecond. *ret_epoch: the store's epoch after that; another one than the
  * connection's, or 0: it forgot something meanwhile. */
 enum status store_read(struct store *store, struct store_room *rooms, size_t count, store_entry_fn *give,
                        void *context, uint64_t *ret_epoch);

@@ -4,7 +4,7 @@
 --
 -- KEYS  1 net         hash: connections (signed sum of changes), n (version), h (last number in the history);
 --                     "i:<event key>" for each import that had an eventId: "sequence time" of the one that counted
---       2 seen        hash: event key -> "sum n lane number h sequence time"
+--       2 seen        hash: event key -> "sum n lane user/industry h sequence time"
 --       3 seen order  list: "event-key sequence time", oldest first: what pruning walks along
 --       4 history     stream: e = "lane number id stamp h n sum[ first-lane first-number]", f = a frame's bytes
 --       5 kept        stream: i = event id, k = name, f = a frame's bytes; at most 100, for 30 days
@@ -13,15 +13,16 @@
 --       3 stream sequence    4 time the stream stored it, Unix ms
 --       5 window, ms         6 retention, ms (> window)
 --       7 ack floor: every event up to this stream sequence is acknowledged
---       8 "lane number" of its first frame, negative lane: not published for gateways to count by
+--       8 "lane user/industry": numbers of its first frame to the user and of that to industries, 0: none;
+--         negative lane: not published for gateways to count by
 --       9 oldest time that stays in the history, Unix ms    10 most entries there    11 its expiry, ms
 --      12 network.update that it gives: "lane number id stamp"; empty: none
 --      13 frame that it gives the user: the same          14 that frame's bytes
 --      15 "id name": the frame is kept until it was written, under that event id and name; empty: it is not
 --      16 "1": a repeated event goes into the history again, under its new numbers
 --      17 "1": the key counts once for ever, not only within the window
--- Returns {outcome, sum, n, h, lane, number}: h of its first frame to the user, lane and number of ARGV 8 as
--- they were when it was applied
+-- Returns {outcome, sum, n, h, lane, user/industry}: h of its first frame to the user, ARGV 8 as it was when
+-- it was applied
 --       0 applied
 --       1 repeated: this very event was applied before; sum and n as they are now: those it gave then were told
 --         in an epoch that may have ended, and would be taken for newer than later ones told in it
@@ -38,8 +39,11 @@ local function origin(entry)
   if tonumber(lane) <= 0 then
     return ' 0 0'
   end
-  local first, mine = string.match(ARGV[8], '^%S+ (%S+)$'), string.match(entry, '^%S+ (%S+)')
-  return string.format(' %s %.0f', lane, tonumber(number) + tonumber(mine) - tonumber(first))
+  local before, first, mine = string.match(number, '^(%d+)/'), string.match(ARGV[8], ' (%d+)/'), string.match(entry, '^%S+ (%S+)')
+  if not before or before == '0' then
+    return ' 0 0'
+  end
+  return string.format(' %s %.0f', lane, tonumber(before) + tonumber(mine) - tonumber(first))
 end
 
 local function append(entry, at, again, ...)

@@ -191,7 +191,8 @@ static void die(enum death death, const char *industry, const char *text, struct
                                     .sequence = delivery.stream_sequence,
                                     .time_ms = delivery.timestamp_ms,
                                     .lane = DEAD_LANE,
-                                    .number = 5,
+                                    .user_number = 6,
+                                    .industry_number = 5,
                                     .update = {.number = 6, .event_id = 1}};
     assert_int_equal(store_url_parse(redis.url, &url, text_out, sizeof text_out), STATUS_OK);
     assert_int_equal(store_create(&store_options, &store), STATUS_OK);

@@ -176,19 +176,19 @@ static void everything_once_and_in_order(void **state)
     assert_non_null(frames);
     assert_true(frames->complete);
     assert_int_equal(frames->n_frames, 4);
-    assert_string_equal(frames->frames[0]->event, "connection.new");
-    assert_int_equal(frames->frames[0]->n_industries, 2);
-    assert_string_equal(frames->frames[1]->event, "network.update");
-    assert_string_equal(frames->frames[1]->user_id, "ada");
-    assert_int_equal(frames->frames[1]->data.len, strlen("{\"userId\":\"ada\",\"newValue\":3.14}"));
-    assert_memory_equal(frames->frames[1]->data.data, "{\"userId\":\"ada\",\"newValue\":3.14}", 31);
+    assert_string_equal(frames->frames[1]->event, "connection.new");
+    assert_int_equal(frames->frames[1]->n_industries, 2);
+    assert_string_equal(frames->frames[0]->event, "network.update");
+    assert_string_equal(frames->frames[0]->user_id, "ada");
+    assert_int_equal(frames->frames[0]->data.len, strlen("{\"userId\":\"ada\",\"newValue\":3.14}"));
+    assert_memory_equal(frames->frames[0]->data.data, "{\"userId\":\"ada\",\"newValue\":3.14}", 31);
     assert_true(rig_get(rig, "pollen8.out.user.YWRh", "network.update", 0, &live));
-    assert_true(frames->frames[1]->event_id == live.event_id && frames->frames[1]->version == live.version);
-    assert_true(frames->frames[1]->epoch == live.epoch && frames->frames[1]->lane == live.lane);
-    assert_true(frames->frames[1]->lane_sequence == live.lane_sequence);
-    assert_true(frames->frames[1]->user_sequence == 1 && live.user_sequence == 1);
-    assert_true(frames->frames[1]->history_epoch == live.history_epoch && live.history_epoch > 0);
-    assert_int_equal(frames->frames[1]->policy, live.policy);
+    assert_true(frames->frames[0]->event_id == live.event_id && frames->frames[0]->version == live.version);
+    assert_true(frames->frames[0]->epoch == live.epoch && frames->frames[0]->lane == live.lane);
+    assert_true(frames->frames[0]->lane_sequence == live.lane_sequence);
+    assert_true(frames->frames[0]->user_sequence == 1 && live.user_sequence == 1);
+    assert_true(frames->frames[0]->history_epoch == live.history_epoch && live.history_epoch > 0);
+    assert_int_equal(frames->frames[0]->policy, live.policy);
     assert_memory_equal(frames->frames[2]->data.data, "{\"userId\":\"bo\"", 14);
     assert_string_equal(frames->frames[3]->event, "invite.created");
     assert_int_equal(frames->frames[3]->policy, POLLEN8__DELIVERY_POLICY__DELIVERY_KEEP);
@@ -251,6 +251,69 @@ static void after_any_position(void **state)
             stand_advance(&stand, &next);
         }
     }
+}
+
+/* How far an answer came in each lane, and how much it had. */
+struct extent {
+    struct stand stand;
+    size_t count;
+};
+
+static struct extent extent_of(const Pollen8__HistoryFrames *frames)
+{
+    struct extent extent = {.count = frames->n_frames};
+
+    for (size_t i = 0; i < frames->n_frames; i++) {
+        const struct rig_frame frame = {.lane = frames->frames[i]->lane,
+                                        .lane_sequence = frames->frames[i]->lane_sequence};
+
+        stand_advance(&extent.stand, &frame);
+    }
+    return extent;
+}
+
+static size_t count_within(const Pollen8__HistoryFrames *frames, const struct stand *stand)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < frames->n_frames; i++) {
+        for (size_t lane = 0; lane < stand->count; lane++)
+            count += frames->frames[i]->lane == stand->lanes[lane] &&
+                     frames->frames[i]->lane_sequence <= stand->sequences[lane];
+    }
+    return count;
+}
+
+/* What is asked while events come has all that lies before the last it has, in every room and lane. */
+static void nothing_is_left_out_on_the_way(void **state)
+{
+    static char names[200][8];
+    const char *industries[201] = {NULL};
+    static const char *const users[] = {"w-0", "w-1", "w-2", "w-3", "w-4", NULL};
+    static struct extent extents[4096];
+    const struct stand nothing = stand_after(0);
+    const Pollen8__HistoryFrames *frames;
+    size_t count = 0;
+
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        snprintf(names[i], sizeof names[i], "w%d", i);
+        industries[i] = names[i];
+    }
+    rig_clear(rig);
+    for (int i = 0; i < 480; i++) {
+        char text[128];
+
+        snprintf(text, sizeof text, "{\"userId\":\"w-%d\",\"industries\":[\"w%d\"]}", i % 5, i * 7 % 200);
+        rig_publish(rig, "pollen8.events.connection.new", text);
+    }
+    do {
+        frames = ask(&nothing, industries, users);
+        assert_true(frames->complete && count < 4096);
+        extents[count++] = extent_of(frames);
+    } while (frames->n_frames < 960);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(count_within(frames, &extents[i].stand), extents[i].count);
 }
 
 static void told_the_truth(void **state)
@@ -402,6 +465,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_once_and_in_order),
         cmocka_unit_test(after_any_position),
+        cmocka_unit_test(nothing_is_left_out_on_the_way),
         cmocka_unit_test(told_the_truth),
         cmocka_unit_test(many_at_once),
         cmocka_unit_test(paced),

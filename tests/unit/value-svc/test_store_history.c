@@ -89,7 +89,8 @@ static struct store_event connection(const char *user, const char *key, uint64_t
                                 .sequence = sequence,
                                 .time_ms = 1000,
                                 .lane = lane,
-                                .number = number,
+                                .user_number = number + 1,
+                                .industry_number = number,
                                 .stamp_us = 1790000000000000,
                                 .update = {.number = number + 1, .event_id = UINT64_MAX - sequence}};
 }
@@ -146,7 +147,7 @@ static void repeats_and_duplicates(void **state)
     apply(&other);
     assert_int_equal(other.outcome, STORE_REPEATED);
     assert_false(other.mine);
-    assert_true(other.first_lane == 7 && other.first_number == 5);
+    assert_true(other.first_lane == 7 && other.first_user == 6 && other.first_industry == 5);
     assert_true(other.user_sequence == 1 && other.version == 2 && other.sum == 2); /* as they are now */
     read_room(ROOM_USER, "rep", 0);
     assert_int_equal(entry_count, 3);
@@ -194,7 +195,7 @@ static void payloads_and_kept_frames(void **state)
                                  .sequence = 1,
                                  .time_ms = clock_wall_ms(),
                                  .lane = 7,
-                                 .number = 1,
+                                 .user_number = 1,
                                  .payload = {.number = 1, .event_id = 99},
                                  .frame = {.data = "a\0b", .length = 3},
                                  .keep = "an id with spaces",
