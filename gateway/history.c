@@ -96,6 +96,7 @@ static enum status take(struct inquiry *inquiry, const ProtobufCMessage *unpacke
         return STATUS_UNAVAILABLE;
     const Pollen8__HistoryFrames *frames = reply->frames;
     answer->complete = frames->complete;
+    answer->moment_ms = frames->moment_ms;
     answer->by_room = strcmp(frames->reason, "length") == 0 || strcmp(frames->reason, "size") == 0;
     if (!frames->complete || !frames->n_frames)
         return STATUS_OK;
@@ -148,5 +149,6 @@ enum status history_read(struct gateway *gateway, const struct history_query *qu
     message.n_user_ids = query->user_count;
     message.user_ids = (char **)(uintptr_t)query->users;
     message.deadline_ms = HISTORY_WAIT_MS;
+    message.until_ms = query->until_ms;
     return inquiry_send(gateway, &reading->inquiry, SUBJECT_HISTORY_READ, &message.base, HISTORY_WAIT_MS);
 }

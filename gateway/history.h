@@ -27,12 +27,14 @@ struct history_query {
     size_t industry_count;
     char *const *users;
     size_t user_count;
+    int64_t until_ms; /* as of then: moment_ms of another answer; 0: as of now */
 };
 
 struct history_answer {
     enum status status; /* not STATUS_OK: there is no answer, and nothing below counts */
     bool complete;      /* nothing after the position is missing */
     bool by_room;       /* not complete: another question, for some of the rooms, may be */
+    int64_t moment_ms;  /* as of when, whether or not it is complete; 0: not known */
     size_t count;
     struct delivery **frames; /* a reader may take one by setting it to NULL */
 };

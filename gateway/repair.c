@@ -48,6 +48,9 @@ struct repair {
     bool again;               /* everywhere, once this has ended */
     struct delivery *pending; /* owned: what showed the gap; NULL: everywhere */
     struct position after;
+    /* All rooms are read as of one moment, told by the first answer: a lane's frames that are not published
+     * yet are had of all rooms up to the same number. 0: not known yet. */
+    int64_t moment_ms;
     struct room_list industries;
     struct room_list users;
     struct batch *batches; /* those still to be asked */
@@ -213,6 +216,8 @@ static void on_answer(struct gateway *gateway, uint64_t context, struct history_
     if (context >> 48 != (repair->generation & 0xffff) || repair->stage != REPAIR_ASKING)
         return;
     repair->asked--;
+    if (answer->status == STATUS_OK && !repair->moment_ms)
+        repair->moment_ms = answer->moment_ms;
     if (answer->status == STATUS_OK && answer->complete) {
         if (!gather(&repair->gathered, answer))
             close_batch(gateway, &batch);
@@ -232,6 +237,8 @@ static enum status ask(struct gateway *gateway, const struct position *after, co
 {
     char *const *names = list->names + batch->from;
     struct history_query query = {.after = after};
+    if (answered == on_answer)
+        query.until_ms = gateway->repair->moment_ms;
     if (batch->kind == ROOM_USER) {
         query.users = names;
         query.user_count = batch->count;
@@ -245,7 +252,7 @@ static enum status ask(struct gateway *gateway, const struct position *after, co
 static void ask_more(struct gateway *gateway)
 {
     struct repair *repair = gateway->repair;
-    while (repair->batch_count > 0 && repair->asked < ASKED_AT_ONCE) {
+    while (repair->batch_count > 0 && repair->asked < (repair->moment_ms ? ASKED_AT_ONCE : 1)) {
         struct batch batch = repair->batches[--repair->batch_count];
         const struct room_list *list = batch.kind == ROOM_USER ? &repair->users : &repair->industries;
         if (ask(gateway, &repair->after, &batch, list, on_answer) == STATUS_OK)
@@ -265,6 +272,7 @@ static void begin(struct gateway *gateway)
     repair->generation++;
     repair->asked = 0;
     repair->closed = 0;
+    repair->moment_ms = 0;
     repair->give_up_ms = gateway->now_ms + (uint64_t)gateway->settings->recovery_timeout;
     repair->after = *progress_position(gateway->progress);
     if (repair->after.count > 0 ||

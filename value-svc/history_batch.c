@@ -27,6 +27,7 @@
 #define FIELD_FRAMES       1
 #define FIELD_COMPLETE     2
 #define FIELD_REASON       3
+#define FIELD_MOMENT       4
 
 struct room {
     char name[NAME_SIZE];
@@ -42,6 +43,7 @@ struct want {
 
 struct history_batch {
     struct history_now now;
+    int64_t moment_ms; /* as of which it was read */
     size_t question_count;
     size_t room_count;
     size_t want_count;
@@ -177,7 +179,7 @@ enum status history_batch_add(struct history_batch *batch, const Pollen8__Histor
     if (index == HISTORY_QUERIES || batch->room_count + rooms > HISTORY_ROOMS ||
         batch->want_count + rooms > WANTS_MAXIMUM)
         return STATUS_FULL;
-    question_begin(question, read->after, &batch->now);
+    question_begin(question, read, &batch->now);
     for (size_t i = 0; i < read->n_industries && !question->reason; i++)
         want_room(batch, index, ROOM_INDUSTRY, read->industries[i]);
     for (size_t i = 0; i < read->n_user_ids && !question->reason; i++)
@@ -251,6 +253,7 @@ static bool read_entry(struct history_batch *batch, uint32_t room, const struct 
                                                   .number = stored->number,
                                                   .event_id = stored->event_id,
                                                   .lane = stored->lane},
+                                        .stored_ms = stored->stored_ms,
                                         .first_lane = stored->first_lane,
                                         .first_number = stored->first_number};
         return stored->lane != 0;
@@ -263,6 +266,7 @@ static bool read_entry(struct history_batch *batch, uint32_t room, const struct 
                                               .number = frame->lane_sequence,
                                               .event_id = frame->event_id,
                                               .lane = frame->lane},
+                                    .stored_ms = stored->stored_ms,
                                     .first_lane = frame->first_lane,
                                     .first_number = frame->first_lane_sequence};
     return true;
@@ -302,7 +306,7 @@ enum status history_batch_read(struct history_batch *batch, struct store *store)
     }
     batch->found_count = 0;
     buf_clear(&batch->bytes);
-    status = store_read(store, batch->reads, batch->room_count, give_entry, batch, &epoch);
+    status = store_read(store, batch->reads, batch->room_count, give_entry, batch, &batch->moment_ms, &epoch);
 
     if (status != STATUS_OK)
         return status;
@@ -357,6 +361,9 @@ enum status history_batch_answer(struct history_batch *batch, size_t index, stru
         buf_clear(&frames);
         status = wire_append_bytes(&frames, FIELD_REASON, slice_from_string(question->reason));
     }
+    if (status == STATUS_OK)
+        status = wire_append_integer(&frames, FIELD_MOMENT,
+                                     (uint64_t)(question->until_ms ? question->until_ms : batch->moment_ms));
     if (status == STATUS_OK)
         status = wire_append_bytes(buf, FIELD_REPLY_FRAMES, buf_slice(&frames));
     buf_done(&frames);

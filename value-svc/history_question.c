@@ -11,9 +11,12 @@ bool question_position_valid(const Pollen8__Position *position)
     return position && position->n_lanes == position->n_sequences && position->n_lanes <= HISTORY_LANES;
 }
 
-void question_begin(struct history_question *question, const Pollen8__Position *position,
+void question_begin(struct history_question *question, const Pollen8__HistoryRead *read,
                     const struct history_now *now)
 {
+    const Pollen8__Position *position = read->after;
+
+    question->until_ms = read->until_ms;
     question->reason = NULL;
     question->room_count = 0;
     question->found_count = 0;
@@ -100,7 +103,8 @@ bool question_wants(struct history_question *question, const struct history_foun
     const struct history_found *mine = &entry->found;
     bool again = entry->first_lane != 0;
 
-    if (question->reason || mine->stamp_us / 1000 < question->from_ms)
+    if (question->reason || mine->stamp_us / 1000 < question->from_ms ||
+        (question->until_ms != 0 && entry->stored_ms > question->until_ms))
         return false;
     if (had(question, mine->lane, mine->number, mine->stamp_us)) {
         if (again)

@@ -26,6 +26,7 @@ struct history_found {
 /* What an entry of a history says. */
 struct history_entry {
     struct history_found found;
+    int64_t stored_ms;   /* Redis' clock */
     uint32_t first_lane; /* not 0: it is of an event published (or about to be) as this before */
     uint64_t first_number;
 };
@@ -33,6 +34,7 @@ struct history_entry {
 struct history_question {
     const char *reason; /* why it cannot be answered whole; NULL: it can */
     int64_t from_ms;    /* what was stamped before was had */
+    int64_t until_ms;   /* what was stored later is not asked for, Redis' clock; 0: no bound */
     int64_t since_ms;   /* a lane that is not in the position was had before this */
     size_t lane_count;
     uint32_t lanes[HISTORY_LANES];
@@ -46,7 +48,7 @@ struct history_question {
 };
 
 bool question_position_valid(const Pollen8__Position *position);
-void question_begin(struct history_question *question, const Pollen8__Position *position,
+void question_begin(struct history_question *question, const Pollen8__HistoryRead *read,
                     const struct history_now *now);
 
 /* Whether the question is to be given the entry. Where the entry says so, takes back what seemed missed. */

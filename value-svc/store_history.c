@@ -162,8 +162,10 @@ static void give_entries(const redisReply *reply, size_t room, store_entry_fn *g
     for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
         struct store_entry entry = {.lane = 0};
 
-        if (read_entry(reply->element[i], &entry))
-            give(context, room, &entry);
+        if (!read_entry(reply->element[i], &entry))
+            continue;
+        entry.stored_ms = store_integer(reply->element[i]->element[0]); /* "<ms>-<n>" */
+        give(context, room, &entry);
     }
 }
 
@@ -206,7 +208,7 @@ static enum status receive_room(struct store *store, struct store_room *rooms, s
 }
 
 /* The millisecond in which Redis is (entries are named by it), once that is over. */
-static enum status read_moment(struct store *store, char out[24])
+static enum status read_moment(struct store *store, int64_t *ret_moment_ms)
 {
     redisReply *reply = NULL;
     int64_t microseconds = 0;
@@ -219,7 +221,7 @@ static enum status read_moment(struct store *store, char out[24])
     if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2)
         microseconds = store_integer(reply->element[0]) * 1000000 + store_integer(reply->element[1]);
     freeReplyObject(reply);
-    snprintf(out, 24, "%" PRId64, microseconds / 1000);
+    *ret_moment_ms = microseconds / 1000;
     nanosleep(&(struct timespec){.tv_nsec = (1000 - microseconds % 1000) * 1000}, NULL);
     return STATUS_OK;
 }
@@ -239,10 +241,13 @@ static enum status read_rooms(struct store *store, struct store_room *rooms, siz
 }
 
 enum status store_read(struct store *store, struct store_room *rooms, size_t count, store_entry_fn *give,
-                       void *context, uint64_t *ret_epoch)
+                       void *context, int64_t *ret_moment_ms, uint64_t *ret_epoch)
 {
     char until[24];
-    enum status status = read_moment(store, until);
+    enum status status = read_moment(store, ret_moment_ms);
+
+    if (status == STATUS_OK)
+        snprintf(until, sizeof until, "%" PRId64, *ret_moment_ms);
 
     for (size_t at = 0; at < count && status == STATUS_OK; at += ROOMS_AT_ONCE)
         status = read_rooms(store, rooms, at, count - at < ROOMS_AT_ONCE ? count : at + ROOMS_AT_ONCE, until,

@@ -45,6 +45,7 @@ struct store_room {
 };
 
 struct store_entry {
+    int64_t stored_ms;  /* Redis' clock */
     struct slice frame; /* packed OutboundFrame; empty: a network.update */
 
     /* ROOM_USER only: what the frame lacks. */
@@ -64,10 +65,11 @@ typedef void store_entry_fn(void *context, size_t room, const struct store_entry
 
 /* Reads all rooms as they were at one moment, which has passed: each has what was stored until then and
  * nothing newer, so that what one has at some number of a lane the others have before it. Each oldest entry
- * first; waits for up to a millisecond. *ret_epoch: the store's epoch after that; another one than the
- * connection's, or 0: it forgot something meanwhile. */
+ * first; waits for up to a millisecond.
+ * *ret_moment_ms: the last millisecond that counts, in Redis' clock. *ret_epoch: the store's epoch after
+ * that; another one than the connection's, or 0: it forgot something meanwhile. */
 enum status store_read(struct store *store, struct store_room *rooms, size_t count, store_entry_fn *give,
-                       void *context, uint64_t *ret_epoch);
+                       void *context, int64_t *ret_moment_ms, uint64_t *ret_epoch);
 
 /* Whether nothing of the room stored since from_ms was dropped for its length. */
 bool store_room_whole(const struct store_room *room, int64_t from_ms, int64_t history_length);

@@ -25,6 +25,7 @@ static void begin(int64_t since_ms)
     uint32_t lanes[] = {1, 2};
     uint64_t sequences[] = {10, 20};
     Pollen8__Position position = POLLEN8__POSITION__INIT;
+    Pollen8__HistoryRead read = POLLEN8__HISTORY_READ__INIT;
 
     position.epoch = 5;
     position.time_ms = NOW_MS - 1000;
@@ -34,7 +35,8 @@ static void begin(int64_t since_ms)
     position.sequences = sequences;
     position.n_sequences = 2;
     assert_true(question_position_valid(&position));
-    question_begin(&question, &position, &now);
+    read.after = &position;
+    question_begin(&question, &read, &now);
     assert_null(question.reason);
     found_count = 0;
 }
@@ -131,6 +133,7 @@ static void bounded(void **state)
 static void positions(void **state)
 {
     Pollen8__Position position = POLLEN8__POSITION__INIT;
+    Pollen8__HistoryRead read = POLLEN8__HISTORY_READ__INIT;
 
     (void)state;
     assert_false(question_position_valid(NULL));
@@ -143,14 +146,17 @@ static void positions(void **state)
     position.n_sequences = 0;
     assert_true(question_position_valid(&position));
     position.time_ms = NOW_MS;
-    question_begin(&question, &position, &now);
+    read.after = &position;
+    question_begin(&question, &read, &now);
     assert_string_equal(question.reason, "epoch");
     position.epoch = 5;
     position.time_ms = NOW_MS - 120001;
-    question_begin(&question, &position, &now);
+    read.after = &position;
+    question_begin(&question, &read, &now);
     assert_string_equal(question.reason, "age");
     position.time_ms = NOW_MS - 120000;
-    question_begin(&question, &position, &now);
+    read.after = &position;
+    question_begin(&question, &read, &now);
     assert_null(question.reason);
 }
 

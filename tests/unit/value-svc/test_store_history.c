@@ -69,10 +69,11 @@ static void collect(void *context, size_t room, const struct store_entry *entry)
 static struct store_room read_room(enum store_room_kind kind, const char *name, int64_t from_ms)
 {
     struct store_room room = {.kind = kind, .name = name, .from_ms = from_ms};
+    int64_t moment_ms = 0;
     uint64_t epoch = 0;
 
     entry_count = 0;
-    assert_int_equal(store_read(store, &room, 1, collect, NULL, &epoch), STATUS_OK);
+    assert_int_equal(store_read(store, &room, 1, collect, NULL, &moment_ms, &epoch), STATUS_OK);
     assert_true(epoch == store_epoch(store));
     return room;
 }
@@ -229,6 +230,7 @@ static void append(const char *industry, int from, int count)
 static void industries_in_order(void **state)
 {
     struct store_room rooms[40];
+    int64_t moment_ms;
     uint64_t epoch;
 
     (void)state;
@@ -245,7 +247,7 @@ static void industries_in_order(void **state)
     for (size_t i = 0; i < 40; i++)
         rooms[i] = (struct store_room){.kind = ROOM_INDUSTRY, .name = "a.b*c>}{ \xc3\xa9"};
     entry_count = 0;
-    assert_int_equal(store_read(store, rooms, 40, collect, NULL, &epoch), STATUS_OK);
+    assert_int_equal(store_read(store, rooms, 40, collect, NULL, &moment_ms, &epoch), STATUS_OK);
     assert_int_equal(entry_count, 120);
     assert_int_equal(rooms[39].length, 3);
 }
