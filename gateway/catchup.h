@@ -73,9 +73,6 @@ struct catchup {
 struct catchup *catchup_of(struct session *session);
 void catchup_free(struct gateway *gateway, struct session *session);
 
-/* A live frame; see session_deliver. */
-void catchup_deliver(struct gateway *gateway, struct session *session, struct frame *frame);
-
 /* One that value-svc has kept, unless it has been delivered live; and not again when it will be. */
 void catchup_give_kept(struct gateway *gateway, struct session *session, struct frame *frame);
 

@@ -95,6 +95,24 @@ struct mail *mailbox_take(struct mailbox *mailbox, enum mail_lane number)
     return mail;
 }
 
+void mailbox_each(struct mailbox *mailbox, enum mail_lane number,
+                  void (*show)(void *context, const struct mail *mail), void *context)
+{
+    struct lane *lane = &mailbox->lanes[number];
+    struct mail **end = &lane->taken;
+    while (*end) {
+        show(context, *end);
+        end = &(*end)->next;
+    }
+    pthread_mutex_lock(&mailbox->lock);
+    *end = lane->head; /* taken over behind what was */
+    lane->head = NULL;
+    lane->tail = &lane->head;
+    pthread_mutex_unlock(&mailbox->lock);
+    for (const struct mail *mail = *end; mail; mail = mail->next)
+        show(context, mail);
+}
+
 size_t mailbox_depth(const struct mailbox *mailbox, enum mail_lane lane)
 {
     return atomic_load_explicit(&mailbox->lanes[lane].depth, memory_order_relaxed);

@@ -42,6 +42,10 @@ enum status mailbox_post(struct mailbox *mailbox, enum mail_lane number, struct 
 struct mail *mailbox_take(struct mailbox *mailbox, enum mail_lane number);
 const struct mail *mailbox_peek(struct mailbox *mailbox, enum mail_lane number);
 
+/* Shows what waits, oldest first, without taking it. Loop thread. */
+void mailbox_each(struct mailbox *mailbox, enum mail_lane number,
+                  void (*show)(void *context, const struct mail *mail), void *context);
+
 /* How many wait. Any thread; a moment's view. */
 size_t mailbox_depth(const struct mailbox *mailbox, enum mail_lane lane);
 

@@ -141,8 +141,17 @@ void progress_accept(struct progress *progress, const struct lane_mark *mark, ui
     struct lane_state *state = mark->lane ? find(progress, mark->lane) : NULL;
     if (mark->lane && !state)
         state = add(progress, mark->lane, now_ms);
-    if (state)
-        move(progress, state, mark, now_ms);
+    if (!state)
+        return;
+    move(progress, state, mark, now_ms);
+    if (mark->heard && mark->sequence > state->first)
+        state->first = mark->sequence;
+}
+
+uint64_t progress_heard(struct progress *progress, uint32_t lane)
+{
+    const struct lane_state *state = find(progress, lane);
+    return state ? state->heard : 0;
 }
 
 void progress_expire(struct progress *progress, uint64_t now_ms, int64_t wall_ms)

@@ -47,9 +47,13 @@ bool progress_settling(const struct progress *progress, uint64_t now_ms);
 enum progress_verdict progress_take(struct progress *progress, const struct lane_mark *mark, uint64_t now_ms,
                                     int64_t wall_ms);
 
-/* Takes it whatever is missing before it: that has been repaired, or given up. The position holds as of when
- * it did before. */
+/* Takes it whatever is missing before it: that has been repaired, or given up. Not everything before it need
+ * have been in what was read: a repeat is told by its id then. The position holds as of when it did before.
+ */
 void progress_accept(struct progress *progress, const struct lane_mark *mark, uint64_t now_ms);
+
+/* The last number of the lane that every gateway hears; 0: none was heard. */
+uint64_t progress_heard(struct progress *progress, uint32_t lane);
 
 /* Lanes that have been silent for too long leave. */
 void progress_expire(struct progress *progress, uint64_t now_ms, int64_t wall_ms);

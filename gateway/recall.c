@@ -149,6 +149,8 @@ static void answered(struct gateway *gateway, struct inquiry *inquiry)
     struct session *session = sessions_find(gateway->sessions, recalling->handle);
     if (!session || !session_is_member(session))
         return;
+    if (inquiry->status == STATUS_OK || inquiry->status == STATUS_NO_RESPONDERS) /* nobody has values */
+        session->valued = true;
     if (inquiry->status == STATUS_OK) {
         give_kept(gateway, session, recalling);
         if (recalling->snapshot && session_is_member(session))

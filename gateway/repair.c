@@ -16,6 +16,8 @@
 #include "gateway.h"
 #include "history.h"
 #include "intake.h"
+#include "live_starts.h"
+#include "mailbox.h"
 #include "progress.h"
 #include "room_list.h"
 #include "session.h"
@@ -169,20 +171,39 @@ static void drop(struct gathered *gathered, size_t from)
     *gathered = (struct gathered){0};
 }
 
-/* Only what lies in the gap, where that is known. */
-static bool fills(const struct repair *repair, const struct delivery *delivery)
+struct waiting {
+    struct gateway *gateway;
+    struct live_starts starts;
+};
+
+static void note_waiting(void *context, const struct mail *mail)
 {
-    return !repair->pending || (delivery->mark.lane == repair->pending->mark.lane &&
-                                delivery->mark.sequence < repair->pending->mark.sequence);
+    struct waiting *waiting = context;
+    if (mail->kind != MAIL_DELIVERY)
+        return;
+    const struct lane_mark *mark = &((const struct delivery *)mail)->mark;
+    live_starts_take(&waiting->starts, mark, progress_heard(waiting->gateway->progress, mark->lane));
+}
+
+/* Only what lies in the gap, where that is known; else what does not come live. */
+static bool fills(const struct repair *repair, const struct waiting *waiting, const struct delivery *delivery)
+{
+    if (!repair->pending)
+        return !live_starts_cover(&waiting->starts, &delivery->mark);
+    return delivery->mark.lane == repair->pending->mark.lane &&
+           delivery->mark.sequence < repair->pending->mark.sequence;
 }
 
 static void complete(struct gateway *gateway)
 {
     struct repair *repair = gateway->repair;
     struct gathered *gathered = &repair->gathered;
+    struct waiting waiting = {.gateway = gateway};
     size_t kept = 0;
+    if (!repair->pending)
+        mailbox_each(gateway->mailbox, MAIL_FRAMES, note_waiting, &waiting);
     for (size_t i = 0; i < gathered->count; i++) {
-        if (fills(repair, gathered->frames[i]))
+        if (fills(repair, &waiting, gathered->frames[i]))
             gathered->frames[kept++] = gathered->frames[i];
         else
             delivery_free(gathered->frames[i]);

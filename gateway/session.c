@@ -302,6 +302,7 @@ static void strip(struct gateway *gateway, struct session *session)
     free(session->versions);
     session->versions = NULL;
     session->version_count = 0;
+    session->valued = false;
     session->snapshot_ms = 0;
 }
 

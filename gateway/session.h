@@ -61,6 +61,7 @@ struct session {
     uint8_t membership_count;
     uint8_t snapshots_left;
     bool awaiting_pong;
+    bool valued;     /* its first snapshot has come: see session_send */
     bool wants_kept; /* the next snapshot brings what is kept for the user */
     bool leaving; /* while draining: what is in flight is answered, nothing more is taken, then it closes */
     uint16_t in_flight;

@@ -31,6 +31,7 @@ static enum status take_versions(struct session *session, const Pollen8__MovedSe
         *to = (struct session_version){from->coalesce, from->epoch, from->version};
         session->version_count++;
     }
+    session->valued = count > 0;
     return STATUS_OK;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * The newest version of each coalesce key that a session has had: one in place, further ones in a list.
+ * Nothing is known of what its client had before the session began; its first snapshot is newer than all of
+ * that.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +40,8 @@ bool session_is_news(struct session *session, const struct frame_rule *rule)
 {
     if (!rule->coalesce || (!rule->epoch && !rule->version))
         return true;
+    if (!session->valued)
+        return false;
     struct session_version *had = version_of(session, rule->coalesce);
     if (!had)
         return true;

@@ -202,7 +202,7 @@ enum status store_scan(struct store *store, uint64_t *cursor, const char *patter
         status = store_receive(store, &reply);
     if (status != STATUS_OK)
         return status;
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+    if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
         reply->element[0]->type != REDIS_REPLY_STRING || reply->element[1]->type != REDIS_REPLY_ARRAY) {
         freeReplyObject(reply);
         return store_fail(store, "SCAN gave an unexpected reply");

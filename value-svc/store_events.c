@@ -109,6 +109,16 @@ static enum status send_event(struct store *store, const struct rules_text *rule
                                     APPLY_ARGUMENTS);
 }
 
+/* "<number on users' subjects>/<number on those that all hear>" */
+static void take_first(struct store_event *event, const char *text)
+{
+    char *end = NULL;
+
+    event->first_user = strtoull(text, &end, 10);
+    if (*end == '/')
+        event->first_industry = strtoull(end + 1, NULL, 10);
+}
+
 static void take_outcome(struct store_event *event, redisReply *const *elements)
 {
     int64_t lane = store_integer(elements[4]);
@@ -119,7 +129,7 @@ static void take_outcome(struct store_event *event, redisReply *const *elements)
     event->user_sequence = (uint64_t)store_integer(elements[3]);
     event->first_user = event->first_industry = 0;
     if (elements[5]->type == REDIS_REPLY_STRING)
-        sscanf(elements[5]->str, "%" SCNu64 "/%" SCNu64, &event->first_user, &event->first_industry);
+        take_first(event, elements[5]->str);
     event->first_lane = lane > 0 ? (uint32_t)lane : 0;
     event->replayed = lane < 0;
     event->mine = event->lane != 0 &&

@@ -120,13 +120,25 @@ static enum status send_room(struct store *store, const struct store_room *room,
 /* "lane number id stamp h n sum[ first-lane first-number]" */
 static bool read_entry_text(const char *text, struct store_entry *entry)
 {
-    int count =
-        sscanf(text,
-               "%" SCNu32 " %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNu32
-               " %" SCNu64,
-               &entry->lane, &entry->number, &entry->event_id, &entry->stamp_us, &entry->user_sequence,
-               &entry->version, &entry->sum, &entry->first_lane, &entry->first_number);
+    uint64_t numbers[9] = {0};
+    int count = 0;
+    char *end = NULL;
 
+    for (; count < 9; count++, text = end) {
+        /* Signed ones wrap to what they are. */
+        numbers[count] = strtoull(text, &end, 10);
+        if (end == text)
+            break;
+    }
+    entry->lane = (uint32_t)numbers[0];
+    entry->number = numbers[1];
+    entry->event_id = numbers[2];
+    entry->stamp_us = (int64_t)numbers[3];
+    entry->user_sequence = numbers[4];
+    entry->version = numbers[5];
+    entry->sum = (int64_t)numbers[6];
+    entry->first_lane = (uint32_t)numbers[7];
+    entry->first_number = numbers[8];
     return count == 7 || count == 9;
 }
 

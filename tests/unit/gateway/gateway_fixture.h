@@ -179,12 +179,13 @@ static inline void join(struct gateway *gateway, struct session *session, enum r
     session->membership_count++;
 }
 
-/* A session that has just connected. */
+/* A session that has just connected; values may be told to it as if it had had its snapshot. */
 static inline void connect_session(struct gateway *gateway, struct probe *probe, enum frame_format format,
                                    uint64_t deadline_ms)
 {
     *probe = (struct probe){.session = session_create(gateway, &ops, probe, format, deadline_ms)};
     assert_non_null(probe->session);
+    probe->session->valued = true;
 }
 
 /* Lets time pass as the loop does: from one timer to the next. */

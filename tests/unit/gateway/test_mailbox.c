@@ -63,6 +63,40 @@ static void keeps_order_and_wakes_once(void **state)
 }
 
 /* What has been taken over but not handled counts as well. */
+static void add_number(void *context, const struct mail *mail)
+{
+    unsigned *sum = context;
+
+    *sum = *sum * 10 + number_of(mail);
+}
+
+/* Wherever they wait. */
+static void shows_what_waits(void **state)
+{
+    atomic_uint wakes = 0;
+    struct mailbox *mailbox = mailbox_create(100, count_wake, &wakes);
+    struct letter letters[5] = {0};
+    unsigned shown = 0;
+
+    (void)state;
+    mailbox_each(mailbox, MAIL_FRAMES, add_number, &shown);
+    assert_int_equal(shown, 0);
+    for (unsigned i = 1; i < 4; i++) {
+        letters[i].number = i;
+        assert_int_equal(mailbox_post(mailbox, MAIL_FRAMES, &letters[i].mail), STATUS_OK);
+    }
+    assert_int_equal(number_of(mailbox_take(mailbox, MAIL_FRAMES)), 1);
+    letters[4].number = 4;
+    assert_int_equal(mailbox_post(mailbox, MAIL_FRAMES, &letters[4].mail), STATUS_OK);
+    mailbox_each(mailbox, MAIL_FRAMES, add_number, &shown);
+    assert_int_equal(shown, 234);
+    for (unsigned i = 2; i < 5; i++)
+        assert_int_equal(number_of(mailbox_take(mailbox, MAIL_FRAMES)), i);
+    assert_null(mailbox_take(mailbox, MAIL_FRAMES));
+    assert_int_equal(mailbox_depth(mailbox, MAIL_FRAMES), 0);
+    mailbox_free(mailbox, dispose);
+}
+
 static void bounds_frames_but_not_replies(void **state)
 {
     atomic_uint wakes = 0;
@@ -154,6 +188,7 @@ static void loses_nothing_between_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shows_what_waits),
         cmocka_unit_test(keeps_order_and_wakes_once),
         cmocka_unit_test(bounds_frames_but_not_replies),
         cmocka_unit_test(loses_nothing_between_threads),

@@ -82,6 +82,7 @@ static void replaces_within_its_namespace(void **state)
 
     connect_session(gateway, &probe, FRAME_SOCKETIO, 0);
     session = open_further(gateway, probe.session, 0, "/a");
+    session->valued = true;
     probe.stuck = true;
     assert_int_equal(frame_create_event(SLICE_LITERAL("n"), SLICE_LITERAL("1"), &rule, &frames[0]),
                      STATUS_OK);

@@ -82,6 +82,24 @@ static void a_number_that_is_missing_is_a_gap(void **state)
     assert_int_equal(hear(progress, 7, 5, 0, SETTLED), PROGRESS_NEW);
 }
 
+/* A history may have shown a later one and not an earlier one: that comes live, and is no repeat. */
+static void what_a_repair_did_not_show_is_news(void **state)
+{
+    struct progress *progress = *state;
+    const struct lane_mark read = {.lane = 5, .heard = true, .sequence = 80, .previous = 0};
+
+    assert_int_equal(hear(progress, 5, 70, 65, 1000), PROGRESS_NEW);
+    assert_int_equal(progress_heard(progress, 5), 70);
+    assert_int_equal(progress_heard(progress, 6), 0);
+    progress_accept(progress, &read, SETTLED);
+    progress_start(progress, SETTLED, WALL);
+    assert_int_equal(hear(progress, 5, 76, 74, SETTLED), PROGRESS_NEW);
+    assert_int_equal(hear(progress, 5, 78, 76, SETTLED), PROGRESS_NEW);
+    assert_int_equal(hear(progress, 5, 80, 78, SETTLED), PROGRESS_NEW); /* its id tells that it is one */
+    assert_int_equal(hear(progress, 5, 82, 80, SETTLED), PROGRESS_NEW);
+    assert_int_equal(hear(progress, 5, 82, 80, SETTLED), PROGRESS_REPEAT);
+}
+
 static void what_was_taken_is_a_repeat(void **state)
 {
     struct progress *progress = *state;
@@ -168,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PROGRESS_TEST(numbers_move_the_position),
         PROGRESS_TEST(a_number_that_is_missing_is_a_gap),
+        PROGRESS_TEST(what_a_repair_did_not_show_is_news),
         PROGRESS_TEST(what_was_taken_is_a_repeat),
         PROGRESS_TEST(after_a_new_start_lanes_are_taken_as_they_come),
         PROGRESS_TEST(silent_lanes_leave),

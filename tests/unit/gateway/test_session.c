@@ -244,6 +244,22 @@ static void versions_are_by_key_and_epoch(void **state)
         assert_int_equal(probe.numbers[i], expected[i]);
 }
 
+/* What its client had before it came back is not known here: the snapshot is newer than all of that. */
+static void no_version_comes_before_the_snapshot(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe probe;
+
+    open_session(gateway, &probe, "ada", "");
+    probe.session->valued = false;
+    send_number(gateway, probe.session, 1, 10, 1, 5);
+    send_number(gateway, probe.session, 2, 10, 0, 0); /* unversioned */
+    assert_int_equal(probe.count, 1);
+    probe.session->valued = true;
+    send_number(gateway, probe.session, 3, 10, 1, 5);
+    assert_int_equal(probe.count, 2);
+}
+
 static void versions_are_bounded(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
@@ -298,6 +314,7 @@ int main(void)
         SESSION_TEST(a_stuck_socket_is_closed),
         SESSION_TEST(handles_find_only_their_session),
         SESSION_TEST(versions_are_by_key_and_epoch),
+        SESSION_TEST(no_version_comes_before_the_snapshot),
         SESSION_TEST(versions_are_bounded),
         SESSION_TEST(closing_is_once_and_tells_what_waits),
     };
