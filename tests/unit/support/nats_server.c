@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -20,6 +21,10 @@
 
 #define START_TRIES    1500
 #define START_PAUSE_NS 10000000L
+/* Below those that the system gives to outgoing connections: nobody takes the port while the server is
+ * stopped, not even one who keeps trying to connect to it. */
+#define PORT_FIRST 15000
+#define PORT_COUNT 17000
 
 static struct sockaddr_in loopback(int port)
 {
@@ -29,16 +34,21 @@ static struct sockaddr_in loopback(int port)
 
 static int free_port(void)
 {
-    struct sockaddr_in address = loopback(0);
-    socklen_t length = sizeof(address);
     int port = -1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0 &&
-        getsockname(fd, (struct sockaddr *)&address, &length) == 0)
-        port = ntohs(address.sin_port);
-    if (fd >= 0)
-        close(fd);
+    for (int i = 0; i < 100 && port < 0; i++) {
+        struct sockaddr_in address;
+        uint16_t random = 0;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+            random = (uint16_t)getpid();
+        address = loopback(PORT_FIRST + (int)(random % PORT_COUNT));
+        if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+            port = ntohs(address.sin_port);
+        if (fd >= 0)
+            close(fd);
+    }
     return port;
 }
 

@@ -36,6 +36,20 @@ static int connect_to(int port)
 
 /* ---- value-svc -------------------------------------------------------------------------------------- */
 
+#define PROCESSES_MAXIMUM 8
+
+static pid_t running[PROCESSES_MAXIMUM]; /* 0: free */
+
+static void replace_running(pid_t from, pid_t to)
+{
+    size_t at = 0;
+
+    while (at < PROCESSES_MAXIMUM && running[at] != from)
+        at++;
+    assert_true(at < PROCESSES_MAXIMUM);
+    running[at] = to;
+}
+
 static void run_value(const struct value_process *process, const char *nats_url, const char *redis_url,
                       const char *const *settings)
 {
@@ -62,16 +76,32 @@ void value_start(struct value_process *process, const char *nats_url, const char
     if (process->pid == 0)
         run_value(process, nats_url, redis_url, settings);
     assert_true(process->pid > 0);
+    replace_running(0, process->pid);
 }
 
 int value_stop(struct value_process *process, int signal)
 {
     int status = 0;
 
+    assert_true(process->pid > 0);
     kill(process->pid, signal);
     waitpid(process->pid, &status, 0);
+    replace_running(process->pid, 0);
     process->pid = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+int value_end(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PROCESSES_MAXIMUM; i++) {
+        if (running[i] == 0)
+            continue;
+        kill(running[i], SIGKILL);
+        waitpid(running[i], NULL, 0);
+        running[i] = 0;
+    }
+    return 0;
 }
 
 /* The whole answer of the ops port, NUL-terminated; its length. */
@@ -350,4 +380,19 @@ enum status rig_ask(struct rig *rig, const char *subject, const void *data, size
     pthread_mutex_unlock(&rig->lock);
     *ret_answer = slice_make(rig->answer, rig->answer_length);
     return status;
+}
+
+static bool settled(void *context)
+{
+    struct slice answer;
+
+    return rig_ask(context, "$JS.API.CONSUMER.INFO.POLLEN8_EVENTS.value-svc", "", 0, &answer) == STATUS_OK &&
+           memmem(answer.data, answer.length, "\"num_ack_pending\":0,", 20) &&
+           memmem(answer.data, answer.length, "\"num_pending\":0", 15);
+}
+
+void rig_settle(struct rig *rig)
+{
+    rig_flush(rig);
+    rig_until(settled, rig, "all is handed out and acknowledged");
 }

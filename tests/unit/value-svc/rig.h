@@ -27,7 +27,8 @@ struct value_process {
 void value_start(struct value_process *process, const char *nats_url, const char *redis_url,
                  const char *const *settings);
 void value_wait_ready(const struct value_process *process, int code); /* until /readyz answers the code */
-int value_stop(struct value_process *process, int signal); /* exit status; -1: ended by the signal */
+int value_stop(struct value_process *process, int signal);            /* exit status; -1: ended by a signal */
+int value_end(void **state); /* a test's tear-down: ends those that a failed assertion left running */
 int64_t value_metric(const struct value_process *process, const char *series); /* -1: not there */
 
 /* One frame of pollen8.out.> or message of pollen8.dead.>, copied. */
@@ -58,6 +59,9 @@ size_t rig_count(struct rig *rig, const char *subject, const char *event);
 bool rig_get(struct rig *rig, const char *subject, const char *event, size_t index,
              struct rig_frame *ret_frame);
 void rig_wait(struct rig *rig, const char *subject, const char *event, size_t count);
+
+/* Until all that is in the stream has been handed out and acknowledged. */
+void rig_settle(struct rig *rig);
 
 /* Asks and waits; the answer's bytes are valid until the next rig_ask. */
 enum status rig_ask(struct rig *rig, const char *subject, const void *data, size_t length,
