@@ -13,9 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
+#include "common/rng.h"
 #include "rig.h"
 
 static struct nats_server nats;
@@ -173,6 +175,7 @@ static void wrong_content_goes_to_the_dead(void **state)
 
 #define STORM_USERS  40
 #define STORM_EVENTS 6000
+#define STORM_KILLS  30
 
 static void storm_publish(int from, int to)
 {
@@ -186,7 +189,16 @@ static void storm_publish(int from, int to)
     rig_flush(rig);
 }
 
-/* Two instances, one of which dies by kill -9 again and again in the middle of its batches. */
+/* Up to 100 ms from now, wherever the work is then. */
+static void wait_a_random_moment(void)
+{
+    const struct timespec pause = {.tv_nsec = (long)rng_below(100000000)};
+
+    nanosleep(&pause, NULL);
+}
+
+/* Two instances that die by kill -9 in turn, at any instruction between taking an event and acknowledging it:
+ * each has begun to work before it dies. */
 static void deaths_in_a_storm(void **state)
 {
     struct value_process processes[2];
@@ -194,10 +206,14 @@ static void deaths_in_a_storm(void **state)
     (void)state;
     start(&processes[0], quick);
     start(&processes[1], quick);
-    for (int i = 0; i < 6; i++) {
-        storm_publish(i * STORM_EVENTS / 6, (i + 1) * STORM_EVENTS / 6);
-        assert_int_equal(value_stop(&processes[i % 2], SIGKILL), -1);
-        value_start(&processes[i % 2], nats.url, redis.url, quick);
+    for (int i = 0; i < STORM_KILLS; i++) {
+        struct value_process *victim = &processes[i % 2];
+
+        value_wait_ready(victim, 200);
+        storm_publish(i * STORM_EVENTS / STORM_KILLS, (i + 1) * STORM_EVENTS / STORM_KILLS);
+        wait_a_random_moment();
+        assert_int_equal(value_stop(victim, SIGKILL), -1);
+        value_start(victim, nats.url, redis.url, quick);
     }
     for (int i = 0; i < STORM_USERS; i++) {
         char user[32];
