@@ -64,7 +64,7 @@ struct stand {
 
 static uint64_t epoch_now(void)
 {
-    return (uint64_t)redis_integer(&redis, "HGET p8:epoch epoch");
+    return (uint64_t)redis_integer(&redis, "HGET p8:epoch history");
 }
 
 static void stand_advance(struct stand *stand, const struct rig_frame *frame)
@@ -453,20 +453,33 @@ static void paced(void **state)
     value_wait_ready(&process, 200);
 }
 
+static bool position_noted(void *context)
+{
+    (void)context;
+    return redis_integer(&redis, "HGET p8:epoch sequence") > 0;
+}
+
 static void while_redis_is_away(void **state)
 {
-    static const char *const industries[] = {"one", NULL};
+    static const char *const industries[] = {"away", NULL};
     struct stand stand = stand_after(0);
     const Pollen8__HistoryFrames *frames;
 
     (void)state;
+    rig_clear(rig);
+    rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"away\",\"industries\":[\"away\"]}");
+    rig_wait(rig, "pollen8.out.industry", NULL, 1);
+    rig_settle(rig);
+    rig_until(position_noted, NULL, "the position is noted");
     redis_stop(&redis, SIGKILL);
     assert_null(ask_once(&stand, industries, NULL));
     assert_string_equal(refused, "UNAVAILABLE");
     redis_start(&redis);
     value_wait_ready(&process, 200);
     frames = ask(&stand, industries, NULL); /* the reader's own connection follows within its pause */
-    expect_incomplete(frames, "epoch");
+    /* It has forgotten nothing. */
+    assert_true(frames && frames->complete);
+    assert_int_equal(frames->n_frames, 1);
     /* Emptied under the living connection. */
     stand = stand_after(0);
     frames = ask(&stand, industries, NULL);
