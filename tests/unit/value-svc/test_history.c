@@ -148,12 +148,11 @@ static const Pollen8__HistoryFrames *ask_once(const struct stand *stand, const c
 static const Pollen8__HistoryFrames *ask(const struct stand *stand, const char *const *industries,
                                          const char *const *users)
 {
-    const Pollen8__HistoryFrames *frames;
     uint64_t end = clock_monotonic_ms() + RIG_PATIENCE_MS;
+    const Pollen8__HistoryFrames *frames = ask_once(stand, industries, users);
 
-    do
+    while (!frames && strcmp(refused, "UNAVAILABLE") == 0 && clock_monotonic_ms() < end)
         frames = ask_once(stand, industries, users);
-    while (!frames && strcmp(refused, "UNAVAILABLE") == 0 && clock_monotonic_ms() < end);
     return frames;
 }
 
@@ -266,8 +265,7 @@ static void after_any_position(void **state)
     }
 }
 
-/* How far an answer came in each lane, and how much it had. */
-struct extent {
+struct extent { /* how far an answer came in each lane, and how much it had */
     struct stand stand;
     size_t count;
 };
@@ -453,12 +451,6 @@ static void paced(void **state)
     value_wait_ready(&process, 200);
 }
 
-static bool position_noted(void *context)
-{
-    (void)context;
-    return redis_integer(&redis, "HGET p8:epoch sequence") > 0;
-}
-
 static void while_redis_is_away(void **state)
 {
     static const char *const industries[] = {"away", NULL};
@@ -470,7 +462,7 @@ static void while_redis_is_away(void **state)
     rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"away\",\"industries\":[\"away\"]}");
     rig_wait(rig, "pollen8.out.industry", NULL, 1);
     rig_settle(rig);
-    rig_until(position_noted, NULL, "the position is noted");
+    rig_until(redis_positioned, &redis, "the position is noted");
     redis_stop(&redis, SIGKILL);
     assert_null(ask_once(&stand, industries, NULL));
     assert_string_equal(refused, "UNAVAILABLE");

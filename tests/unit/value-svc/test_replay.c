@@ -154,11 +154,6 @@ static bool epoch_risen(void *context)
            replayed(&durable->server);
 }
 
-static bool positioned(void *context)
-{
-    return redis_integer(context, "HGET p8:epoch sequence") > 0;
-}
-
 static void durable_publish(const char *user, int from, int to)
 {
     for (int i = from; i < to; i++) {
@@ -182,7 +177,7 @@ static void durable_start(struct durable *durable, const char *user)
     rig_until(replayed, &durable->server, "the first epoch is replayed");
     durable_publish(user, 0, 10);
     rig_settle(rig);
-    rig_until(positioned, &durable->server, "a position is noted");
+    rig_until(redis_positioned, &durable->server, "a position is noted");
     durable->epoch = redis_integer(&durable->server, "HGET p8:epoch epoch");
     durable->history = redis_integer(&durable->server, "HGET p8:epoch history");
 }
@@ -263,7 +258,7 @@ static void a_file_without_its_end(void **state)
         assert_true(redis_integer(&durable.server, "HGET p8:epoch history") > durable.history);
         durable.epoch = redis_integer(&durable.server, "HGET p8:epoch epoch");
         durable.history = redis_integer(&durable.server, "HGET p8:epoch history");
-        rig_until(positioned, &durable.server, "a position is noted");
+        rig_until(redis_positioned, &durable.server, "a position is noted");
     }
     durable_done(&durable);
 }
