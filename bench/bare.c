@@ -45,7 +45,6 @@ struct path {
     char keys[BATCH][32];
     struct store_event events[BATCH];
     struct store_append appends[BATCH];
-    uint64_t sequences[BATCH];
 };
 
 static bool apply(struct path *path, struct bus_batch *batch, size_t count)
@@ -72,11 +71,10 @@ static bool apply(struct path *path, struct bus_batch *batch, size_t count)
                                  .user_number = 2 * (path->done + i) + 2,
                                  .stamp_us = delivery.timestamp_ms * 1000,
                                  .update = {2 * (path->done + i) + 2, delivery.stream_sequence}};
-        path->sequences[i] = delivery.stream_sequence;
         path->appends[i] = (struct store_append){"quiet", slice_make(path->data, sizeof path->data)};
     }
     return store_apply(path->store, &rules, path->events, count) == STATUS_OK &&
-           store_append(path->store, &rules, path->appends, count, path->sequences, count) == STATUS_OK;
+           store_append(path->store, &rules, path->appends, count) == STATUS_OK;
 }
 
 static bool publish(struct path *path, size_t index)

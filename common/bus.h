@@ -165,7 +165,6 @@ void bus_batch_free(struct bus_batch *batch);
 
 struct bus_consumer_state {
     uint64_t ack_floor_stream_sequence; /* every message up to here is acknowledged */
-    uint64_t delivered_stream_sequence; /* none behind it was ever handed out */
     uint64_t pending;
     uint64_t ack_pending;
     uint64_t redelivered;

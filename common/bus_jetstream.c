@@ -371,7 +371,6 @@ enum status bus_durable_state(struct bus *bus, const char *stream, const char *d
     if (status != NATS_OK)
         return explain(NULL, 0, "", status, code);
     ret_state->ack_floor_stream_sequence = info->AckFloor.Stream;
-    ret_state->delivered_stream_sequence = info->Delivered.Stream;
     ret_state->pending = info->NumPending;
     ret_state->ack_pending = (uint64_t)info->NumAckPending;
     ret_state->redelivered = (uint64_t)info->NumRedelivered;

@@ -30,14 +30,12 @@ enum status batch_create(struct service *service, struct store *store, enum batc
     batch->store = store;
     batch->mode = mode;
     batch->capacity = capacity;
-    batch->until = UINT64_MAX;
     batch->entries = calloc(capacity, sizeof *batch->entries);
     batch->applies = calloc(capacity, sizeof *batch->applies);
     batch->letters = calloc(capacity, sizeof *batch->letters);
-    batch->sequences = calloc(capacity, sizeof *batch->sequences);
     batch->appends = calloc(capacity * INDUSTRIES_MAXIMUM, sizeof *batch->appends);
     buf_init(&batch->frames, capacity * FRAME_BYTES);
-    if (!batch->entries || !batch->applies || !batch->letters || !batch->sequences || !batch->appends ||
+    if (!batch->entries || !batch->applies || !batch->letters || !batch->appends ||
         delivery_create(service->bus, published, calculated, &batch->delivery) != STATUS_OK) {
         batch_free(batch);
         return STATUS_NO_MEMORY;
@@ -55,15 +53,9 @@ void batch_free(struct batch *batch)
     free(batch->entries);
     free(batch->applies);
     free(batch->letters);
-    free(batch->sequences);
     free(batch->appends);
     buf_done(&batch->frames);
     free(batch);
-}
-
-void batch_until(struct batch *batch, uint64_t sequence)
-{
-    batch->until = sequence;
 }
 
 size_t batch_applied(const struct batch *batch)
@@ -156,8 +148,7 @@ static void decode(struct batch *batch, struct bus_batch *messages)
         struct entry *entry = &batch->entries[i];
 
         bus_batch_message(messages, i, &entry->message);
-        if (bus_batch_delivery(messages, i, &entry->delivery) != STATUS_OK ||
-            entry->delivery.stream_sequence > batch->until) {
+        if (bus_batch_delivery(messages, i, &entry->delivery) != STATUS_OK) {
             entry->verdict = VERDICT_LATER;
             continue;
         }
@@ -328,7 +319,7 @@ enum status batch_handle(struct batch *batch, struct bus_batch *messages)
     enum status status;
 
     decode(batch, messages);
-    status = batch_apply(batch, messages);
+    status = batch->apply_count > 0 ? batch_apply(batch, messages) : STATUS_OK;
     if (status == STATUS_OK)
         status = deliver(batch);
     if (status == STATUS_OK)

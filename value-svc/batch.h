@@ -33,9 +33,6 @@ void batch_free(struct batch *batch); /* NULL is accepted */
  * again; gives up (not acknowledged, they come again) where the broker is away or the service stops. */
 enum status batch_handle(struct batch *batch, struct bus_batch *messages);
 
-/* Of a replay: what comes behind this event is left to the workers. */
-void batch_until(struct batch *batch, uint64_t sequence);
-
 /* Between batches, every now and then: says that the lane lives. */
 void batch_idle(struct batch *batch);
 

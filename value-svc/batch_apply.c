@@ -58,8 +58,6 @@ static void prepare(struct batch *batch)
         if (entry->verdict != VERDICT_APPLY)
             continue;
         entry->sent.epoch = epoch;
-        entry->sent.history_epoch = service_history_epoch(batch->service);
-        apply->epoch = epoch;
         entry->sent.stamp_us = batch->stamp_us;
         apply->stamp_us = batch->stamp_us;
         apply->update.event_id = delivery_event_id(entry->key, EFFECT_UPDATE, epoch);
@@ -103,27 +101,10 @@ static enum status settle(struct batch *batch, struct entry *entry)
     return entry->sent.effects & EFFECT_INDUSTRY ? pack_industry(batch, entry) : STATUS_OK;
 }
 
-/* Events that will be acknowledged once they are published, or buried. What a replay applies was forgotten: a
- * later look has to find that it was. */
-static size_t list_handled(struct batch *batch)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; batch->mode == BATCH_LIVE && i < batch->count; i++) {
-        const struct entry *entry = &batch->entries[i];
-
-        if (entry->verdict == VERDICT_DEAD ||
-            (entry->verdict == VERDICT_APPLY && batch->applies[entry->applied_as].outcome != STORE_FAILED))
-            batch->sequences[count++] = entry->delivery.stream_sequence;
-    }
-    return count;
-}
-
-/* Industries' histories, and the note that all is there. */
+/* Industries' histories. */
 static enum status append(struct batch *batch, const struct store_rules *rules)
 {
     size_t count = 0;
-    size_t handled = list_handled(batch);
     enum status status = STATUS_OK;
 
     for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
@@ -139,8 +120,8 @@ static enum status append(struct batch *batch, const struct store_rules *rules)
             batch->appends[count++] = (struct store_append){.industry = entry->event.rooms[room],
                                                             .frame = batch_packed(batch, &entry->industry)};
     }
-    if (status == STATUS_OK)
-        status = store_append(batch->store, rules, batch->appends, count, batch->sequences, handled);
+    if (status == STATUS_OK && count > 0)
+        status = store_append(batch->store, rules, batch->appends, count);
     return status;
 }
 

@@ -45,13 +45,11 @@ struct batch {
     size_t apply_count;
     size_t dead_count;
     size_t applied;
-    uint64_t until;      /* last event that is handled */
     uint64_t stamped_ms; /* monotonic: when its events were given their stamp; 0: not yet */
     int64_t stamp_us;
     struct entry *entries; /* capacity of each */
     struct store_event *applies;
     struct dead_letter *letters;
-    uint64_t *sequences;          /* those that are handled with this batch */
     struct store_append *appends; /* INDUSTRIES_MAXIMUM for each entry */
     struct buf frames;            /* packed */
 };

@@ -201,7 +201,7 @@ enum status delivery_pack_sent(const struct delivery_sent *sent, enum event_effe
     if (status == STATUS_OK)
         status = wire_append_integer(buf, FIELD_PUBLISHED_AT, (uint64_t)sent->stamp_us);
     if (status == STATUS_OK)
-        status = wire_append_integer(buf, FIELD_HISTORY_EPOCH, sent->history_epoch);
+        status = wire_append_integer(buf, FIELD_HISTORY_EPOCH, sent->epoch);
     if (status == STATUS_OK && effect != EFFECT_INDUSTRY && sent->user_sequence != 0)
         status =
             wire_append_integer(buf, FIELD_USER_SEQUENCE, sent->user_sequence + frames_before(sent, effect));

@@ -43,8 +43,7 @@ struct delivery_sent {
 
     /* Known when it is applied. */
     int64_t stamp_us;       /* Unix microseconds: delivery_stamp */
-    uint64_t epoch;         /* of the store: versions are within it */
-    uint64_t history_epoch; /* and histories within this one */
+    uint64_t epoch;         /* of the store: versions and histories are within it */
     uint64_t user_sequence; /* of the first frame to the user; 0: in no history */
     uint32_t first_lane; /* repeated: as what it was first published; 0: it was not, or that is not known */
     uint64_t first_user;

@@ -15,7 +15,6 @@
 #include "reply.h"
 
 #define PACE_STEP_MS 20
-#define ASK_AGAIN_MS 50
 
 /* One question of a batch, where it goes. */
 struct asker {
@@ -38,7 +37,6 @@ struct history {
     uint64_t paced_ms;   /* monotonic: when the allowance was last raised */
     struct wire_arena arena;
     struct history_batch *batch;
-    int64_t asked_at_ms; /* monotonic: for the replay's end */
     struct buf answer;
     size_t asker_count;
     struct asker askers[HISTORY_QUERIES];
@@ -75,19 +73,6 @@ static void on_read(void *context, const struct bus_message *message)
 
 /* ---- Reader: Redis ---------------------------------------------------------------------------------- */
 
-/* Nobody is given histories before it is known whether they have forgotten something. */
-static bool whole(struct history *history, int64_t now)
-{
-    struct store *store = history->store;
-
-    if (store_replayed(store) || store_state(store) == STORE_REBUILD)
-        return true;
-    if (now < history->asked_at_ms + ASK_AGAIN_MS)
-        return false;
-    history->asked_at_ms = now;
-    return store_epoch_refresh(store) == STATUS_OK && store_replayed(store);
-}
-
 /* Connected, without waiting: between attempts askers are told at once. */
 static bool redis_ready(struct history *history)
 {
@@ -96,7 +81,7 @@ static bool redis_ready(struct history *history)
     if (!store_connected(history->store) && now < history->retry_at_ms)
         return false;
     if (service_store_try(history->service, history->store) == STATUS_OK)
-        return whole(history, now);
+        return true;
     history->retry_at_ms = now + store_retry_ms(history->store);
     log_event_limited(LOG_WARN, "Redis cannot be used for histories",
                       LOG_S("error", store_error(history->store)));
@@ -127,7 +112,6 @@ static void pace(struct history *history)
 static void begin(struct history *history)
 {
     const struct history_now now = {.epoch = store_epoch(history->store),
-                                    .history_epoch = store_history_epoch(history->store),
                                     .wall_ms = clock_wall_ms(),
                                     .window_ms = history->service->config.history_window_ms,
                                     .length = history->service->config.history_length};

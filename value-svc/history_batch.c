@@ -199,13 +199,12 @@ static enum status pack_user(struct history_batch *batch, const char *user_id,
                                        .user = entry->number,
                                        .effects = EFFECT_USER,
                                        .stamp_us = entry->stamp_us,
-                                       .history_epoch = batch->now.history_epoch,
+                                       .epoch = batch->now.epoch,
                                        .user_sequence = entry->user_sequence,
                                        .first_lane = entry->first_lane,
                                        .first_user = entry->first_number};
-    const struct delivery_value value = {.sum = entry->sum,
-                                         .epoch = entry->epoch != 0 ? entry->epoch : batch->now.epoch,
-                                         .version = entry->version};
+    const struct delivery_value value = {
+        .sum = entry->sum, .epoch = batch->now.epoch, .version = entry->version};
     Pollen8__OutboundFrame update = POLLEN8__OUTBOUND_FRAME__INIT;
     enum status status;
 
@@ -297,7 +296,7 @@ static void give_entry(void *context, size_t room, const struct store_entry *sto
 
 enum status history_batch_read(struct history_batch *batch, struct store *store)
 {
-    struct store_epochs epochs = {0};
+    uint64_t epoch = 0;
     enum status status;
 
     /* An earlier try may have come half-way. */
@@ -307,8 +306,7 @@ enum status history_batch_read(struct history_batch *batch, struct store *store)
     }
     batch->found_count = 0;
     buf_clear(&batch->bytes);
-    status =
-        store_read(store, batch->reads, batch->room_count, give_entry, batch, &batch->moment_ms, &epochs);
+    status = store_read(store, batch->reads, batch->room_count, give_entry, batch, &batch->moment_ms, &epoch);
 
     if (status != STATUS_OK)
         return status;
@@ -319,8 +317,8 @@ enum status history_batch_read(struct history_batch *batch, struct store *store)
             if (!store_room_whole(&batch->reads[question->rooms[room]], question->from_ms, batch->now.length))
                 question->reason = "length";
         }
-        if (epochs.epoch != store_epoch(store) || epochs.history != batch->now.history_epoch)
-            question->reason = "epoch"; /* emptied just now */
+        if (epoch != batch->now.epoch)
+            question->reason = "epoch"; /* emptied, or restarted, just now */
     }
     return STATUS_OK;
 }

@@ -35,8 +35,7 @@ void history_batch_free(struct history_batch *batch); /* NULL is accepted */
 
 /* What holds for all questions of the batch. */
 struct history_now {
-    uint64_t epoch;         /* of values that older versions stored without theirs */
-    uint64_t history_epoch; /* that positions must be of */
+    uint64_t epoch;
     int64_t wall_ms;
     int64_t window_ms;
     int64_t length;

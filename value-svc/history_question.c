@@ -28,7 +28,7 @@ void question_begin(struct history_question *question, const Pollen8__HistoryRea
         question->lanes[i] = position->lanes[i];
         question->sequences[i] = position->sequences[i];
     }
-    if (position->epoch != now->history_epoch)
+    if (position->epoch != now->epoch)
         question->reason = "epoch";
     else if (position->time_ms < now->wall_ms - now->window_ms)
         question->reason = "age";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * every second: epoch -> replayed? -> lock -> where from and how far -> until that far is acknowledged -> all
- * of it noted as handled? -> temporary consumer -> batches until that far -> note what was found.
+ * every second: epoch -> replayed? -> lock -> where from -> temporary consumer -> batches until the present
+ * -> note it.
  */
 #include "replay.h"
 
@@ -13,14 +13,10 @@
 #include "common/log.h"
 #include "common/rng.h"
 #include "common/subject.h"
-#include "store_handled.h"
 #include "stream.h"
 
 #define WATCH_MS      1000
-#define WATCH_DUE_MS  100 /* while a replay is due */
-#define LOCK_HOLD_MS  6000
-#define SETTLE_MS     12000 /* longest wait for acknowledgements */
-#define SETTLE_STEP   50
+#define LOCK_HOLD_MS  15000
 #define FETCH_WAIT_MS 300
 #define BATCH_SIZE    256
 #define HOLDER_BYTES  12
@@ -32,40 +28,32 @@ struct watcher {
     struct batch *batch; /* made for the first replay */
     char holder[BASE64URL_LENGTH(HOLDER_BYTES) + 1];
     /* Of the running replay. */
-    int64_t from_ms;         /* it begins at this time */
-    uint64_t from_sequence;  /* or, where not 0, with this event */
-    uint64_t until_sequence; /* and ends with this one */
-    enum store_state state;  /* that it leaves Redis in */
-    bool certain;            /* that histories have forgotten nothing, as far as it was looked */
+    int64_t from_ms;        /* it begins at this time */
+    uint64_t from_sequence; /* or, where not 0, with this event */
+    enum store_state state; /* that it leaves Redis in */
     uint64_t applied;
 };
 
-static enum status keep_lock(struct watcher *watcher)
-{
-    bool held = false;
-    enum status status = store_lock(watcher->store, STORE_LOCK_REPLAY, watcher->holder, LOCK_HOLD_MS, &held);
-
-    return status == STATUS_OK && !held ? STATUS_AGAIN : status; /* too slow: another instance has it */
-}
-
-/* Whether the message is the last one, or behind it: what comes later goes through the workers anyway. */
-static bool last(const struct watcher *watcher, const struct bus_batch *messages, size_t index)
+/* Whether the message is from before the replay began: what comes later goes through the workers anyway. */
+static bool before(const struct bus_batch *messages, size_t index, int64_t began_ms)
 {
     struct bus_delivery delivery;
 
-    return bus_batch_delivery(messages, index, &delivery) == STATUS_OK &&
-           delivery.stream_sequence >= watcher->until_sequence;
+    return bus_batch_delivery(messages, index, &delivery) == STATUS_OK && delivery.timestamp_ms <= began_ms;
 }
 
-/* One batch. *done is set at the end. */
-static enum status step(struct watcher *watcher, struct bus_consumer *consumer, bool *done)
+/* One batch. *done is set at the present. */
+static enum status step(struct watcher *watcher, struct bus_consumer *consumer, int64_t began_ms, bool *done)
 {
     struct bus_consumer_state state;
     struct bus_batch *messages = NULL;
-    enum status status = keep_lock(watcher);
+    bool held = false;
+    enum status status = store_lock(watcher->store, STORE_LOCK_REPLAY, watcher->holder, LOCK_HOLD_MS, &held);
 
     if (status != STATUS_OK)
         return status;
+    if (!held)
+        return STATUS_AGAIN; /* too slow: another instance has it */
     status = bus_fetch(consumer, BATCH_SIZE, FETCH_WAIT_MS, &messages);
     if (status == STATUS_TIMEOUT) {
         /* The library may end a wait early: only the server knows whether that was all. */
@@ -77,24 +65,21 @@ static enum status step(struct watcher *watcher, struct bus_consumer *consumer, 
         return status;
     status = batch_handle(watcher->batch, messages);
     watcher->applied += batch_applied(watcher->batch);
-    *done = status == STATUS_OK && last(watcher, messages, bus_batch_count(messages) - 1);
+    *done = status == STATUS_OK && !before(messages, bus_batch_count(messages) - 1, began_ms);
     bus_batch_free(messages);
     return status;
 }
 
 static enum status replay_window(struct watcher *watcher)
 {
+    int64_t began_ms = clock_wall_ms();
     struct bus_consumer *consumer = NULL;
     bool done = false;
-    enum status status;
+    enum status status = stream_replay(watcher->service, watcher->from_ms, watcher->from_sequence, &consumer);
 
     watcher->applied = 0;
-    if (store_behind(watcher->store) >= watcher->until_sequence && watcher->state == STORE_WHOLE)
-        return STATUS_OK;
-    batch_until(watcher->batch, watcher->until_sequence);
-    status = stream_replay(watcher->service, watcher->from_ms, watcher->from_sequence, &consumer);
     while (status == STATUS_OK && !done && !service_stopping(watcher->service))
-        status = step(watcher, consumer, &done);
+        status = step(watcher, consumer, began_ms, &done);
     bus_consumer_free(consumer);
     return status == STATUS_OK && !done ? STATUS_AGAIN : status;
 }
@@ -114,100 +99,38 @@ static void judge_new(struct watcher *watcher, const struct bus_stream_state *st
 }
 
 /* An older Redis: what it forgot is its newest writes. It has all that was written before the position it
- * remembers, so that the replay begins there, however long ago that was; what was never handed out the
- * workers have yet to be given. */
-static void judge_older(struct watcher *watcher, const struct bus_stream_state *stream)
+ * remembers, so that the replay begins there, however long ago that was; what is not acknowledged the workers
+ * are handed again. */
+static enum status judge_older(struct watcher *watcher, const struct bus_stream_state *stream)
 {
+    struct bus_consumer_state durable;
     uint64_t next = store_behind(watcher->store) + 1;
+    enum status status = bus_durable_state(watcher->service->bus, STREAM_EVENTS, STREAM_DURABLE, &durable);
 
-    if (next == 1) /* it never noted one */
-        return;
-    if (next > watcher->until_sequence)
+    if (status != STATUS_OK || next == 1) /* it never noted one */
+        return status;
+    if (next > durable.ack_floor_stream_sequence)
         watcher->from_ms = clock_wall_ms();
     else if (next < stream->first_sequence)
         watcher->state = STORE_LOST;
     else
         watcher->from_sequence = next;
-}
-
-/* Where to begin and to end, and what Redis will be worth then. */
-static enum status judge(struct watcher *watcher)
-{
-    struct bus_consumer_state durable;
-    struct bus_stream_state stream;
-    struct bus *bus = watcher->service->bus;
-    enum status status = bus_stream_state(bus, STREAM_EVENTS, &stream);
-
-    if (status == STATUS_OK)
-        status = bus_durable_state(bus, STREAM_EVENTS, STREAM_DURABLE, &durable);
-    if (status != STATUS_OK)
-        return status;
-    watcher->from_ms = clock_wall_ms() - watcher->service->config.dedupe_window_ms;
-    watcher->from_sequence = 0;
-    watcher->until_sequence = stream.last_sequence;
-    watcher->state = store_state(watcher->store);
-    if (watcher->state == STORE_NEW)
-        judge_new(watcher, &stream);
-    if (watcher->state != STORE_WHOLE || store_state(watcher->store) == STORE_NEW)
-        return STATUS_OK;
-    watcher->until_sequence = durable.delivered_stream_sequence;
-    judge_older(watcher, &stream);
     return STATUS_OK;
 }
 
-/* Until all that had been handed out is acknowledged: what Redis lacks of it then, it has forgotten. */
-static enum status settle(struct watcher *watcher, bool *ret_settled)
-{
-    struct bus_consumer_state durable;
-    uint64_t end = clock_monotonic_ms() + SETTLE_MS;
-    enum status status = STATUS_OK;
-
-    *ret_settled = false;
-    while (status == STATUS_OK && clock_monotonic_ms() < end) {
-        status = bus_durable_state(watcher->service->bus, STREAM_EVENTS, STREAM_DURABLE, &durable);
-        *ret_settled = status == STATUS_OK && durable.ack_floor_stream_sequence >= watcher->until_sequence;
-        if (*ret_settled)
-            break;
-        if (status == STATUS_OK)
-            status = keep_lock(watcher);
-        if (service_wait(watcher->service, SETTLE_STEP))
-            return STATUS_AGAIN;
-    }
-    return status;
-}
-
-/* The position is of the stream that there is, not of one that was deleted. */
-static enum status same_stream(struct watcher *watcher, bool *ret_same)
+/* Where to begin, and what Redis will be worth then. */
+static enum status judge(struct watcher *watcher)
 {
     struct bus_stream_state stream;
-    struct store_position position = {0};
-    enum status status = store_position_get(watcher->store, &position);
+    enum status status = bus_stream_state(watcher->service->bus, STREAM_EVENTS, &stream);
 
-    if (status == STATUS_OK)
-        status = bus_stream_state(watcher->service->bus, STREAM_EVENTS, &stream);
-    *ret_same = status == STATUS_OK && stream.created_ms <= position.time_ms;
-    return status;
-}
-
-/* Is all that was acknowledged noted as handled? What is not acknowledged is handed out, put into histories
- * and published again. */
-static enum status look(struct watcher *watcher)
-{
-    uint64_t behind = store_behind(watcher->store);
-    bool settled = false;
-    bool same = false;
-    bool all = false;
-    enum status status;
-
-    watcher->certain = false;
-    if (watcher->state != STORE_WHOLE || store_state(watcher->store) != STORE_WHOLE || behind == 0)
-        return STATUS_OK;
-    status = settle(watcher, &settled);
-    if (status == STATUS_OK)
-        status = same_stream(watcher, &same);
-    if (status == STATUS_OK && settled && same)
-        status = store_handled(watcher->store, behind, watcher->until_sequence, &all);
-    watcher->certain = all;
+    watcher->from_ms = clock_wall_ms() - watcher->service->config.dedupe_window_ms;
+    watcher->from_sequence = 0;
+    watcher->state = store_state(watcher->store);
+    if (status == STATUS_OK && watcher->state == STORE_NEW)
+        judge_new(watcher, &stream);
+    else if (status == STATUS_OK && watcher->state == STORE_WHOLE)
+        status = judge_older(watcher, &stream);
     return status;
 }
 
@@ -215,8 +138,7 @@ static void tell(struct watcher *watcher, enum status status, uint64_t epoch)
 {
     if (status == STATUS_OK) {
         metrics_add(watcher->service->metrics, VALUE_REPLAYS, 1);
-        log_event(LOG_INFO, "replay done", LOG_U("epoch", epoch), LOG_U("applied_again", watcher->applied),
-                  LOG_U("histories_whole", watcher->certain));
+        log_event(LOG_INFO, "replay done", LOG_U("epoch", epoch), LOG_U("applied_again", watcher->applied));
     } else if (!service_stopping(watcher->service)) {
         log_event(LOG_WARN, "replay interrupted, it will be done again",
                   LOG_S("reason", status_message(status)));
@@ -236,13 +158,10 @@ static void replay(struct watcher *watcher)
               LOG_I("from_ms_ago", clock_wall_ms() - watcher->from_ms),
               LOG_U("from_sequence", watcher->from_sequence));
     if (status == STATUS_OK)
-        status = look(watcher);
-    if (status == STATUS_OK)
         status = replay_window(watcher);
-    watcher->certain = watcher->certain && watcher->applied == 0;
     metrics_add(watcher->service->metrics, VALUE_REPLAYED, watcher->applied);
     if (status == STATUS_OK && store_epoch(watcher->store) == epoch)
-        status = store_replay_done(watcher->store, epoch, watcher->state, !watcher->certain);
+        status = store_replay_done(watcher->store, epoch, watcher->state);
     store_lock(watcher->store, STORE_LOCK_REPLAY, watcher->holder, 0, &held);
     tell(watcher, status, epoch);
 }
@@ -286,7 +205,7 @@ void *replay_run(void *context)
     rng_id(watcher.holder, HOLDER_BYTES);
     do
         watch(&watcher);
-    while (!service_wait(service, store_replayed(watcher.store) ? WATCH_MS : WATCH_DUE_MS));
+    while (!service_wait(service, WATCH_MS));
     batch_free(watcher.batch);
     store_free(watcher.store);
     return NULL;

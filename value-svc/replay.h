@@ -5,12 +5,8 @@
  * script, so that all instances agree). The watcher of one instance then puts the stream, from where this
  * Redis remembers to have been, or the last window where it does not, through the same script as ever: what
  * Redis still knows is found in `seen`, of which nothing is forgotten meanwhile, what it forgot counts again,
- * and its users get their corrected value.
- *
- * Histories have an epoch of their own, which rises only where something was forgotten, or that cannot be
- * told (store_handled.h); nobody is given any before that is known. A value's version is of the first epoch:
- * even what only readers of Redis were told is never set back. A lock that expires with its holder keeps it
- * to one instance; workers go on meanwhile.
+ * and its users get their corrected value. A lock that expires with its holder keeps it to one instance;
+ * workers go on meanwhile.
  */
 #ifndef POLLEN8_VALUE_REPLAY_H
 #define POLLEN8_VALUE_REPLAY_H

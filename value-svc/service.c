@@ -239,18 +239,13 @@ struct store *service_store(struct service *service)
     return store_create(&store_options, &store) == STATUS_OK ? store : NULL;
 }
 
-/* The service's epochs only rise: an instance of the past must not pull them back. */
-static void raise_epoch(_Atomic uint64_t *epoch, uint64_t to)
+/* The service's epoch only rises: an instance of the past must not pull it back. */
+static void note_epoch(struct service *service, uint64_t epoch)
 {
-    uint64_t known = atomic_load(epoch);
+    uint64_t known = atomic_load(&service->epoch);
 
-    while (to > known && !atomic_compare_exchange_weak(epoch, &known, to))
+    while (epoch > known && !atomic_compare_exchange_weak(&service->epoch, &known, epoch))
         ;
-}
-
-uint64_t service_history_epoch(struct service *service)
-{
-    return atomic_load(&service->history_epoch);
 }
 
 enum status service_store_try(struct service *service, struct store *store)
@@ -259,10 +254,8 @@ enum status service_store_try(struct service *service, struct store *store)
 
     if (status == STATUS_OK && store_epoch(store) < atomic_load(&service->epoch))
         status = store_epoch_refresh(store);
-    if (status == STATUS_OK) {
-        raise_epoch(&service->epoch, store_epoch(store));
-        raise_epoch(&service->history_epoch, store_history_epoch(store));
-    }
+    if (status == STATUS_OK)
+        note_epoch(service, store_epoch(store));
     return status;
 }
 

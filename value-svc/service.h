@@ -53,7 +53,6 @@ struct service {
     struct metric_cell *applied[EVENT_COUNT];
 
     _Atomic uint64_t epoch;         /* highest seen by any connection: others refresh theirs */
-    _Atomic uint64_t history_epoch; /* the same of histories */
     _Atomic uint64_t lost_epoch;    /* in which Redis lacks counts until a rebuild; 0: none. Watcher writes */
     _Atomic uint64_t stream_losses; /* times a stream or the durable was found gone or the bus came back */
     _Atomic bool redis_ready;
@@ -104,9 +103,6 @@ enum status service_store_try(struct service *service, struct store *store);
 /* The same for threads that have time: on failure logs (limited) and waits store_retry_ms or until the stop.
  */
 enum status service_store_ready(struct service *service, struct store *store);
-
-/* The highest known: frames published now are in histories that have forgotten nothing since. */
-uint64_t service_history_epoch(struct service *service);
 
 /* Whether values that this connection reads would be wrong, for Redis lacks counts until a rebuild is done:
  * nobody is told one meanwhile. */

@@ -5,7 +5,6 @@
  *
  *   p8:epoch                   hash: epoch, run_id, replayed, state; how far the stream was acknowledged
  *                              (sequence, time), how far a rebuild is (lua/epoch.lua has all of them)
- *   p8:handled                 stream: which events this Redis has all of (store_handled.h)
  *   p8:replay p8:snapshot p8:rebuild  locks
  *   p8:{u.<user>}:net          hash: connections (signed sum), n (version), h (last number in the history),
  *                              i:<event key> of each import
@@ -64,10 +63,6 @@ const char *store_error(const struct store *store);
 
 /* The epoch that holds on this connection, and whether its replay is done. Set by store_connect. */
 uint64_t store_epoch(const struct store *store);
-
-/* The epoch since which histories have forgotten nothing. Until the replay is done that is not known, and
- * nobody may be given any. Raised by store_replay_done of any instance. */
-uint64_t store_history_epoch(const struct store *store);
 bool store_replayed(const struct store *store);
 
 /* What is known of this Redis as a whole, as of the epoch. */
@@ -89,20 +84,15 @@ uint64_t store_behind(const struct store *store);
 enum status store_epoch_refresh(struct store *store);
 
 /* What the store says now, without raising it; 0: it has none. */
-struct store_epochs {
-    uint64_t epoch;
-    uint64_t history;
-};
-enum status store_epochs_now(struct store *store, struct store_epochs *ret_epochs);
+enum status store_epoch_now(struct store *store, uint64_t *ret_epoch);
 
 /* Takes or keeps a lock for hold_ms, or gives it back (0). *ret_held: whether it is `holder`'s. */
 enum store_lock { STORE_LOCK_REPLAY, STORE_LOCK_SNAPSHOT, STORE_LOCK_REBUILD };
 enum status store_lock(struct store *store, enum store_lock lock, const char *holder, int64_t hold_ms,
                        bool *ret_held);
 
-/* The replay of the epoch is done, and left it in `state` (WHOLE or LOST). `forgot`: histories lack something
- * from before it. */
-enum status store_replay_done(struct store *store, uint64_t epoch, enum store_state state, bool forgot);
+/* The replay of the epoch is done, and left it in `state` (WHOLE or LOST). */
+enum status store_replay_done(struct store *store, uint64_t epoch, enum store_state state);
 
 struct store_position {
     uint64_t sequence; /* of the last event below which all are acknowledged; 0: none known */
@@ -142,7 +132,6 @@ struct store_event {
     uint64_t user_number;     /* of its first frame to the user; 0: there is none */
     uint64_t industry_number; /* of its frame to industries; 0: there is none */
     int64_t stamp_us;         /* Unix microseconds: when the numbers were taken */
-    uint64_t epoch;           /* of the store: the version is within it */
     struct store_gift update; /* network.update */
     struct store_gift payload;
     struct slice frame; /* borrowed: the payload's frame, packed, without numbers */

@@ -21,11 +21,6 @@ uint64_t store_epoch(const struct store *store)
     return store->epoch;
 }
 
-uint64_t store_history_epoch(const struct store *store)
-{
-    return store->history_epoch;
-}
-
 bool store_replayed(const struct store *store)
 {
     return store->replayed;
@@ -86,13 +81,12 @@ static enum status learn_epoch(struct store *store)
         status = store_receive(store, &reply);
     if (status != STATUS_OK)
         return status;
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 6) {
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 5) {
         store->epoch = (uint64_t)store_integer(reply->element[0]);
         store->replayed = store_integer(reply->element[1]) == 1;
         store->state = state_named(reply->element[2]);
         store->quiet = (uint64_t)store_integer(reply->element[3]);
         store->behind = (uint64_t)store_integer(reply->element[4]);
-        store->history_epoch = (uint64_t)store_integer(reply->element[5]);
     } else {
         status = store_fail(store, "the epoch's script gave an unexpected reply");
     }
@@ -115,24 +109,17 @@ enum status store_epoch_refresh(struct store *store)
     return status;
 }
 
-enum status store_epochs_now(struct store *store, struct store_epochs *ret_epochs)
+enum status store_epoch_now(struct store *store, uint64_t *ret_epoch)
 {
     redisReply *reply = NULL;
-    enum status status =
-        store_send(store, (const char *const[]){"HMGET", STORE_KEY_EPOCH, "epoch", "history", NULL});
+    enum status status = store_send(store, (const char *const[]){"HGET", STORE_KEY_EPOCH, "epoch", NULL});
 
     if (status == STATUS_OK)
         status = store_receive(store, &reply);
     if (status != STATUS_OK)
         return status;
     store_measure(store);
-    *ret_epochs = (struct store_epochs){0};
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
-        ret_epochs->epoch = (uint64_t)store_integer(reply->element[0]);
-        ret_epochs->history = (uint64_t)store_integer(reply->element[1]);
-    }
-    if (ret_epochs->history == 0)
-        ret_epochs->history = ret_epochs->epoch; /* there was none in older versions */
+    *ret_epoch = (uint64_t)store_integer(reply);
     freeReplyObject(reply);
     return STATUS_OK;
 }
@@ -169,22 +156,18 @@ enum status store_lock(struct store *store, enum store_lock lock, const char *ho
     return status;
 }
 
-enum status store_replay_done(struct store *store, uint64_t epoch, enum store_state state, bool forgot)
+enum status store_replay_done(struct store *store, uint64_t epoch, enum store_state state)
 {
     char text[24];
     int64_t noted;
     enum status status;
 
     snprintf(text, sizeof text, "%" PRIu64, epoch);
-    status = run_integer(
-        store, SCRIPT_EPOCH_REPLAYED,
-        (const char *const[]){"1", STORE_KEY_EPOCH, text, state_names[state], forgot ? "1" : "", NULL},
-        &noted);
+    status = run_integer(store, SCRIPT_EPOCH_REPLAYED,
+                         (const char *const[]){"1", STORE_KEY_EPOCH, text, state_names[state], NULL}, &noted);
     if (status == STATUS_OK && noted == 1 && store->epoch == epoch) {
         store->replayed = true;
         store->state = state;
-        if (forgot)
-            store->history_epoch = epoch;
     }
     return status;
 }

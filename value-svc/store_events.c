@@ -17,7 +17,7 @@
 
 #define NUMBER_SIZE     24
 #define GIFT_SIZE       96
-#define APPLY_ARGUMENTS 24 /* the number of keys, 5 keys, 18 others */
+#define APPLY_ARGUMENTS 23 /* the number of keys, 5 keys, 17 others */
 
 /* What is the same for all events of a batch. */
 struct rules_text {
@@ -40,7 +40,6 @@ struct event_text {
     char sequence[NUMBER_SIZE];
     char time[NUMBER_SIZE];
     char stamp[3 * NUMBER_SIZE];
-    char epoch[NUMBER_SIZE];
     char update[GIFT_SIZE];
     char payload[GIFT_SIZE];
     char keep[NUMBER_SIZE + ID_MAXIMUM_BYTES];
@@ -68,7 +67,6 @@ static void write_event(struct event_text *text, const struct store_event *event
     snprintf(text->time, sizeof text->time, "%" PRId64, event->time_ms);
     snprintf(text->stamp, sizeof text->stamp, "%s%" PRIu32 " %" PRIu64 "/%" PRIu64, event->replay ? "-" : "",
              event->lane, event->user_number, event->industry_number);
-    snprintf(text->epoch, sizeof text->epoch, "%" PRIu64, event->epoch);
     write_gift(text->update, event, &event->update);
     write_gift(text->payload, event, &event->payload);
     text->keep[0] = '\0';
@@ -107,7 +105,6 @@ static enum status send_event(struct store *store, const struct rules_text *rule
                                         slice_from_string(text.keep),
                                         event->replay ? SLICE_LITERAL("") : SLICE_LITERAL("1"),
                                         event->once ? SLICE_LITERAL("1") : SLICE_LITERAL(""),
-                                        slice_from_string(text.epoch),
                                     },
                                     APPLY_ARGUMENTS);
 }

@@ -77,8 +77,7 @@ static enum status receive_append(struct store *store)
 }
 
 enum status store_append(struct store *store, const struct store_rules *rules,
-                         const struct store_append *appends, size_t count, const uint64_t *sequences,
-                         size_t sequence_count)
+                         const struct store_append *appends, size_t count)
 {
     struct append_text text = {.second = (uint32_t)(clock_monotonic_ms() / 1000)};
     int64_t kept_ms = rules->history_window_ms + HISTORY_MARGIN_MS;
@@ -90,10 +89,6 @@ enum status store_append(struct store *store, const struct store_rules *rules,
     snprintf(text.expiry, sizeof text.expiry, "%" PRId64, kept_ms + 2 * TEND_SECONDS * 1000);
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         status = send_append(store, &text, &appends[i], &sent);
-    if (sequence_count > 0 && status == STATUS_OK) {
-        status = store_send_handled(store, sequences, sequence_count);
-        sent++;
-    }
     for (size_t i = 0; i < sent && status == STATUS_OK; i++)
         status = receive_append(store);
     if (status == STATUS_OK)
@@ -122,14 +117,14 @@ static enum status send_room(struct store *store, const struct store_room *room,
     return status;
 }
 
-/* "lane number id stamp h n sum first-lane first-number epoch"; older versions ended earlier */
+/* "lane number id stamp h n sum[ first-lane first-number]" */
 static bool read_entry_text(const char *text, struct store_entry *entry)
 {
-    uint64_t numbers[10] = {0};
+    uint64_t numbers[9] = {0};
     int count = 0;
     char *end = NULL;
 
-    for (; count < 10; count++, text = end) {
+    for (; count < 9; count++, text = end) {
         /* Signed ones wrap to what they are. */
         numbers[count] = strtoull(text, &end, 10);
         if (end == text)
@@ -144,8 +139,7 @@ static bool read_entry_text(const char *text, struct store_entry *entry)
     entry->sum = (int64_t)numbers[6];
     entry->first_lane = (uint32_t)numbers[7];
     entry->first_number = numbers[8];
-    entry->epoch = numbers[9];
-    return count == 7 || count == 9 || count == 10;
+    return count == 7 || count == 9;
 }
 
 /* [id, [name, value]...]; false for what no version of ours wrote. */
@@ -259,7 +253,7 @@ static enum status read_rooms(struct store *store, struct store_room *rooms, siz
 }
 
 enum status store_read(struct store *store, struct store_room *rooms, size_t count, store_entry_fn *give,
-                       void *context, int64_t *ret_moment_ms, struct store_epochs *ret_epochs)
+                       void *context, int64_t *ret_moment_ms, uint64_t *ret_epoch)
 {
     char until[24];
     enum status status = read_moment(store, ret_moment_ms);
@@ -270,7 +264,7 @@ enum status store_read(struct store *store, struct store_room *rooms, size_t cou
     for (size_t at = 0; at < count && status == STATUS_OK; at += ROOMS_AT_ONCE)
         status = read_rooms(store, rooms, at, count - at < ROOMS_AT_ONCE ? count : at + ROOMS_AT_ONCE, until,
                             give, context);
-    return status == STATUS_OK ? store_epochs_now(store, ret_epochs) : status;
+    return status == STATUS_OK ? store_epoch_now(store, ret_epoch) : status;
 }
 
 bool store_room_whole(const struct store_room *room, int64_t from_ms, int64_t history_length)

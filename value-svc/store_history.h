@@ -25,11 +25,9 @@ struct store_append {
     struct slice frame;   /* borrowed; a packed OutboundFrame with its numbers */
 };
 
-/* Appends in order. A key that is no stream is passed over: its readers will hear that it has gaps. With them
- * goes a note that these events of the stream are handled (store_handled.h); may be none. */
+/* Appends in order. A key that is no stream is passed over: its readers will hear that it has gaps. */
 enum status store_append(struct store *store, const struct store_rules *rules,
-                         const struct store_append *appends, size_t count, const uint64_t *sequences,
-                         size_t sequence_count);
+                         const struct store_append *appends, size_t count);
 
 /* ---- Reading ---------------------------------------------------------------------------------------- */
 
@@ -58,7 +56,6 @@ struct store_entry {
     uint64_t user_sequence;
     uint64_t version;
     int64_t sum;
-    uint64_t epoch; /* the version is of it; 0: not known */
     uint32_t first_lane;
     uint64_t first_number;
 };
@@ -69,10 +66,10 @@ typedef void store_entry_fn(void *context, size_t room, const struct store_entry
 /* Reads all rooms as they were at one moment, which has passed: each has what was stored until then and
  * nothing newer, so that what one has at some number of a lane the others have before it. Each oldest entry
  * first; waits for up to a millisecond.
- * *ret_moment_ms: the last millisecond that counts, in Redis' clock. *ret_epochs: the store's after that;
- * others than the connection's, or 0: it forgot something meanwhile. */
+ * *ret_moment_ms: the last millisecond that counts, in Redis' clock. *ret_epoch: the store's epoch after
+ * that; another one than the connection's, or 0: it forgot something meanwhile. */
 enum status store_read(struct store *store, struct store_room *rooms, size_t count, store_entry_fn *give,
-                       void *context, int64_t *ret_moment_ms, struct store_epochs *ret_epochs);
+                       void *context, int64_t *ret_moment_ms, uint64_t *ret_epoch);
 
 /* Whether nothing of the room stored since from_ms was dropped for its length. */
 bool store_room_whole(const struct store_room *room, int64_t from_ms, int64_t history_length);

@@ -41,7 +41,6 @@ struct store {
     char hashes[SCRIPT_COUNT][41];
     char run_id[64];
     uint64_t epoch;
-    uint64_t history_epoch;
     bool replayed;
     enum store_state state;
     uint64_t quiet;
@@ -92,9 +91,6 @@ void store_user_key(char out[STORE_KEY_SIZE], const char *user_id, const char *s
 
 /* "p8:{i.<industry>}:history" */
 void store_industry_key(char out[STORE_ROOM_KEY_SIZE], const char *industry);
-
-/* store_handled.c: appends one command to the running pipeline. */
-enum status store_send_handled(struct store *store, const uint64_t *sequences, size_t count);
 
 /* store_epoch.c: run_id and epoch of the server just connected. */
 enum status store_learn_epoch(struct store *store);

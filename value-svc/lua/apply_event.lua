@@ -6,8 +6,7 @@
 --                     "i:<event key>" for each import that had an eventId: "sequence time" of the one that counted
 --       2 seen        hash: event key -> "sum n lane user/industry h sequence time"
 --       3 seen order  list: "event-key sequence time", oldest first: what pruning walks along
---       4 history     stream: e = "lane number id stamp h n sum first-lane first-number epoch", f = a
---                     frame's bytes; n is of that epoch
+--       4 history     stream: e = "lane number id stamp h n sum[ first-lane first-number]", f = a frame's bytes
 --       5 kept        stream: i = event id, k = name, f = a frame's bytes; at most 100, for 30 days
 -- ARGV  1 event key
 --       2 change of the sum, an integer; empty: nothing is counted (the event is only remembered)
@@ -22,7 +21,6 @@
 --      15 "id name": the frame is kept until it was written, under that event id and name; empty: it is not
 --      16 "1": a repeated event goes into the history again, under its new numbers
 --      17 "1": the key counts once for ever, not only within the window
---      18 the epoch
 -- Returns {outcome, sum, n, h, lane, user/industry}: h of its first frame to the user, ARGV 8 as it was when
 -- it was applied
 --       0 applied
@@ -49,7 +47,10 @@ local function origin(entry)
 end
 
 local function append(entry, at, again, ...)
-  local text = string.format('%s %.0f %.0f %.0f', entry, at, n, sum) .. (again and origin(entry) or ' 0 0') .. ' ' .. ARGV[18]
+  local text = string.format('%s %.0f %.0f %.0f', entry, at, n, sum)
+  if again then
+    text = text .. origin(entry)
+  end
   redis.call('XADD', KEYS[4], 'MINID', '=', ARGV[9], '*', 'e', text, ...)
   if at % 64 == 0 then
     redis.call('XTRIM', KEYS[4], 'MAXLEN', '=', ARGV[10])

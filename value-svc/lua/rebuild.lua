@@ -25,10 +25,10 @@ end
 epoch = math.max(epoch + 1, tonumber(ARGV[3]), tonumber(ARGV[4]) + 1)
 local text = string.format('%.0f', epoch)
 if ARGV[1] == 'begin' then
-  redis.call('HSET', KEYS[1], 'epoch', text, 'history', text, 'state', 'rebuild', 'rebuild', '')
+  redis.call('HSET', KEYS[1], 'epoch', text, 'state', 'rebuild', 'rebuild', '')
   redis.call('HDEL', KEYS[1], 'sequence', 'time', 'behind')
 else
-  redis.call('HSET', KEYS[1], 'epoch', text, 'history', text, 'state', 'whole', 'replayed', text, 'sequence', ARGV[5], 'time', ARGV[6],
+  redis.call('HSET', KEYS[1], 'epoch', text, 'state', 'whole', 'replayed', text, 'sequence', ARGV[5], 'time', ARGV[6],
     'behind', ARGV[5])
   redis.call('HDEL', KEYS[1], 'rebuild', 'who')
 end

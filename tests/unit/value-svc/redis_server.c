@@ -216,8 +216,3 @@ int64_t redis_sum(struct redis_server *redis, const char *user_id)
     base64url_encode(token, user_id, strlen(user_id));
     return redis_integer(redis, "HGET p8:{u.%s}:net connections", token);
 }
-
-bool redis_positioned(void *redis)
-{
-    return redis_integer(redis, "HGET p8:epoch sequence") > 0;
-}

@@ -39,6 +39,5 @@ void redis_done(struct redis_server *redis);
 int64_t redis_integer(struct redis_server *redis, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 int64_t redis_sum(struct redis_server *redis, const char *user_id);
-bool redis_positioned(void *redis); /* it was noted how far the stream is acknowledged */
 
 #endif

@@ -233,7 +233,7 @@ static void die(enum death death, const char *industry, const char *text, struct
     if (death >= DIED_AFTER_APPEND) {
         const struct store_append append = {.industry = industry, .frame = buf_slice(&frame_bytes)};
 
-        assert_int_equal(store_append(store, &rules, &append, 1, NULL, 0), STATUS_OK);
+        assert_int_equal(store_append(store, &rules, &append, 1), STATUS_OK);
     }
     if (death >= DIED_AFTER_PUBLISH)
         assert_int_equal(

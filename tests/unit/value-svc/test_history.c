@@ -64,7 +64,7 @@ struct stand {
 
 static uint64_t epoch_now(void)
 {
-    return (uint64_t)redis_integer(&redis, "HGET p8:epoch history");
+    return (uint64_t)redis_integer(&redis, "HGET p8:epoch epoch");
 }
 
 static void stand_advance(struct stand *stand, const struct rig_frame *frame)
@@ -148,11 +148,12 @@ static const Pollen8__HistoryFrames *ask_once(const struct stand *stand, const c
 static const Pollen8__HistoryFrames *ask(const struct stand *stand, const char *const *industries,
                                          const char *const *users)
 {
+    const Pollen8__HistoryFrames *frames;
     uint64_t end = clock_monotonic_ms() + RIG_PATIENCE_MS;
-    const Pollen8__HistoryFrames *frames = ask_once(stand, industries, users);
 
-    while (!frames && strcmp(refused, "UNAVAILABLE") == 0 && clock_monotonic_ms() < end)
+    do
         frames = ask_once(stand, industries, users);
+    while (!frames && strcmp(refused, "UNAVAILABLE") == 0 && clock_monotonic_ms() < end);
     return frames;
 }
 
@@ -265,7 +266,8 @@ static void after_any_position(void **state)
     }
 }
 
-struct extent { /* how far an answer came in each lane, and how much it had */
+/* How far an answer came in each lane, and how much it had. */
+struct extent {
     struct stand stand;
     size_t count;
 };
@@ -453,25 +455,18 @@ static void paced(void **state)
 
 static void while_redis_is_away(void **state)
 {
-    static const char *const industries[] = {"away", NULL};
+    static const char *const industries[] = {"one", NULL};
     struct stand stand = stand_after(0);
     const Pollen8__HistoryFrames *frames;
 
     (void)state;
-    rig_clear(rig);
-    rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"away\",\"industries\":[\"away\"]}");
-    rig_wait(rig, "pollen8.out.industry", NULL, 1);
-    rig_settle(rig);
-    rig_until(redis_positioned, &redis, "the position is noted");
     redis_stop(&redis, SIGKILL);
     assert_null(ask_once(&stand, industries, NULL));
     assert_string_equal(refused, "UNAVAILABLE");
     redis_start(&redis);
     value_wait_ready(&process, 200);
     frames = ask(&stand, industries, NULL); /* the reader's own connection follows within its pause */
-    /* It has forgotten nothing. */
-    assert_true(frames && frames->complete);
-    assert_int_equal(frames->n_frames, 1);
+    expect_incomplete(frames, "epoch");
     /* Emptied under the living connection. */
     stand = stand_after(0);
     frames = ask(&stand, industries, NULL);

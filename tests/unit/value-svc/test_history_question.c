@@ -14,8 +14,7 @@
 
 #define NOW_MS INT64_C(1790000000000)
 
-static const struct history_now now = {
-    .history_epoch = 5, .wall_ms = NOW_MS, .window_ms = 120000, .length = 1000};
+static const struct history_now now = {.epoch = 5, .wall_ms = NOW_MS, .window_ms = 120000, .length = 1000};
 static struct history_found found[HISTORY_FRAMES + 2];
 static struct history_question question;
 static uint32_t found_count;

@@ -4,7 +4,6 @@
  */
 #include "replay.h"
 
-#include <glob.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -121,7 +118,6 @@ static void a_forgotten_tail(void **state)
     frame("pollen8.out.user.dGFpbA", "network.update",
           rig_count(rig, "pollen8.out.user.dGFpbA", "network.update") - 1, &after);
     assert_true(after.epoch > before.epoch);
-    assert_true(redis_integer(&forgetful, "HGET p8:epoch history") > (int64_t)before.history_epoch);
     assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.new"), 0); /* nobody is told twice */
     /* The same ids again: still duplicates. */
     for (int i = 0; i < 100; i += 33) {
@@ -133,134 +129,6 @@ static void a_forgotten_tail(void **state)
     assert_int_equal(redis_sum(&forgetful, "tail"), 101);
     assert_int_equal(value_stop(&process, SIGTERM), 0);
     redis_done(&forgetful);
-}
-
-/* ---- A Redis that writes everything down ------------------------------------------------------------ */
-
-#define DURABLE_EVENTS 600
-
-struct durable {
-    struct redis_server server;
-    struct value_process processes[2];
-    int64_t epoch;
-    int64_t history;
-};
-
-static bool epoch_risen(void *context)
-{
-    struct durable *durable = context;
-
-    return redis_integer(&durable->server, "HGET p8:epoch epoch") > durable->epoch &&
-           replayed(&durable->server);
-}
-
-static void durable_publish(const char *user, int from, int to)
-{
-    for (int i = from; i < to; i++) {
-        char text[128];
-
-        snprintf(text, sizeof text, "{\"userId\":\"%s\",\"industries\":[\"d%d\"]}", user, i % 5);
-        rig_publish(rig, "pollen8.events.connection.new", text);
-    }
-    rig_flush(rig);
-}
-
-static void durable_start(struct durable *durable, const char *user)
-{
-    static const char *const quick[] = {"ACK_WAIT=2s", NULL};
-
-    redis_init(&durable->server, true);
-    for (int i = 0; i < 2; i++) {
-        value_start(&durable->processes[i], nats.url, durable->server.url, quick);
-        value_wait_ready(&durable->processes[i], 200);
-    }
-    rig_until(replayed, &durable->server, "the first epoch is replayed");
-    durable_publish(user, 0, 10);
-    rig_settle(rig);
-    rig_until(redis_positioned, &durable->server, "a position is noted");
-    durable->epoch = redis_integer(&durable->server, "HGET p8:epoch epoch");
-    durable->history = redis_integer(&durable->server, "HGET p8:epoch history");
-}
-
-static void durable_done(struct durable *durable)
-{
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(value_stop(&durable->processes[i], SIGTERM), 0);
-    redis_done(&durable->server);
-}
-
-/* Killed in the middle of the work of two instances, one of which dies as well: everything that was
- * acknowledged is there, and that is known. */
-static void a_restart_that_forgets_nothing(void **state)
-{
-    struct durable durable = {.epoch = 0};
-    struct expected_sum expected = {.server = &durable.server, .user_id = "firm", .sum = 10};
-
-    (void)state;
-    durable_start(&durable, "firm");
-    for (int round = 0; round < 3; round++) {
-        durable_publish("firm", 0, DURABLE_EVENTS);
-        expected.sum += DURABLE_EVENTS;
-        if (round == 1)
-            assert_int_equal(value_stop(&durable.processes[0], SIGKILL), -1);
-        redis_stop(&durable.server, SIGKILL);
-        if (round == 1)
-            value_start(&durable.processes[0], nats.url, durable.server.url, NULL);
-        redis_start(&durable.server);
-        rig_until(epoch_risen, &durable, "another epoch is replayed");
-        rig_until(sum_is, &expected, "all are counted");
-        assert_int_equal(redis_integer(&durable.server, "HGET p8:epoch history"), durable.history);
-        durable.epoch = redis_integer(&durable.server, "HGET p8:epoch epoch");
-        rig_settle(rig);
-        assert_int_equal(redis_sum(&durable.server, "firm"), expected.sum);
-    }
-    durable_done(&durable);
-}
-
-/* Cuts the end off what Redis wrote down. */
-static void forget_bytes(const struct redis_server *server, off_t bytes)
-{
-    char pattern[128];
-    struct stat status;
-    glob_t found = {0};
-
-    snprintf(pattern, sizeof pattern, "%s/appendonlydir/*.incr.aof", server->folder);
-    if (glob(pattern, 0, NULL, &found) != 0) {
-        snprintf(pattern, sizeof pattern, "%s/appendonly.aof", server->folder); /* Redis 6 */
-        assert_int_equal(glob(pattern, 0, NULL, &found), 0);
-    }
-    assert_int_equal(found.gl_pathc, 1);
-    assert_int_equal(stat(found.gl_pathv[0], &status), 0);
-    assert_true(status.st_size > bytes);
-    assert_int_equal(truncate(found.gl_pathv[0], status.st_size - bytes), 0);
-    globfree(&found);
-}
-
-/* Its file lost its end, from a few events to hundreds: noticed in any case, and made good. */
-static void a_file_without_its_end(void **state)
-{
-    static const off_t cuts[] = {4000, 20000, 200000};
-    struct durable durable = {.epoch = 0};
-    struct expected_sum expected = {.server = &durable.server, .user_id = "cut", .sum = 10};
-
-    (void)state;
-    durable_start(&durable, "cut");
-    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
-        durable_publish("cut", 0, DURABLE_EVENTS);
-        expected.sum += DURABLE_EVENTS;
-        rig_until(sum_is, &expected, "all are counted");
-        rig_settle(rig);
-        redis_stop(&durable.server, SIGKILL);
-        forget_bytes(&durable.server, cuts[i]);
-        redis_start(&durable.server);
-        rig_until(epoch_risen, &durable, "another epoch is replayed");
-        rig_until(sum_is, &expected, "what was forgotten is counted again");
-        assert_true(redis_integer(&durable.server, "HGET p8:epoch history") > durable.history);
-        durable.epoch = redis_integer(&durable.server, "HGET p8:epoch epoch");
-        durable.history = redis_integer(&durable.server, "HGET p8:epoch history");
-        rig_until(redis_positioned, &durable.server, "a position is noted");
-    }
-    durable_done(&durable);
 }
 
 static bool whole(void *context)
@@ -328,8 +196,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(older_than_the_window, value_end), /* first: with an empty stream */
-        cmocka_unit_test_teardown(a_restart_that_forgets_nothing, value_end),
-        cmocka_unit_test_teardown(a_file_without_its_end, value_end),
         cmocka_unit_test_teardown(a_forgotten_tail, value_end)};
 
     signal(SIGPIPE, SIG_IGN);

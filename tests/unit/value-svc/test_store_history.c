@@ -70,11 +70,11 @@ static struct store_room read_room(enum store_room_kind kind, const char *name, 
 {
     struct store_room room = {.kind = kind, .name = name, .from_ms = from_ms};
     int64_t moment_ms = 0;
-    struct store_epochs epochs = {0};
+    uint64_t epoch = 0;
 
     entry_count = 0;
-    assert_int_equal(store_read(store, &room, 1, collect, NULL, &moment_ms, &epochs), STATUS_OK);
-    assert_true(epochs.epoch == store_epoch(store));
+    assert_int_equal(store_read(store, &room, 1, collect, NULL, &moment_ms, &epoch), STATUS_OK);
+    assert_true(epoch == store_epoch(store));
     return room;
 }
 
@@ -223,7 +223,7 @@ static void append(const char *industry, int from, int count)
         const struct store_append one = {.industry = industry,
                                          .frame = {.data = text, .length = (size_t)sprintf(text, "f%d", i)}};
 
-        assert_int_equal(store_append(store, &rules, &one, 1, NULL, 0), STATUS_OK);
+        assert_int_equal(store_append(store, &rules, &one, 1), STATUS_OK);
     }
 }
 
@@ -231,7 +231,7 @@ static void industries_in_order(void **state)
 {
     struct store_room rooms[40];
     int64_t moment_ms;
-    struct store_epochs epochs;
+    uint64_t epoch;
 
     (void)state;
     append("a.b*c>}{ \xc3\xa9", 0, 3);
@@ -247,7 +247,7 @@ static void industries_in_order(void **state)
     for (size_t i = 0; i < 40; i++)
         rooms[i] = (struct store_room){.kind = ROOM_INDUSTRY, .name = "a.b*c>}{ \xc3\xa9"};
     entry_count = 0;
-    assert_int_equal(store_read(store, rooms, 40, collect, NULL, &moment_ms, &epochs), STATUS_OK);
+    assert_int_equal(store_read(store, rooms, 40, collect, NULL, &moment_ms, &epoch), STATUS_OK);
     assert_int_equal(entry_count, 120);
     assert_int_equal(rooms[39].length, 3);
 }
@@ -301,7 +301,7 @@ static void entries_leave_with_age(void **state)
         redis_integer(&redis, "XADD p8:{u.YWdl}:history %d-1 e old", i + 1);
     }
     brief.history_window_ms = 5000;
-    assert_int_equal(store_append(store, &brief, &one, 1, NULL, 0), STATUS_OK);
+    assert_int_equal(store_append(store, &brief, &one, 1), STATUS_OK);
     assert_true(redis_integer(&redis, "XLEN p8:{i.YWdl}:history") < 25); /* whole blocks of entries leave */
     assert_int_equal(store_apply(store, &brief, &event, 1), STATUS_OK);
     assert_int_equal(redis_integer(&redis, "XLEN p8:{u.YWdl}:history"), 1);
@@ -318,7 +318,7 @@ static void a_broken_history(void **state)
     (void)state;
     redis_integer(&redis, "SET p8:{i.YnJva2Vu}:history text");
     redis_integer(&redis, "SET p8:{u.YnJva2Vu}:history text");
-    assert_int_equal(store_append(store, &rules, appends, 2, NULL, 0), STATUS_OK);
+    assert_int_equal(store_append(store, &rules, appends, 2), STATUS_OK);
     room = read_room(ROOM_INDUSTRY, "broken", 0);
     assert_true(room.broken);
     assert_false(store_room_whole(&room, 0, LENGTH));
