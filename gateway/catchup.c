@@ -17,11 +17,17 @@
 #include "membership.h"
 #include "progress.h"
 #include "recovery.h"
+#include "repair.h"
 #include "session.h"
 
-#define IDS_KEPT_MS   10000 /* as long as a repeat of a delivery may come */
-#define NOTES_KEPT_MS 5000  /* a client that wants to resume says so first thing */
-#define RETRY_MS      200
+#define IDS_KEPT_MS    10000 /* as long as a repeat of a delivery may come */
+#define FLOOR_KEPT_MS  30000 /* the same where a service died, and the broker or Redis with it */
+#define BEHIND_MOST_MS 5000  /* a lane that lives is heard once a second */
+#define NOTES_KEPT_MS  5000  /* a client that wants to resume says so first thing */
+#define RETRY_MS       200
+/* What a lane had published when this gateway began to hear: stamped before then. The stamp is of another
+ * host's clock; and a lane that was born later was heard by the time anybody asks (PROGRESS_SETTLE_MS). */
+#define HEARD_SKEW_MS  (PROGRESS_SETTLE_MS / 2)
 
 static void fired(void *context, struct wheel_timer *timer);
 static const struct catchup_use slow;
@@ -123,13 +129,31 @@ static bool reached(const struct position *position, const struct position *othe
     return true;
 }
 
-/* While this gateway is behind the one where the session was, an offset made here would send its client back:
- * a frame of its own then has one that does not. A reference of the caller's. */
-static struct frame *above_floor(struct catchup *catchup, struct frame *frame)
+/* After a while what the lanes of the claim lack here is not on its way: they are over. This gateway takes
+ * their last numbers for its own, too. */
+static void end_behind(struct gateway *gateway, struct catchup *catchup)
+{
+    if (!catchup->behind || gateway->now_ms < catchup->behind_end_ms || repair_holds(gateway))
+        return;
+    catchup->behind = !progress_adopt(gateway->progress, &catchup->claim, BEHIND_MOST_MS, gateway->now_ms);
+}
+
+/* From now on the session has had everything at or before the claim, more perhaps than this gateway has. */
+static void stand_on(struct gateway *gateway, struct catchup *catchup)
+{
+    catchup->floor = true;
+    catchup->behind = true;
+    catchup->behind_end_ms = gateway->now_ms + BEHIND_MOST_MS;
+}
+
+/* While this gateway is behind what the session has had elsewhere, an offset made here would send its client
+ * back: a frame of its own then has one that does not. A reference of the caller's. */
+static struct frame *above_floor(struct gateway *gateway, struct catchup *catchup, struct frame *frame)
 {
     struct frame *copy = NULL;
     struct position position;
     char text[POSITION_TEXT_SIZE];
+    end_behind(gateway, catchup);
     if (!catchup->behind || position_read(frame_offset(frame), &position) != STATUS_OK)
         return frame_ref(frame);
     catchup->behind = !reached(&position, &catchup->claim); /* offsets only grow */
@@ -143,7 +167,7 @@ static struct frame *above_floor(struct catchup *catchup, struct frame *frame)
 static bool at_floor(const struct catchup *catchup, const struct frame *frame)
 {
     return catchup->floor && frame->lane &&
-           position_covers(&catchup->claim, frame->lane, frame->lane_sequence, frame->published_at_us / 1000);
+           position_covers(&catchup->claim, frame->lane, frame->lane_sequence, 0);
 }
 
 static bool was_had(const struct catchup *catchup, const struct frame *frame)
@@ -160,7 +184,7 @@ static void pass_on(struct gateway *gateway, struct session *session, struct fra
     bool noted = catchup && catchup->notes;
     if (catchup && was_had(catchup, frame))
         return;
-    struct frame *own = catchup ? above_floor(catchup, frame) : frame_ref(frame);
+    struct frame *own = catchup ? above_floor(gateway, catchup, frame) : frame_ref(frame);
     session_send(gateway, session, own);
     frame_unref(own);
     if (!session_is_member(session) || (session->catchup && session->catchup->stage == CATCHUP_SLOW))
@@ -241,35 +265,43 @@ static void give_late(struct gateway *gateway, struct session *session, const st
     }
 }
 
+/* Whether it does not come live any more: this gateway has taken it, or never heard it. */
+static bool is_past(const struct position *joined, const struct delivery *delivery)
+{
+    const struct position_lane *lane = position_find(joined, delivery->mark.lane);
+    return (lane && delivery->mark.sequence <= lane->sequence) ||
+           delivery->frame->published_at_us / 1000 < joined->since_ms + HEARD_SKEW_MS;
+}
+
 static void replay(struct gateway *gateway, struct session *session, const struct history_answer *answer)
 {
     struct catchup *catchup = session->catchup;
     struct position position = catchup->claim;
     for (size_t i = 0; i < answer->count && goes_on(session, catchup); i++) {
         const struct delivery *delivery = answer->frames[i];
-        if (has(&position, delivery) || !covers(catchup->joined, delivery) ||
+        if (has(&position, delivery) || !is_past(catchup->joined, delivery) ||
             frame_ids_have(&catchup->had, delivery->frame->event_id))
             continue;
         metrics_add(gateway->metrics, METRIC_REPLAYED, 1);
         give(gateway, session, delivery->frame, &position, true);
     }
-    if (!goes_on(session, catchup) || !catchup->use->joins)
+    if (!goes_on(session, catchup))
         return;
     (void)position_merge(&position, catchup->joined);
-    give_late(gateway, session, answer, &position);
+    if (catchup->use->joins)
+        give_late(gateway, session, answer, &position);
+    if (!goes_on(session, catchup))
+        return;
+    catchup->claim = position;
+    stand_on(gateway, catchup);
 }
 
 /* What was held, less what the answer held too. */
-static void release(struct gateway *gateway, struct session *session, bool complete)
+static void release(struct gateway *gateway, struct session *session)
 {
     struct catchup *catchup = session->catchup;
-    for (uint32_t i = 0; i < catchup->held.count && goes_on(session, catchup); i++) {
-        struct frame *frame = catchup->held.list[i];
-        bool replayed =
-            complete && frame->lane && position_covers(catchup->joined, frame->lane, frame->lane_sequence, 0);
-        if (!replayed)
-            pass_on(gateway, session, frame);
-    }
+    for (uint32_t i = 0; i < catchup->held.count && goes_on(session, catchup); i++)
+        pass_on(gateway, session, catchup->held.list[i]);
 }
 
 /* What had to be dropped is asked for like the rest of a slow client. */
@@ -302,15 +334,14 @@ static void finish(struct gateway *gateway, struct session *session, const struc
         return;
     }
     if (goes_on(session, catchup))
-        release(gateway, session, complete);
+        release(gateway, session);
     if (session->catchup != catchup)
         return;
     held_frames_drop(&catchup->held);
     position_unref(catchup->joined);
     catchup->joined = NULL;
-    if (catchup->stage != CATCHUP_REPLAYING)
-        return;
-    idle(gateway, catchup, IDS_KEPT_MS);
+    if (catchup->stage == CATCHUP_REPLAYING)
+        idle(gateway, catchup, catchup->floor ? FLOOR_KEPT_MS : IDS_KEPT_MS);
 }
 
 static void on_history(struct gateway *gateway, uint64_t handle, struct history_answer *answer)
@@ -341,16 +372,34 @@ static void ask(struct gateway *gateway, struct session *session)
         finish(gateway, session, NULL);
 }
 
+/* Not before this gateway knows where it stands itself: lanes may live that it has not heard yet, or it is
+ * about to be given what it has missed. */
+static void ask_in_time(struct gateway *gateway, struct session *session)
+{
+    struct catchup *catchup = session->catchup;
+    if (progress_settling(gateway->progress, gateway->now_ms))
+        wheel_arm(gateway->wheel, &catchup->timer, gateway->now_ms + PROGRESS_SETTLE_MS);
+    else if (repair_holds(gateway) && gateway->now_ms < catchup->give_up_ms)
+        wheel_arm(gateway->wheel, &catchup->timer, gateway->now_ms + RETRY_MS);
+    else
+        ask(gateway, session);
+}
+
 static void fired(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
     struct catchup *catchup = (struct catchup *)(void *)((char *)timer - offsetof(struct catchup, timer));
-    if (catchup->stage == CATCHUP_READING)
-        ask(gateway, catchup->session);
-    else if (catchup->stage == CATCHUP_CLAIMING)
+    if (catchup->stage == CATCHUP_READING) {
+        ask_in_time(gateway, catchup->session);
+    } else if (catchup->stage == CATCHUP_CLAIMING) {
         recovery_retry(gateway, catchup->session);
-    else if (catchup->stage == CATCHUP_IDLE)
-        catchup_free(gateway, catchup->session);
+    } else if (catchup->stage == CATCHUP_IDLE) {
+        end_behind(gateway, catchup);
+        if (catchup->behind)
+            idle(gateway, catchup, BEHIND_MOST_MS);
+        else
+            catchup_free(gateway, catchup->session);
+    }
 }
 
 void catchup_read(struct gateway *gateway, struct session *session, const struct catchup_use *use)
@@ -361,10 +410,7 @@ void catchup_read(struct gateway *gateway, struct session *session, const struct
     catchup->stage = CATCHUP_READING;
     wheel_cancel(gateway->wheel, &catchup->timer);
     catchup->give_up_ms = gateway->now_ms + (uint64_t)gateway->settings->recovery_timeout;
-    if (progress_settling(gateway->progress, gateway->now_ms)) /* lanes may live that are not known yet */
-        wheel_arm(gateway->wheel, &catchup->timer, gateway->now_ms + PROGRESS_SETTLE_MS);
-    else
-        ask(gateway, session);
+    ask_in_time(gateway, session);
 }
 
 /* ---- slow clients ------------------------------------------------------------------------------------- */
@@ -448,8 +494,7 @@ void catchup_arrived(struct gateway *gateway, struct session *session, const str
 {
     struct catchup *catchup = session->catchup;
     catchup->claim = *left;
-    catchup->floor = true;
-    catchup->behind = true;
+    stand_on(gateway, catchup);
     catchup->stage = CATCHUP_REPLAYING;
     for (uint32_t i = 0; i < catchup->held.count && goes_on(session, catchup); i++)
         if (catchup->held.list[i]->lane || i >= catchup->held_before)
@@ -458,7 +503,7 @@ void catchup_arrived(struct gateway *gateway, struct session *session, const str
         return;
     held_frames_drop(&catchup->held);
     if (catchup->stage == CATCHUP_REPLAYING)
-        idle(gateway, catchup, IDS_KEPT_MS);
+        idle(gateway, catchup, FLOOR_KEPT_MS);
 }
 
 void catchup_arrived_slow(struct gateway *gateway, struct session *session, const struct position *last)

@@ -55,7 +55,7 @@ struct catchup {
     const struct catchup_use *use;
     struct recovery *recovery; /* owned; NULL: this is none */
     enum catchup_stage stage;
-    bool floor;              /* IDLE: what is at or before the claim was given by another gateway */
+    bool floor;              /* IDLE: what is at or before the claim was given, here or elsewhere */
     bool behind;             /* offsets made here are not beyond the claim yet */
     bool dropped;            /* READING: what came live was too much to be held */
     bool notes;              /* the ids of live frames are noted: the session may still ask to resume */
@@ -64,6 +64,7 @@ struct catchup {
     struct frame_ids had;    /* given from elsewhere */
     uint64_t give_up_ms;
     uint64_t end_ms;         /* IDLE: the ids are of no use any more */
+    uint64_t behind_end_ms;  /* the claim's lanes that were not heard by then are over */
     struct position *joined; /* what comes live is after it; NULL: not yet */
     struct position claim;   /* what the client has */
     struct wheel_timer timer;

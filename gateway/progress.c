@@ -148,6 +148,25 @@ void progress_accept(struct progress *progress, const struct lane_mark *mark, ui
         state->first = mark->sequence;
 }
 
+bool progress_adopt(struct progress *progress, const struct position *other, uint64_t silent_ms,
+                    uint64_t now_ms)
+{
+    bool reached = true;
+    for (uint32_t i = 0; i < other->count; i++) {
+        const struct position_lane *lane = &other->lanes[i];
+        const struct lane_state *state = find(progress, lane->lane);
+        if (!state || position_covers(&progress->position, lane->lane, lane->sequence, 0))
+            continue;
+        if (now_ms - state->last_ms < silent_ms) {
+            reached = false;
+            continue;
+        }
+        (void)position_advance(&progress->position, lane->lane, lane->sequence); /* it has its place */
+        changed(progress);
+    }
+    return reached;
+}
+
 uint64_t progress_heard(struct progress *progress, uint32_t lane)
 {
     const struct lane_state *state = find(progress, lane);

@@ -52,6 +52,12 @@ enum progress_verdict progress_take(struct progress *progress, const struct lane
  */
 void progress_accept(struct progress *progress, const struct lane_mark *mark, uint64_t now_ms);
 
+/* `other` is the position of somebody who heard more than was heard here: the numbers of lanes that have been
+ * silent for `silent_ms` are raised to its own. They are over, and what they published last was had by
+ * whoever was to have it. Returns false where some lane that lives is behind. */
+bool progress_adopt(struct progress *progress, const struct position *other, uint64_t silent_ms,
+                    uint64_t now_ms);
+
 /* The last number of the lane that every gateway hears; 0: none was heard. */
 uint64_t progress_heard(struct progress *progress, uint32_t lane);
 
