@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../common/rng.h"
+#include "floor.h"
 #include "gateway.h"
 #include "history.h"
 #include "identity.h"
@@ -20,14 +21,13 @@
 #include "repair.h"
 #include "session.h"
 
-#define IDS_KEPT_MS    10000 /* as long as a repeat of a delivery may come */
-#define FLOOR_KEPT_MS  30000 /* the same where a service died, and the broker or Redis with it */
-#define BEHIND_MOST_MS 5000  /* a lane that lives is heard once a second */
-#define NOTES_KEPT_MS  5000  /* a client that wants to resume says so first thing */
-#define RETRY_MS       200
+#define IDS_KEPT_MS   10000 /* as long as a repeat of a delivery may come */
+#define FLOOR_KEPT_MS 30000 /* the same where a service died, and the broker or Redis with it */
+#define NOTES_KEPT_MS 5000  /* a client that wants to resume says so first thing */
+#define RETRY_MS      200
 /* What a lane had published when this gateway began to hear: stamped before then. The stamp is of another
  * host's clock; and a lane that was born later was heard by the time anybody asks (PROGRESS_SETTLE_MS). */
-#define HEARD_SKEW_MS  (PROGRESS_SETTLE_MS / 2)
+#define HEARD_SKEW_MS (PROGRESS_SETTLE_MS / 2)
 
 static void fired(void *context, struct wheel_timer *timer);
 static const struct catchup_use slow;
@@ -118,73 +118,14 @@ static void keep_or_drop(struct gateway *gateway, struct session *session, struc
         session_close(gateway, session, CAUSE_GAP);
 }
 
-/* Whether the position has come as far as the other. */
-static bool reached(const struct position *position, const struct position *other)
-{
-    for (uint32_t i = 0; i < other->count; i++) {
-        const struct position_lane *lane = position_find(position, other->lanes[i].lane);
-        if (!lane || lane->sequence < other->lanes[i].sequence)
-            return false;
-    }
-    return true;
-}
-
-/* After a while what the lanes of the claim lack here is not on its way: they are over. This gateway takes
- * their last numbers for its own, too. */
-static void end_behind(struct gateway *gateway, struct catchup *catchup)
-{
-    if (!catchup->behind || gateway->now_ms < catchup->behind_end_ms || repair_holds(gateway))
-        return;
-    catchup->behind = !progress_adopt(gateway->progress, &catchup->claim, BEHIND_MOST_MS, gateway->now_ms);
-}
-
-/* From now on the session has had everything at or before the claim, more perhaps than this gateway has. */
-static void stand_on(struct gateway *gateway, struct catchup *catchup)
-{
-    catchup->floor = true;
-    catchup->behind = true;
-    catchup->behind_end_ms = gateway->now_ms + BEHIND_MOST_MS;
-}
-
-/* While this gateway is behind what the session has had elsewhere, an offset made here would send its client
- * back: a frame of its own then has one that does not. A reference of the caller's. */
-static struct frame *above_floor(struct gateway *gateway, struct catchup *catchup, struct frame *frame)
-{
-    struct frame *copy = NULL;
-    struct position position;
-    char text[POSITION_TEXT_SIZE];
-    end_behind(gateway, catchup);
-    if (!catchup->behind || position_read(frame_offset(frame), &position) != STATUS_OK)
-        return frame_ref(frame);
-    catchup->behind = !reached(&position, &catchup->claim); /* offsets only grow */
-    if (!catchup->behind || position_merge(&position, &catchup->claim) != STATUS_OK ||
-        frame_copy(frame, &copy) != STATUS_OK)
-        return frame_ref(frame);
-    frame_set_offset(copy, slice_make(text, position_write(&position, text)));
-    return copy;
-}
-
-static bool at_floor(const struct catchup *catchup, const struct frame *frame)
-{
-    return catchup->floor && frame->lane &&
-           position_covers(&catchup->claim, frame->lane, frame->lane_sequence, 0);
-}
-
-static bool was_had(const struct catchup *catchup, const struct frame *frame)
-{
-    return frame_ids_have(&catchup->had, frame->event_id) || at_floor(catchup, frame) ||
-           (frame->first_lane &&
-            position_covers(&catchup->claim, frame->first_lane, frame->first_sequence, 0));
-}
-
 /* Noted ids are those the session has been given: not the one that did not fit into its queue. */
 static void pass_on(struct gateway *gateway, struct session *session, struct frame *frame)
 {
     struct catchup *catchup = session->catchup;
     bool noted = catchup && catchup->notes;
-    if (catchup && was_had(catchup, frame))
+    if (catchup && floor_had(catchup, frame))
         return;
-    struct frame *own = catchup ? above_floor(gateway, catchup, frame) : frame_ref(frame);
+    struct frame *own = catchup ? floor_offset(gateway, catchup, frame) : frame_ref(frame);
     session_send(gateway, session, own);
     frame_unref(own);
     if (!session_is_member(session) || (session->catchup && session->catchup->stage == CATCHUP_SLOW))
@@ -293,7 +234,7 @@ static void replay(struct gateway *gateway, struct session *session, const struc
     if (!goes_on(session, catchup))
         return;
     catchup->claim = position;
-    stand_on(gateway, catchup);
+    floor_stand(gateway, catchup);
 }
 
 /* What was held, less what the answer held too. */
@@ -394,11 +335,10 @@ static void fired(void *context, struct wheel_timer *timer)
     } else if (catchup->stage == CATCHUP_CLAIMING) {
         recovery_retry(gateway, catchup->session);
     } else if (catchup->stage == CATCHUP_IDLE) {
-        end_behind(gateway, catchup);
-        if (catchup->behind)
-            idle(gateway, catchup, BEHIND_MOST_MS);
-        else
+        if (floor_check(gateway, catchup))
             catchup_free(gateway, catchup->session);
+        else
+            idle(gateway, catchup, FLOOR_BEHIND_MS);
     }
 }
 
@@ -494,7 +434,7 @@ void catchup_arrived(struct gateway *gateway, struct session *session, const str
 {
     struct catchup *catchup = session->catchup;
     catchup->claim = *left;
-    stand_on(gateway, catchup);
+    floor_stand(gateway, catchup);
     catchup->stage = CATCHUP_REPLAYING;
     for (uint32_t i = 0; i < catchup->held.count && goes_on(session, catchup); i++)
         if (catchup->held.list[i]->lane || i >= catchup->held_before)

@@ -57,6 +57,7 @@ struct catchup {
     enum catchup_stage stage;
     bool floor;              /* IDLE: what is at or before the claim was given, here or elsewhere */
     bool behind;             /* offsets made here are not beyond the claim yet */
+    bool over;               /* and need not be in all its lanes */
     bool dropped;            /* READING: what came live was too much to be held */
     bool notes;              /* the ids of live frames are noted: the session may still ask to resume */
     uint32_t held_before;    /* ARRIVING: of those held, how many came before it was asked for */
@@ -64,7 +65,7 @@ struct catchup {
     struct frame_ids had;    /* given from elsewhere */
     uint64_t give_up_ms;
     uint64_t end_ms;         /* IDLE: the ids are of no use any more */
-    uint64_t behind_end_ms;  /* the claim's lanes that were not heard by then are over */
+    uint64_t over_ms;        /* the claim's lanes that have not come as far by then are over */
     struct position *joined; /* what comes live is after it; NULL: not yet */
     struct position claim;   /* what the client has */
     struct wheel_timer timer;

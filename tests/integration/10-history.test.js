@@ -9,10 +9,12 @@ const { withRing, until } = require('./helpers/ring');
 
 const invited = (client) => client.all('invite.created').map((data) => data.inviteId);
 
-/** Published and kept, whether or not anybody is there to get it. */
+/** Published and kept, whether or not anybody is there to get it; one after the other, for workers overtake each other. */
 async function invite(ring, creatorId, ...ids) {
-  for (const inviteId of ids) await ring.publish('invite.created', { inviteId, creatorId });
-  await ring.applied();
+  for (const inviteId of ids) {
+    await ring.publish('invite.created', { inviteId, creatorId });
+    await ring.applied();
+  }
 }
 
 const kept = (ring, userId) => ring.redisCommand('XLEN', `p8:{u.${Buffer.from(userId).toString('base64url')}}:kept`);

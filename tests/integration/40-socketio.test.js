@@ -524,8 +524,9 @@ withApplication('volatile', { SOCKET_SEND_BUFFER: '8192', SESSION_QUEUE_BYTES: '
     send('now', { policy: 'DELIVERY_VOLATILE' });
     await socket.message(/^42\["now",1\]$/);
     socket.socket.pause();
-    for (let i = 0; i < 40; i++) send('large', { data: Buffer.from(`"${'x'.repeat(100000)}"`) });
+    let large = 0; // the kernel may take some megabytes for a client that does not read
     await until('the socket to be stuck', async () => {
+      for (let i = 0; i < 10; i++, large++) send('large', { data: Buffer.from(`"${'x'.repeat(100000)}"`) });
       send('lost', { policy: 'DELIVERY_VOLATILE' });
       return await dropped() > 0;
     });
@@ -535,7 +536,7 @@ withApplication('volatile', { SOCKET_SEND_BUFFER: '8192', SESSION_QUEUE_BYTES: '
     socket.socket.resume();
     await socket.message(/^42\["kept",1\]$/);
     assert.equal(await dropped() > before || !socket.messages.includes('42["lost.too",1]'), true);
-    assert.equal(socket.messages.filter((one) => one.startsWith('42["large"')).length, 40);
+    assert.equal(socket.messages.filter((one) => one.startsWith('42["large"')).length, large);
   });
 
   it('waits for no poll', async () => {

@@ -255,13 +255,15 @@ withRing('without a snapshot', { value: 1, env: { value: { ...value, SNAPSHOT_IN
   });
 
   it('where its beginning is gone it says what is missing, and changes nothing', async () => {
-    const before = await ring.redisCommand('HGETALL', 'p8:epoch');
+    // Without how far the stream was acknowledged, which the service that runs notes from time to time.
+    const known = () => ring.redisCommand('HMGET', 'p8:epoch', 'epoch', 'state', 'quiet', 'replayed', 'behind', 'rebuild', 'who');
+    const before = await known();
     await ring.manager.streams.purge('POLLEN8_EVENTS', { seq: 100 });
     const refused = await rebuild(ring).ended;
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /events 1 to 99 are no longer in the stream/);
     assert.match(refused.stderr, /--rebuild-accept-loss/);
-    assert.deepEqual(await ring.redisCommand('HGETALL', 'p8:epoch'), before);
+    assert.deepEqual(await known(), before);
     await rebuilt(ring, '--rebuild-accept-loss');
     await applied(ring);
     const { messages } = (await ring.manager.streams.info('POLLEN8_EVENTS')).state;
