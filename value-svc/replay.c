@@ -99,23 +99,20 @@ static void judge_new(struct watcher *watcher, const struct bus_stream_state *st
 }
 
 /* An older Redis: what it forgot is its newest writes. It has all that was written before the position it
- * remembers, so that the replay begins there, however long ago that was; what is not acknowledged the workers
- * are handed again. */
-static enum status judge_older(struct watcher *watcher, const struct bus_stream_state *stream)
+ * remembers, so that the replay begins there, however long ago that was. Workers may have acknowledged events
+ * beyond one that is still open: the floor does not tell. */
+static void judge_older(struct watcher *watcher, const struct bus_stream_state *stream)
 {
-    struct bus_consumer_state durable;
     uint64_t next = store_behind(watcher->store) + 1;
-    enum status status = bus_durable_state(watcher->service->bus, STREAM_EVENTS, STREAM_DURABLE, &durable);
 
-    if (status != STATUS_OK || next == 1) /* it never noted one */
-        return status;
-    if (next > durable.ack_floor_stream_sequence)
+    if (next == 1) /* it never noted one */
+        return;
+    if (next > stream->last_sequence)
         watcher->from_ms = clock_wall_ms();
     else if (next < stream->first_sequence)
         watcher->state = STORE_LOST;
     else
         watcher->from_sequence = next;
-    return STATUS_OK;
 }
 
 /* Where to begin, and what Redis will be worth then. */
@@ -130,7 +127,7 @@ static enum status judge(struct watcher *watcher)
     if (status == STATUS_OK && watcher->state == STORE_NEW)
         judge_new(watcher, &stream);
     else if (status == STATUS_OK && watcher->state == STORE_WHOLE)
-        status = judge_older(watcher, &stream);
+        judge_older(watcher, &stream);
     return status;
 }
 

@@ -143,6 +143,20 @@ static bool noted(void *context)
     return redis_integer(context, "HGET p8:epoch sequence") == redis_integer(context, "GET wanted");
 }
 
+/* Saves Redis once it has noted that the whole stream was acknowledged. */
+static void save_at_the_end(struct redis_server *server)
+{
+    struct slice answer;
+    const char *at;
+
+    assert_int_equal(rig_ask(rig, "$JS.API.STREAM.INFO.POLLEN8_EVENTS", "", 0, &answer), STATUS_OK);
+    at = memmem(answer.data, answer.length, "\"last_seq\":", 11);
+    assert_non_null(at);
+    redis_integer(server, "SET wanted %ld", strtol(at + 11, NULL, 10));
+    rig_until(noted, server, "the position is noted");
+    redis_integer(server, "SAVE");
+}
+
 static bool passed(void *context)
 {
     return clock_wall_ms() > *(const int64_t *)context;
@@ -154,9 +168,7 @@ static void older_than_the_window(void **state)
     const char *const settings[] = {"ACK_WAIT=60s", "DEDUPE_WINDOW=1s", NULL};
     struct value_process process;
     struct redis_server forgetful;
-    struct slice answer;
     int64_t later;
-    const char *at;
 
     (void)state;
     redis_init(&forgetful, false);
@@ -170,12 +182,7 @@ static void older_than_the_window(void **state)
             continue;
         rig_wait(rig, "pollen8.out.user.b2xk", "network.update", 20);
         rig_settle(rig);
-        assert_int_equal(rig_ask(rig, "$JS.API.STREAM.INFO.POLLEN8_EVENTS", "", 0, &answer), STATUS_OK);
-        at = memmem(answer.data, answer.length, "\"last_seq\":", 11);
-        assert_non_null(at);
-        redis_integer(&forgetful, "SET wanted %ld", strtol(at + 11, NULL, 10));
-        rig_until(noted, &forgetful, "the position is noted");
-        redis_integer(&forgetful, "SAVE");
+        save_at_the_end(&forgetful);
     }
     rig_wait(rig, "pollen8.out.user.b2xk", "network.update", 50);
     rig_settle(rig);
@@ -192,11 +199,98 @@ static void older_than_the_window(void **state)
     redis_done(&forgetful);
 }
 
+/* A consumer of the test's own on the durable that value-svc fetches from. */
+struct taker {
+    struct bus_consumer *consumer;
+    struct bus_batch *batch; /* stays open */
+};
+
+static bool take_next(void *context)
+{
+    struct taker *taker = context;
+
+    rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"open\",\"industries\":[]}");
+    return bus_fetch(taker->consumer, 1, 300, &taker->batch) == STATUS_OK;
+}
+
+static void taker_create(struct taker *taker)
+{
+    const struct bus_consumer_options options = {.stream = "POLLEN8_EVENTS",
+                                                 .durable = "value-svc",
+                                                 .filter = "pollen8.events.>",
+                                                 .ack_wait_ms = 60000,
+                                                 .maximum_ack_pending = 8192};
+    char error[256] = "";
+
+    *taker = (struct taker){0};
+    if (bus_consumer_create(rig_bus(rig), &options, &taker->consumer, error, sizeof error) != STATUS_OK)
+        fail_msg("the consumer cannot be shared: %s", error);
+}
+
+/* Whether the durable's state says so, as its JSON has it. */
+static bool durable_says(const char *what)
+{
+    struct slice answer;
+
+    return rig_ask(rig, "$JS.API.CONSUMER.INFO.POLLEN8_EVENTS.value-svc", "", 0, &answer) == STATUS_OK &&
+           memmem(answer.data, answer.length, what, strlen(what));
+}
+
+static bool nobody_fetches(void *context)
+{
+    (void)context;
+    return durable_says("\"num_waiting\":0,");
+}
+
+static bool one_is_open(void *context)
+{
+    (void)context;
+    return durable_says("\"num_ack_pending\":1,") && durable_says("\"num_pending\":0");
+}
+
+/* Events beyond one that is open are acknowledged, and forgotten by Redis: they come again all the same. */
+static void what_was_acknowledged_beyond_an_open_one(void **state)
+{
+    struct value_process process;
+    struct redis_server forgetful;
+    struct taker taker;
+
+    (void)state;
+    redis_init(&forgetful, false);
+    value_start(&process, nats.url, forgetful.url, patient);
+    value_wait_ready(&process, 200);
+    taker_create(&taker);
+    rig_settle(rig);
+    rig_until(replayed, &forgetful, "the first epoch is replayed");
+    save_at_the_end(&forgetful);
+    kill(process.pid, SIGSTOP);
+    rig_until(nobody_fetches, NULL, "its requests for more are over");
+    rig_until(take_next, &taker, "an event is handed to the test, and stays open");
+    kill(process.pid, SIGCONT);
+    rig_clear(rig);
+    for (int i = 0; i < 30; i++)
+        rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"beyond\",\"industries\":[]}");
+    rig_wait(rig, "pollen8.out.user.YmV5b25k", "network.update", 30);
+    rig_until(one_is_open, NULL, "all others are acknowledged");
+    redis_stop(&forgetful, SIGKILL);
+    value_wait_ready(&process, 503);
+    redis_start(&forgetful);
+    assert_int_equal(redis_sum(&forgetful, "beyond"), -1);
+    value_wait_ready(&process, 200);
+    rig_until(whole, &forgetful, "it is replayed and whole");
+    assert_int_equal(redis_sum(&forgetful, "beyond"), 30);
+    bus_batch_free(taker.batch);
+    bus_consumer_free(taker.consumer);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+    redis_done(&forgetful);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(older_than_the_window, value_end), /* first: with an empty stream */
-        cmocka_unit_test_teardown(a_forgotten_tail, value_end)};
+        cmocka_unit_test_teardown(a_forgotten_tail, value_end),
+        cmocka_unit_test_teardown(what_was_acknowledged_beyond_an_open_one, value_end)};
 
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, set_up, tear_down);
