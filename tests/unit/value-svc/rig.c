@@ -151,6 +151,13 @@ void value_wait_ready(const struct value_process *process, int code)
     rig_until(ready, &readiness, code == 200 ? "value-svc is ready" : "value-svc is not ready");
 }
 
+void value_start_ready(struct value_process *process, const struct nats_server *nats,
+                       const struct redis_server *redis, const char *const *settings)
+{
+    value_start(process, nats->url, redis->url, settings);
+    value_wait_ready(process, 200);
+}
+
 int64_t value_metric(const struct value_process *process, const char *series)
 {
     static char answer[262144];
@@ -264,6 +271,33 @@ void rig_free(struct rig *rig)
     pthread_mutex_destroy(&rig->lock);
     free(rig->frames);
     free(rig);
+}
+
+struct rig *rig_start(struct nats_server *nats, struct redis_server *redis)
+{
+    assert_true(nats_server_init(nats));
+    assert_true(nats_server_start(nats));
+    redis_init(redis, true);
+    return rig_create(nats->url);
+}
+
+void rig_end(struct rig *rig, struct nats_server *nats, struct redis_server *redis)
+{
+    rig_free(rig);
+    redis_done(redis);
+    nats_server_done(nats);
+}
+
+struct store *rig_store(const struct redis_server *redis, struct store_url *url, int64_t timeout_ms)
+{
+    struct store_options options = {.url = url, .timeout_ms = timeout_ms};
+    struct store *store = NULL;
+    char error[128];
+
+    assert_int_equal(store_url_parse(redis->url, url, error, sizeof error), STATUS_OK);
+    assert_int_equal(store_create(&options, &store), STATUS_OK);
+    assert_int_equal(store_connect(store), STATUS_OK);
+    return store;
 }
 
 struct bus *rig_bus(struct rig *rig)

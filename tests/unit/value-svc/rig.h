@@ -14,6 +14,7 @@
 #include "common/wire.h"
 #include "frame.pb-c.h"
 #include "redis_server.h"
+#include "store.h"
 #include "support/nats_server.h"
 
 #define RIG_FRAMES_MAXIMUM 65536
@@ -27,7 +28,9 @@ struct value_process {
 void value_start(struct value_process *process, const char *nats_url, const char *redis_url,
                  const char *const *settings);
 void value_wait_ready(const struct value_process *process, int code); /* until /readyz answers the code */
-int value_stop(struct value_process *process, int signal);            /* exit status; -1: ended by a signal */
+void value_start_ready(struct value_process *process, const struct nats_server *nats,
+                       const struct redis_server *redis, const char *const *settings);
+int value_stop(struct value_process *process, int signal); /* exit status; -1: ended by a signal */
 int value_end(void **state); /* a test's tear-down: ends those that a failed assertion left running */
 int64_t value_metric(const struct value_process *process, const char *series); /* -1: not there */
 
@@ -49,6 +52,13 @@ struct rig; /* opaque: the client */
 struct rig *rig_create(const char *nats_url);
 void rig_free(struct rig *rig);
 struct bus *rig_bus(struct rig *rig);
+
+/* The client with both servers, Redis durable. */
+struct rig *rig_start(struct nats_server *nats, struct redis_server *redis);
+void rig_end(struct rig *rig, struct nats_server *nats, struct redis_server *redis);
+
+/* A connection of the service's own kind to the server; `url` is filled, and outlives it. */
+struct store *rig_store(const struct redis_server *redis, struct store_url *url, int64_t timeout_ms);
 
 void rig_publish(struct rig *rig, const char *subject, const char *text);
 void rig_flush(struct rig *rig);

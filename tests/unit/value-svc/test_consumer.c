@@ -30,26 +30,20 @@ static const char *const patient[] = {"ACK_WAIT=60s", NULL};
 static int set_up(void **state)
 {
     (void)state;
-    assert_true(nats_server_init(&nats));
-    assert_true(nats_server_start(&nats));
-    redis_init(&redis, true);
-    rig = rig_create(nats.url);
+    rig = rig_start(&nats, &redis);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    rig_free(rig);
-    redis_done(&redis);
-    nats_server_done(&nats);
+    rig_end(rig, &nats, &redis);
     return 0;
 }
 
 static void start(struct value_process *process, const char *const *settings)
 {
-    value_start(process, nats.url, redis.url, settings);
-    value_wait_ready(process, 200);
+    value_start_ready(process, &nats, &redis, settings);
 }
 
 static void frame(const char *subject, const char *event, size_t index, struct rig_frame *out)

@@ -33,12 +33,8 @@ static const char *const settings[] = {"ACK_WAIT=60s", "HISTORY_LENGTH=1500", NU
 static int set_up(void **state)
 {
     (void)state;
-    assert_true(nats_server_init(&nats));
-    assert_true(nats_server_start(&nats));
-    redis_init(&redis, true);
-    rig = rig_create(nats.url);
-    value_start(&process, nats.url, redis.url, settings);
-    value_wait_ready(&process, 200);
+    rig = rig_start(&nats, &redis);
+    value_start_ready(&process, &nats, &redis, settings);
     return 0;
 }
 
@@ -46,9 +42,7 @@ static int tear_down(void **state)
 {
     (void)state;
     assert_int_equal(value_stop(&process, SIGTERM), 0);
-    rig_free(rig);
-    redis_done(&redis);
-    nats_server_done(&nats);
+    rig_end(rig, &nats, &redis);
     return 0;
 }
 
@@ -443,14 +437,12 @@ static void paced(void **state)
 
     (void)state;
     assert_int_equal(value_stop(&process, SIGTERM), 0);
-    value_start(&process, nats.url, redis.url, slow);
-    value_wait_ready(&process, 200);
+    value_start_ready(&process, &nats, &redis, slow);
     storm_ask(&storm, 2000, 6000);
     assert_true(storm.complete > 0 && storm.other > 0);
     assert_true(value_metric(&process, "pollen8_value_history_reads_total{result=\"UNAVAILABLE\"}") > 0);
     assert_int_equal(value_stop(&process, SIGTERM), 0);
-    value_start(&process, nats.url, redis.url, settings);
-    value_wait_ready(&process, 200);
+    value_start_ready(&process, &nats, &redis, settings);
 }
 
 static void while_redis_is_away(void **state)

@@ -62,14 +62,10 @@ static int set_up(void **state)
     static struct bus_subscription *subscription;
 
     (void)state;
-    assert_true(nats_server_init(&nats));
-    assert_true(nats_server_start(&nats));
-    redis_init(&redis, true);
-    rig = rig_create(nats.url);
+    rig = rig_start(&nats, &redis);
     assert_int_equal(bus_subscribe(rig_bus(rig), "pollen8.gw.old", NULL, on_gateway, NULL, &subscription),
                      STATUS_OK);
-    value_start(&process, nats.url, redis.url, NULL);
-    value_wait_ready(&process, 200);
+    value_start_ready(&process, &nats, &redis, NULL);
     return 0;
 }
 
@@ -78,9 +74,7 @@ static int tear_down(void **state)
     (void)state;
     assert_int_equal(value_stop(&process, SIGTERM), 0);
     wire_arena_done(&arena);
-    rig_free(rig);
-    redis_done(&redis);
-    nats_server_done(&nats);
+    rig_end(rig, &nats, &redis);
     return 0;
 }
 
@@ -296,8 +290,7 @@ static void kept_until_seen(void **state)
 
     (void)state;
     assert_int_equal(value_stop(&process, SIGTERM), 0);
-    value_start(&process, nats.url, redis.url, until_seen);
-    value_wait_ready(&process, 200);
+    value_start_ready(&process, &nats, &redis, until_seen);
     rig_clear(rig);
     invite("lee", "bGVl", "one", 1);
     invite("lee", "bGVl", "two", 2);

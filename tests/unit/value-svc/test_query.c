@@ -26,12 +26,8 @@ static struct value_process process;
 static int set_up(void **state)
 {
     (void)state;
-    assert_true(nats_server_init(&nats));
-    assert_true(nats_server_start(&nats));
-    redis_init(&redis, true);
-    rig = rig_create(nats.url);
-    value_start(&process, nats.url, redis.url, NULL);
-    value_wait_ready(&process, 200);
+    rig = rig_start(&nats, &redis);
+    value_start_ready(&process, &nats, &redis, NULL);
     return 0;
 }
 
@@ -39,9 +35,7 @@ static int tear_down(void **state)
 {
     (void)state;
     assert_int_equal(value_stop(&process, SIGTERM), 0);
-    rig_free(rig);
-    redis_done(&redis);
-    nats_server_done(&nats);
+    rig_end(rig, &nats, &redis);
     return 0;
 }
 

@@ -40,18 +40,13 @@ static bool stream_made(void *context)
 
 static int set_up(void **state)
 {
-    struct store_options options = {.url = &url, .timeout_ms = 10000};
-    char error[128];
-
     (void)state;
     assert_true(nats_server_init(&nats));
     assert_true(nats_server_start(&nats));
     rig = rig_create(nats.url);
     rig_until(stream_made, NULL, "the stream is there");
     redis_init(&redis, false);
-    assert_int_equal(store_url_parse(redis.url, &url, error, sizeof error), STATUS_OK);
-    assert_int_equal(store_create(&options, &store), STATUS_OK);
-    assert_int_equal(store_connect(store), STATUS_OK);
+    store = rig_store(&redis, &url, 10000);
     return 0;
 }
 

@@ -31,14 +31,9 @@ static const struct store_rules rules = {.window_ms = 1000,
 
 static int set_up(void **state)
 {
-    struct store_options options = {.url = &url, .timeout_ms = 2000};
-    char error[128];
-
     (void)state;
     redis_init(&redis, true);
-    assert_int_equal(store_url_parse(redis.url, &url, error, sizeof error), STATUS_OK);
-    assert_int_equal(store_create(&options, &store), STATUS_OK);
-    assert_int_equal(store_connect(store), STATUS_OK);
+    store = rig_store(&redis, &url, 2000);
     return 0;
 }
 
