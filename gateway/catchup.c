@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/clock.h"
 #include "../common/rng.h"
 #include "floor.h"
 #include "gateway.h"
@@ -25,10 +26,6 @@
 #define FLOOR_KEPT_MS 30000 /* the same where a service died, and the broker or Redis with it */
 #define NOTES_KEPT_MS 5000  /* a client that wants to resume says so first thing */
 #define RETRY_MS      200
-/* What a lane had published when this gateway began to hear: stamped before then. The stamp is of another
- * host's clock; and a lane that was born later was heard by the time anybody asks (PROGRESS_SETTLE_MS). */
-#define HEARD_SKEW_MS (PROGRESS_SETTLE_MS / 2)
-
 static void fired(void *context, struct wheel_timer *timer);
 static const struct catchup_use slow;
 
@@ -206,12 +203,14 @@ static void give_late(struct gateway *gateway, struct session *session, const st
     }
 }
 
-/* Whether it does not come live any more: this gateway has taken it, or never heard it. */
-static bool is_past(const struct position *joined, const struct delivery *delivery)
+/* Whether it is not awaited live: this gateway has taken it; or it was stamped so long before the question
+ * that it would have come, had this gateway heard its lane then. Should it come all the same, held up by
+ * something, it is at the floor. */
+static bool is_past(const struct catchup *catchup, const struct delivery *delivery)
 {
-    const struct position_lane *lane = position_find(joined, delivery->mark.lane);
+    const struct position_lane *lane = position_find(catchup->joined, delivery->mark.lane);
     return (lane && delivery->mark.sequence <= lane->sequence) ||
-           delivery->frame->published_at_us / 1000 < joined->since_ms + HEARD_SKEW_MS;
+           delivery->frame->published_at_us / 1000 < catchup->asked_ms - PROGRESS_SETTLE_MS;
 }
 
 static void replay(struct gateway *gateway, struct session *session, const struct history_answer *answer)
@@ -220,7 +219,7 @@ static void replay(struct gateway *gateway, struct session *session, const struc
     struct position position = catchup->claim;
     for (size_t i = 0; i < answer->count && goes_on(session, catchup); i++) {
         const struct delivery *delivery = answer->frames[i];
-        if (has(&position, delivery) || !is_past(catchup->joined, delivery) ||
+        if (has(&position, delivery) || !is_past(catchup, delivery) ||
             frame_ids_have(&catchup->had, delivery->frame->event_id))
             continue;
         metrics_add(gateway->metrics, METRIC_REPLAYED, 1);
@@ -307,8 +306,10 @@ static void ask(struct gateway *gateway, struct session *session)
     struct history_query query = {
         .after = &catchup->claim, .industries = industries, .users = &user, .user_count = 1};
     query.industry_count = membership_industries(session, industries);
-    if (!catchup->joined)
+    if (!catchup->joined) {
         catchup->joined = progress_share(gateway->progress, gateway->now_ms);
+        catchup->asked_ms = clock_wall_ms();
+    }
     if (!catchup->joined || history_read(gateway, &query, on_history, session->handle) != STATUS_OK)
         finish(gateway, session, NULL);
 }

@@ -67,6 +67,7 @@ struct catchup {
     uint64_t end_ms;         /* IDLE: the ids are of no use any more */
     uint64_t over_ms;        /* the claim's lanes that have not come as far by then are over */
     struct position *joined; /* what comes live is after it; NULL: not yet */
+    int64_t asked_ms;        /* Unix milliseconds: when that was */
     struct position claim;   /* what the client has */
     struct wheel_timer timer;
 };

@@ -44,9 +44,11 @@
 #include "users.h"
 #include "wheel.h"
 
-#define DEDUPE_WINDOW_MS   10000 /* twice the time after which value-svc's stream delivers again */
-#define DEDUPE_MAXIMUM     131072
-#define HISTORY_GRACE_MS   30000 /* histories keep this much more than their window */
+#define DEDUPE_WINDOW_MS 10000 /* twice the time after which value-svc's stream delivers again */
+#define DEDUPE_MAXIMUM   131072
+#define LANE_KEEP_MS                                                                                         \
+    60000 /* longer than anything comes again that a lane published before it fell silent                    \
+           */
 #define ADDRESSES          16384
 #define DEPARTURES_MAXIMUM 65536
 #define DEPARTURE_KEPT_MS  60000 /* no answer to an event comes later: REQUEST_TIMEOUT */
@@ -235,8 +237,7 @@ static enum status make_parts(struct gateway *gateway, char *error, size_t error
     gateway->sessions = sessions_create();
     gateway->egress = egress_create();
     gateway->dedupe = dedupe_create(DEDUPE_WINDOW_MS, DEDUPE_MAXIMUM);
-    gateway->progress = progress_create((uint64_t)gateway->settings->history_window + HISTORY_GRACE_MS,
-                                        gateway->now_ms, clock_wall_ms());
+    gateway->progress = progress_create(LANE_KEEP_MS, gateway->now_ms, clock_wall_ms());
     gateway->relays = poll_relays_create();
     gateway->departures = departures_create(DEPARTURES_MAXIMUM, DEPARTURE_KEPT_MS);
     if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress || !gateway->dedupe ||

@@ -148,6 +148,20 @@ void progress_accept(struct progress *progress, const struct lane_mark *mark, ui
         state->first = mark->sequence;
 }
 
+/* Should it speak again, that is taken as it is. */
+static void adopt(struct progress *progress, const struct position_lane *lane, uint64_t now_ms)
+{
+    struct lane_state *state = find(progress, lane->lane);
+    if (!state && progress->count < POSITION_LANES)
+        state = add(progress, lane->lane, now_ms);
+    if (!state)
+        return;
+    state->unsure = true;
+    state->last_ms = now_ms;
+    (void)position_advance(&progress->position, lane->lane, lane->sequence); /* it has its place */
+    changed(progress);
+}
+
 bool progress_adopt(struct progress *progress, const struct position *other, uint64_t silent_ms,
                     uint64_t now_ms)
 {
@@ -155,14 +169,12 @@ bool progress_adopt(struct progress *progress, const struct position *other, uin
     for (uint32_t i = 0; i < other->count; i++) {
         const struct position_lane *lane = &other->lanes[i];
         const struct lane_state *state = find(progress, lane->lane);
-        if (!state || position_covers(&progress->position, lane->lane, lane->sequence, 0))
+        if (position_covers(&progress->position, lane->lane, lane->sequence, 0))
             continue;
-        if (now_ms - state->last_ms < silent_ms) {
+        if (state && now_ms - state->last_ms < silent_ms)
             reached = false;
-            continue;
-        }
-        (void)position_advance(&progress->position, lane->lane, lane->sequence); /* it has its place */
-        changed(progress);
+        else
+            adopt(progress, lane, now_ms);
     }
     return reached;
 }

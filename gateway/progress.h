@@ -53,8 +53,8 @@ enum progress_verdict progress_take(struct progress *progress, const struct lane
 void progress_accept(struct progress *progress, const struct lane_mark *mark, uint64_t now_ms);
 
 /* `other` is the position of somebody who heard more than was heard here: the numbers of lanes that have been
- * silent for `silent_ms` are raised to its own. They are over, and what they published last was had by
- * whoever was to have it. Returns false where some lane that lives is behind. */
+ * silent for `silent_ms`, or were never heard, are raised to its own. They are over, and what they published
+ * last was had by whoever was to have it. Returns false where some lane that lives is behind. */
 bool progress_adopt(struct progress *progress, const struct position *other, uint64_t silent_ms,
                     uint64_t now_ms);
 

@@ -19,11 +19,14 @@
 #include "live_starts.h"
 #include "mailbox.h"
 #include "progress.h"
+#include "reader.h"
+#include "resync.h"
 #include "room_list.h"
 #include "session.h"
 #include "users.h"
 
-#define SETTLE_MS       200 /* the broker knows the subscriptions again */
+#define SETTLE_MS       200  /* the broker knows the subscriptions again */
+#define STAMP_TO_STORE  3000 /* milliseconds at most between an entry's stamp and when its history has it */
 #define RETRY_MS        300
 #define ASKED_AT_ONCE   8
 #define USER_WAIT_MS    150
@@ -331,6 +334,8 @@ static void fired(void *context, struct wheel_timer *timer)
     (void)timer;
     if (gateway->repair->stage == REPAIR_ASKING)
         ask_more(gateway);
+    else if (gateway->repair->stage == REPAIR_SETTLING && !reader_connected(gateway->reader))
+        wheel_arm(gateway->wheel, &gateway->repair->timer, gateway->now_ms + SETTLE_MS);
     else if (gateway->repair->stage == REPAIR_SETTLING)
         begin(gateway);
 }
@@ -338,7 +343,17 @@ static void fired(void *context, struct wheel_timer *timer)
 bool repair_holds(const struct gateway *gateway)
 {
     const struct repair *repair = gateway->repair;
-    return repair && (repair->stage == REPAIR_SETTLING || repair->stage == REPAIR_ASKING);
+    return repair &&
+           (repair->stage == REPAIR_SETTLING || repair->stage == REPAIR_ASKING || resync_due(gateway));
+}
+
+/* What is stored later comes live; but for what was published before frames came again: that is asked for. */
+static void start_anew(struct gateway *gateway)
+{
+    const struct repair *repair = gateway->repair;
+    int64_t since_ms = repair->moment_ms ? repair->moment_ms - STAMP_TO_STORE : clock_wall_ms();
+    if (!repair->again && !resync_due(gateway) && reader_connected(gateway->reader))
+        progress_start(gateway->progress, gateway->now_ms, since_ms);
 }
 
 /* Everything has been given: the mailbox goes on. */
@@ -352,7 +367,7 @@ static struct delivery *end(struct gateway *gateway)
     repair->stage = REPAIR_NONE;
     repair->pending = NULL;
     if (!pending)
-        progress_start(gateway->progress, gateway->now_ms, clock_wall_ms());
+        start_anew(gateway);
     if (repair->again) {
         repair->again = false;
         repair_everywhere(gateway);

@@ -43,6 +43,11 @@ static void ask_all(struct gateway *gateway)
               LOG_U("over_ms", spread_ms));
 }
 
+bool resync_due(const struct gateway *gateway)
+{
+    return atomic_load_explicit(&gateway->reconnected, memory_order_acquire);
+}
+
 static void look(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;

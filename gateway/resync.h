@@ -6,10 +6,16 @@
 #ifndef POLLEN8_GATEWAY_RESYNC_H
 #define POLLEN8_GATEWAY_RESYNC_H
 
+#include <stdbool.h>
+
 #include "../common/status.h"
 
 struct gateway;
 struct resync; /* opaque */
+
+/* The broker was away, and that has not been looked at yet. Until then nothing is to be taken that came
+ * after: a user's frame says nothing of what was missed before it, and would move the position past that. */
+bool resync_due(const struct gateway *gateway);
 
 enum status resync_create(struct gateway *gateway, struct resync **ret_resync);
 void resync_free(struct gateway *gateway, struct resync *resync);

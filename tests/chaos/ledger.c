@@ -128,7 +128,8 @@ static bool read_event(struct ledger *ledger, uint32_t client, struct slice data
 int64_t ledger_deliver(struct ledger *ledger, uint32_t client, uint32_t excused, struct slice data,
                        uint64_t now_ms)
 {
-    uint16_t bit = (uint16_t)(1U << client % LEDGER_MEMBERS);
+    uint32_t member = client % LEDGER_MEMBERS;
+    uint16_t bit = (uint16_t)(1U << member);
     uint32_t number;
     struct ledger_event *event;
 
@@ -137,6 +138,7 @@ int64_t ledger_deliver(struct ledger *ledger, uint32_t client, uint32_t excused,
     event = &ledger->events[number];
     if (!(event->got & bit)) {
         event->got |= bit;
+        event->got_tenths[member] = (uint16_t)((now_ms - ledger->report->started_ms) / 100);
         ledger->deliveries++;
         return (int64_t)(now_ms - ledger->report->started_ms) - event->sent_ms;
     }
@@ -145,8 +147,9 @@ int64_t ledger_deliver(struct ledger *ledger, uint32_t client, uint32_t excused,
         return -1;
     }
     ledger->doubled++;
-    report_violation(ledger->report, "client %u was given event %u twice (submitted at %.1f s)", client,
-                     number, event->sent_ms / 1000.0);
+    report_violation(ledger->report,
+                     "client %u was given event %u twice (submitted at %.1f s, first had at %.1f s)", client,
+                     number, event->sent_ms / 1000.0, event->got_tenths[member] / 10.0);
     return -1;
 }
 

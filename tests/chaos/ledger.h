@@ -23,8 +23,9 @@ struct ledger_event {
     uint16_t user;
     uint8_t industry;
     bool acked;
-    uint16_t got;     /* a bit for each member that has it */
-    uint32_t sent_ms; /* since the start */
+    uint16_t got;                        /* a bit for each member that has it */
+    uint32_t sent_ms;                    /* since the start */
+    uint16_t got_tenths[LEDGER_MEMBERS]; /* when each had it first, since the start */
 };
 
 struct ledger {

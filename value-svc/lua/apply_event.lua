@@ -86,6 +86,10 @@ if record then
     if ARGV[16] == '1' and h > 0 and lane .. ' ' .. number ~= ARGV[8] then
       remember(true)
     end
+    if ARGV[16] == '1' and tonumber(lane) < 0 then -- what a replay applied is published for the first time
+      redis.call('HSET', KEYS[2], key, string.format('%s %s %s %s %s %s', text_sum, text_n, ARGV[8], text_h,
+        seen_sequence, seen_time))
+    end
     return {1, sum, n, h, lane, number}
   end
   -- Compared in the stream's own time, so that a backlog worked off late is judged as it was sent.
