@@ -30,6 +30,7 @@ void live_starts_take(struct live_starts *starts, const struct lane_mark *mark, 
     if (mark->previous != starts->lanes[at].last) {
         starts->lanes[at].broken = true;
         starts->lanes[at].before = mark->previous;
+        starts->lanes[at].first = mark->sequence;
     }
     starts->lanes[at].last = mark->sequence;
 }
@@ -37,5 +38,7 @@ void live_starts_take(struct live_starts *starts, const struct lane_mark *mark, 
 bool live_starts_cover(const struct live_starts *starts, const struct lane_mark *mark)
 {
     size_t at = find(starts, mark->lane);
-    return at < starts->count && starts->lanes[at].broken && mark->sequence > starts->lanes[at].before;
+    if (at == starts->count || !starts->lanes[at].broken)
+        return false;
+    return mark->sequence > (mark->heard ? starts->lanes[at].before : starts->lanes[at].first);
 }

@@ -17,7 +17,8 @@ struct live_starts {
         uint32_t lane;
         bool broken;     /* something is missing before it */
         uint64_t last;   /* the number heard last */
-        uint64_t before; /* everything later comes live */
+        uint64_t before; /* everything later that every gateway hears comes live */
+        uint64_t first;  /* and so does everything later than this, to users too */
     } lanes[LIVE_STARTS_LANES];
 };
 

@@ -19,6 +19,7 @@
 #include "loop.h"
 #include "mailbox.h"
 #include "progress.h"
+#include "repair.h"
 #include "sender.h"
 
 struct topic {
@@ -131,7 +132,11 @@ static void on_event(struct gateway *gateway, enum broker_link_event event)
     log_event(event == BROKER_LINK_LOST ? LOG_WARN : LOG_INFO, lines[event]);
     if (event == BROKER_LINK_FIRST) /* only now every lane is heard */
         progress_start(gateway->progress, gateway->now_ms, clock_wall_ms());
-    if (event == BROKER_LINK_AGAIN) /* what was published meanwhile has been missed */
+    /* From now on something is missed. Frames come again before the event that says so: none of them is to be
+     * taken before the repair. */
+    if (event == BROKER_LINK_LOST)
+        repair_everywhere(gateway);
+    if (event == BROKER_LINK_AGAIN)
         atomic_store(&gateway->reconnected, true);
 }
 

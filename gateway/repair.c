@@ -334,7 +334,8 @@ static void fired(void *context, struct wheel_timer *timer)
     (void)timer;
     if (gateway->repair->stage == REPAIR_ASKING)
         ask_more(gateway);
-    else if (gateway->repair->stage == REPAIR_SETTLING && !reader_connected(gateway->reader))
+    else if (gateway->repair->stage == REPAIR_SETTLING &&
+             (!reader_connected(gateway->reader) || resync_due(gateway)))
         wheel_arm(gateway->wheel, &gateway->repair->timer, gateway->now_ms + SETTLE_MS);
     else if (gateway->repair->stage == REPAIR_SETTLING)
         begin(gateway);

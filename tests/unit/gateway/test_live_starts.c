@@ -16,6 +16,11 @@ static void wait_for(struct live_starts *starts, uint32_t lane, uint64_t sequenc
 
 static bool covers(const struct live_starts *starts, uint32_t lane, uint64_t sequence)
 {
+    return live_starts_cover(starts, &(struct lane_mark){.lane = lane, .heard = true, .sequence = sequence});
+}
+
+static bool covers_of_user(const struct live_starts *starts, uint32_t lane, uint64_t sequence)
+{
     return live_starts_cover(starts, &(struct lane_mark){.lane = lane, .sequence = sequence});
 }
 
@@ -27,7 +32,9 @@ static void live_begins_after_what_is_missing(void **state)
     wait_for(&starts, 7, 50, 40, 30); /* 31 to 40 are missing */
     wait_for(&starts, 7, 60, 50, 30);
     assert_false(covers(&starts, 7, 40));
-    assert_true(covers(&starts, 7, 41)); /* to a user: its own subject brings it */
+    assert_true(covers(&starts, 7, 41));
+    assert_false(covers_of_user(&starts, 7, 41)); /* before 50 was heard, or after live frames began? */
+    assert_true(covers_of_user(&starts, 7, 51));
     assert_true(covers(&starts, 7, 50));
     assert_true(covers(&starts, 7, 1000));
     assert_false(covers(&starts, 8, 1000)); /* nothing of it was heard */
