@@ -157,12 +157,14 @@ static void repeats_and_duplicates(void **state)
 }
 
 /* What a replay applies is in the history with the number its network.update is published under, which says
- * nothing of its other frames: whoever is handed the event tells no first numbers. */
+ * nothing of its other frames: the worker that is handed the event then tells no first numbers, but its own
+ * are those that are told when it is handed out once more. */
 static void replays_tell_no_first_numbers(void **state)
 {
     struct store_event replayed = connection("replay", "k", 10, 7, 5);
     struct store_event again = connection("replay", "k", 10, 8, 21);
     struct store_event later = connection("replay", "k", 10, 9, 1);
+    struct store_event once_more = connection("replay", "k", 10, 11, 40);
 
     (void)state;
     replayed.replay = true;
@@ -182,6 +184,12 @@ static void replays_tell_no_first_numbers(void **state)
     read_room(ROOM_USER, "replay", 0);
     assert_int_equal(entry_count, 2);
     assert_true(entries[1].lane == 8 && entries[1].first_lane == 0);
+    apply(&once_more);
+    assert_true(once_more.outcome == STORE_REPEATED && once_more.first_lane == 8);
+    assert_true(once_more.first_user == 22 && once_more.first_industry == 21);
+    read_room(ROOM_USER, "replay", 0);
+    assert_int_equal(entry_count, 3);
+    assert_true(entries[2].lane == 11 && entries[2].first_lane == 8 && entries[2].first_number == 22);
 }
 
 static void payloads_and_kept_frames(void **state)
