@@ -63,6 +63,7 @@ struct gateway {
     bool draining;
     char drain_text[64];        /* close reason while draining */
     atomic_bool reconnected;    /* set on the bus's thread, taken by the loop */
+    atomic_bool bus_has_frames; /* what is published comes over the bus too: set with the reader */
     atomic_bool broken;         /* likewise: what other gateways said may be missing */
     atomic_bool listening;      /* for /readyz */
     _Atomic uint64_t turned_ms; /* when the loop last turned, for /healthz */

@@ -139,7 +139,9 @@ static void on_bus_state(void *context, enum bus_state state)
     log_event(bad ? LOG_WARN : LOG_INFO, lines[state]);
     if (state == BUS_DISCONNECTED || state == BUS_RECONNECTED || state == BUS_SLOW_CONSUMER)
         peers_broken(gateway);
-    if (state != BUS_RECONNECTED && state != BUS_SLOW_CONSUMER)
+    /* Frames of the new connection come before the word that it stands. */
+    bool frames_end = state == BUS_DISCONNECTED && atomic_load(&gateway->bus_has_frames);
+    if (state != BUS_RECONNECTED && state != BUS_SLOW_CONSUMER && !frames_end)
         return;
     if (state == BUS_SLOW_CONSUMER)
         metrics_add(gateway->metrics, METRIC_NATS_SLOW_CONSUMER, 1);

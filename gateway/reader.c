@@ -205,6 +205,7 @@ enum status reader_create(struct gateway *gateway, struct reader **ret_reader, c
         free(reader);
         return status;
     }
+    atomic_store(&gateway->bus_has_frames, reader->link == NULL);
     *ret_reader = reader;
     return STATUS_OK;
 }
