@@ -12,8 +12,8 @@ const invited = (client) => client.all('invite.created').map((data) => data.invi
 /** Published and kept, whether or not anybody is there to get it; one after the other, for workers overtake each other. */
 async function invite(ring, creatorId, ...ids) {
   for (const inviteId of ids) {
-    await ring.publish('invite.created', { inviteId, creatorId });
-    await ring.applied();
+    const { seq } = await ring.publish('invite.created', { inviteId, creatorId });
+    await ring.applied(seq);
   }
 }
 

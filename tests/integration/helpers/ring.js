@@ -337,11 +337,13 @@ class Ring {
     };
   }
 
-  /** Waits until every event published so far is applied, delivered to the broker and acknowledged. */
-  async applied() {
+  /** Waits until every event published so far is applied, delivered to the broker and acknowledged. The broker may say
+   * so before its consumer has noticed an event just stored: `sequence` is that of one that must be among them. */
+  async applied(sequence = 0) {
     await until('the stream to be worked off', async () => {
       const consumers = await this.manager.consumers.list('POLLEN8_EVENTS').next();
-      return consumers.length > 0 && consumers.every((one) => one.num_pending === 0 && one.num_ack_pending === 0);
+      return consumers.length > 0 && consumers.every((one) => one.num_pending === 0 && one.num_ack_pending === 0
+        && one.ack_floor.stream_seq >= sequence);
     });
   }
 
