@@ -237,11 +237,15 @@ static void replay(struct gateway *gateway, struct session *session, const struc
 }
 
 /* What was held, less what the answer held too. */
-static void release(struct gateway *gateway, struct session *session)
+static void release(struct gateway *gateway, struct session *session, bool complete)
 {
     struct catchup *catchup = session->catchup;
-    for (uint32_t i = 0; i < catchup->held.count && goes_on(session, catchup); i++)
-        pass_on(gateway, session, catchup->held.list[i]);
+    for (uint32_t i = 0; i < catchup->held.count && goes_on(session, catchup); i++) {
+        struct frame *frame = catchup->held.list[i];
+        if (!complete || !frame->lane ||
+            !position_covers(catchup->joined, frame->lane, frame->lane_sequence, 0))
+            pass_on(gateway, session, frame);
+    }
 }
 
 /* What had to be dropped is asked for like the rest of a slow client. */
@@ -274,7 +278,7 @@ static void finish(struct gateway *gateway, struct session *session, const struc
         return;
     }
     if (goes_on(session, catchup))
-        release(gateway, session);
+        release(gateway, session, complete);
     if (session->catchup != catchup)
         return;
     held_frames_drop(&catchup->held);

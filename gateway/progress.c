@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OVER_MS 5000 /* a lane that lives is heard once a second */
+#define SKEW_MS 1000 /* between a stamp and when it is heard, and between clocks */
+
 struct lane_state {
     uint32_t lane;
     bool unsure;    /* what is heard next is taken as it is */
@@ -83,9 +86,33 @@ static struct lane_state *find(struct progress *progress, uint32_t lane)
     return NULL;
 }
 
+/* A lane leaves. Whatever lane is unknown by now, all that it published before `since_ms` was heard. */
+static void leave(struct progress *progress, struct lane_state *state, int64_t since_ms)
+{
+    position_remove(&progress->position, state->lane);
+    *state = progress->lanes[--progress->count];
+    if (since_ms > progress->position.since_ms && since_ms <= progress->position.time_ms)
+        progress->position.since_ms = since_ms;
+    changed(progress);
+}
+
+/* The lane that has been silent for longest makes room, where it is over. */
+static void make_room(struct progress *progress, uint64_t now_ms)
+{
+    struct lane_state *oldest = &progress->lanes[0];
+    for (uint32_t i = 1; i < progress->count; i++)
+        if (progress->lanes[i].last_ms < oldest->last_ms)
+            oldest = &progress->lanes[i];
+    uint64_t silent_ms = now_ms - oldest->last_ms;
+    if (silent_ms >= OVER_MS)
+        leave(progress, oldest, progress->position.time_ms - (int64_t)silent_ms + SKEW_MS);
+}
+
 /* A lane not met before; NULL where there is no room. */
 static struct lane_state *add(struct progress *progress, uint32_t lane, uint64_t now_ms)
 {
+    if (progress->count == POSITION_LANES)
+        make_room(progress, now_ms);
     if (progress->count == POSITION_LANES) {
         progress->crowded_ms = now_ms + progress->keep_ms;
         return NULL;
@@ -112,6 +139,11 @@ static void move(struct progress *progress, struct lane_state *state, const stru
     changed(progress);
 }
 
+static bool crowded(const struct progress *progress, uint64_t now_ms)
+{
+    return now_ms < progress->crowded_ms;
+}
+
 enum progress_verdict progress_take(struct progress *progress, const struct lane_mark *mark, uint64_t now_ms,
                                     int64_t wall_ms)
 {
@@ -125,6 +157,8 @@ enum progress_verdict progress_take(struct progress *progress, const struct lane
         set_time(progress, wall_ms);
         return mark->sequence > state->first ? PROGRESS_REPEAT : PROGRESS_NEW;
     }
+    if (!state && crowded(progress, now_ms)) /* there may have been no room for what came of it before */
+        unsure = true;
     if (mark->heard && !unsure && mark->previous != heard)
         return PROGRESS_GAP;
     if (!state)
@@ -152,7 +186,7 @@ void progress_accept(struct progress *progress, const struct lane_mark *mark, ui
 static void adopt(struct progress *progress, const struct position_lane *lane, uint64_t now_ms)
 {
     struct lane_state *state = find(progress, lane->lane);
-    if (!state && progress->count < POSITION_LANES)
+    if (!state && progress->count < POSITION_LANES / 2) /* those that live need room, too */
         state = add(progress, lane->lane, now_ms);
     if (!state)
         return;
@@ -189,15 +223,8 @@ void progress_expire(struct progress *progress, uint64_t now_ms, int64_t wall_ms
 {
     for (uint32_t i = progress->count; i > 0; i--) {
         struct lane_state *state = &progress->lanes[i - 1];
-        if (now_ms - state->last_ms < progress->keep_ms)
-            continue;
-        position_remove(&progress->position, state->lane);
-        *state = progress->lanes[--progress->count];
-        /* A lane that is unknown by now has published nothing for a long time but what was heard. */
-        int64_t since_ms = wall_ms - (int64_t)(progress->keep_ms / 2);
-        if (since_ms > progress->position.since_ms && since_ms <= progress->position.time_ms)
-            progress->position.since_ms = since_ms;
-        changed(progress);
+        if (now_ms - state->last_ms >= progress->keep_ms) /* it has published nothing for a long time */
+            leave(progress, state, wall_ms - (int64_t)(progress->keep_ms / 2));
     }
 }
 
@@ -208,7 +235,7 @@ const struct position *progress_position(const struct progress *progress)
 
 struct position *progress_share(struct progress *progress, uint64_t now_ms)
 {
-    if (now_ms < progress->crowded_ms)
+    if (crowded(progress, now_ms))
         return NULL;
     if (!progress->shared)
         progress->shared = position_share(&progress->position);
@@ -217,7 +244,7 @@ struct position *progress_share(struct progress *progress, uint64_t now_ms)
 
 struct slice progress_offset(struct progress *progress, uint64_t now_ms)
 {
-    if (progress->position.count == 0 || now_ms < progress->crowded_ms)
+    if (progress->position.count == 0 || crowded(progress, now_ms))
         return (struct slice){0};
     return slice_make(progress->offset, position_write(&progress->position, progress->offset));
 }

@@ -5,8 +5,9 @@
  *
  * All of a lane's messages come in the order of their numbers over one connection, so that to have taken
  * number n means to have been given everything up to n that was subscribed to. A lane marks itself at least
- * once a second; one that has been silent for `keep_ms` leaves the position. Beyond POSITION_LANES lanes
- * there are no offsets until some have left. Pure; loop thread.
+ * once a second; one that has been silent for `keep_ms`, or whose place is needed, leaves the position.
+ * Beyond POSITION_LANES lanes that live there are no offsets until some have left, and no gaps of those
+ * without a place. Pure; loop thread.
  */
 #ifndef POLLEN8_GATEWAY_PROGRESS_H
 #define POLLEN8_GATEWAY_PROGRESS_H

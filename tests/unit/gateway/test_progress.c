@@ -162,6 +162,36 @@ static void beyond_the_bound_there_are_no_offsets(void **state)
     assert_in_range(progress_offset(progress, SETTLED + KEEP).length, 1, POSITION_TEXT_MAXIMUM);
 }
 
+static void a_lane_that_is_over_makes_room(void **state)
+{
+    struct progress *progress = *state;
+
+    for (uint32_t i = 1; i <= POSITION_LANES; i++)
+        hear(progress, i, 7, 0, SETTLED);
+    for (uint32_t i = 2; i <= POSITION_LANES; i++)
+        hear(progress, i, 8, 7, SETTLED + 6000);
+    assert_int_equal(hear(progress, 99, 1, 0, SETTLED + 6000), PROGRESS_NEW);
+    assert_int_equal(at(progress, 99), 1);
+    assert_int_equal(at(progress, 1), 0);
+    assert_in_range(progress_offset(progress, SETTLED + 6000).length, 1, POSITION_TEXT_MAXIMUM);
+    /* What the lane that left had published was all heard by then. */
+    assert_true(progress_position(progress)->since_ms >= WALL + SETTLED);
+    assert_true(progress_position(progress)->since_ms < WALL + SETTLED + 5000);
+    assert_int_equal(hear(progress, 2, 10, 9, SETTLED + 6000), PROGRESS_GAP);
+}
+
+static void a_lane_without_room_shows_no_gaps(void **state)
+{
+    struct progress *progress = *state;
+
+    for (uint32_t i = 1; i <= POSITION_LANES; i++)
+        hear(progress, i, 7, 0, SETTLED);
+    assert_int_equal(hear(progress, 99, 1, 0, SETTLED), PROGRESS_NEW);
+    assert_int_equal(hear(progress, 99, 2, 1, SETTLED), PROGRESS_NEW);
+    assert_int_equal(hear(progress, 99, 9, 8, SETTLED), PROGRESS_NEW);
+    assert_int_equal(at(progress, 99), 0);
+}
+
 static void a_copy_is_shared_until_something_moves(void **state)
 {
     struct progress *progress = *state;
@@ -214,6 +244,8 @@ int main(void)
         PROGRESS_TEST(silent_lanes_leave),
         PROGRESS_TEST(what_lanes_published_last_is_adopted_once_they_are_silent),
         PROGRESS_TEST(beyond_the_bound_there_are_no_offsets),
+        PROGRESS_TEST(a_lane_that_is_over_makes_room),
+        PROGRESS_TEST(a_lane_without_room_shows_no_gaps),
         PROGRESS_TEST(a_copy_is_shared_until_something_moves),
     };
 #undef PROGRESS_TEST
