@@ -184,10 +184,13 @@ static void answer_held(struct exchange *exchange, const struct http_answer *ans
     }
 }
 
-/* Inside a callback of its own connection; it is ended there. */
+/* Inside a callback of its own connection; it is ended there. Where its body is still to come the client is
+ * told to send the next request elsewhere: the two could arrive together (see request() in http.c). */
 static void answer_now(struct exchange *exchange, const struct http_answer *answer)
 {
     exchange->answered = true;
+    if (exchange->state == STARTING && exchange->body_length)
+        exchange->keep_alive = false;
     if (!write_answer(exchange, answer))
         exchange->keep_alive = false;
 }

@@ -17,6 +17,7 @@
 #include "handshake.h"
 #include "http_answer.h"
 #include "listener.h"
+#include "loop.h"
 #include "move_in.h"
 #include "move_out.h"
 #include "polling.h"
@@ -50,6 +51,8 @@ static const struct http_answer need_upgrade =
     ANSWER(426, "this is a WebSocket\n", "upgrade: websocket\r\n", "not_upgrade");
 static const struct http_answer method =
     ANSWER(405, "method not allowed\n", "allow: GET, HEAD, OPTIONS\r\n", "method");
+static const struct http_answer pipelined = ANSWER(
+    400, "a request with a body is not sent before the one before it is answered\n", NULL, "pipelined");
 static const struct http_answer options = {204, NULL, {NULL, 0}, "allow: GET, HEAD, OPTIONS\r\n", "options"};
 static const struct http_answer root =
     ANSWER(200, "Pollen8 gateway\n\nSocket.IO clients: this origin. Plain WebSocket: /ws\n", NULL, "root");
@@ -197,13 +200,25 @@ static const struct http_answer *answer_for(const struct gateway *gateway, struc
     return route == ROUTE_ROOT ? &root : &need_upgrade;
 }
 
-/* The connection is kept only where nothing of the request can be left unread. */
+static int hang_up(struct lws *wsi, const struct http_answer *answer)
+{
+    (void)write_answer(wsi, answer, false);
+    return -1;
+}
+
+/* The connection is kept only where nothing of the request can be left unread. A request with a body that
+ * came together with the one before is refused: of such the library takes the head for the beginning of the
+ * body, and then waits, for ever and with the whole loop, for the rest to be taken (lws_http_action() in all
+ * versions so far). RFC 9112 section 9.3.2 lets clients pipeline only what may be repeated, and no browser
+ * does. */
 static int request(struct gateway *gateway, struct lws *wsi)
 {
     enum request_route route = request_route(gateway, wsi);
-    if (!request_version_known(wsi)) {
-        (void)write_answer(wsi, &http_version, false);
-        return -1;
+    if (!request_version_known(wsi))
+        return hang_up(wsi, &http_version);
+    if (request_body_length(wsi) != 0 && loop_left_over(gateway->loop)) {
+        gateway_count(gateway, METRIC_HANDSHAKES, pipelined.label);
+        return hang_up(wsi, &pipelined);
     }
     if (route == ROUTE_SOCKETIO)
         return polling_request(gateway, wsi);

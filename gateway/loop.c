@@ -51,7 +51,9 @@ struct loop {
     struct lws_context *context; /* the library sets it to NULL when it is really gone */
     uv_loop_t uv;
     uv_prepare_t prepare;
+    uv_check_t check;
     uv_idle_t idle; /* active while the loop must not sleep */
+    bool polling;   /* between the turn and the check: what the library calls about was read just now */
     uv_async_t wake;
     pthread_mutex_t wake_lock;
     bool deaf;        /* wake_lock; the handle of wakes is closed or about to be */
@@ -69,6 +71,19 @@ struct loop {
 static void on_idle(uv_idle_t *idle)
 {
     (void)idle;
+}
+
+static void on_check(uv_check_t *check)
+{
+    struct loop *loop = check->data;
+    loop->polling = false;
+}
+
+/* The library serves what is left of earlier reads in its idle callback, before the turn; nobody waits for a
+ * header table meanwhile, because there are as many as connections. */
+bool loop_left_over(const struct loop *loop)
+{
+    return !loop->polling && lws_service_adjust_timeout(loop->context, 1, 0) == 0;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -121,6 +136,7 @@ static void turn(uv_prepare_t *prepare)
     uint64_t start_us = clock_monotonic_us();
     gateway->now_ms = start_us / 1000;
     loop->woken = false;
+    loop->polling = true;
     atomic_store_explicit(&gateway->turned_ms, gateway->now_ms, memory_order_relaxed);
     wheel_advance(gateway->wheel, gateway->now_ms);
     bool more = take_answers(gateway);
@@ -252,12 +268,15 @@ static enum status init_handles(struct loop *loop)
     if (uv_async_init(&loop->uv, &loop->wake, on_wake) != 0)
         return STATUS_NO_MEMORY;
     uv_prepare_init(&loop->uv, &loop->prepare);
+    uv_check_init(&loop->uv, &loop->check);
     uv_idle_init(&loop->uv, &loop->idle);
     uv_timer_init(&loop->uv, &loop->timer);
     loop->prepare.data = loop;
+    loop->check.data = loop;
     loop->timer.data = loop;
     loop->timer_due_ms = WHEEL_NEVER;
     uv_prepare_start(&loop->prepare, turn);
+    uv_check_start(&loop->check, on_check);
     return watch_signals(loop);
 }
 
@@ -308,6 +327,7 @@ static void shut(struct loop *loop)
     sockets_stop(loop->gateway);
     lws_context_destroy(loop->context);
     close_handle((uv_handle_t *)&loop->prepare);
+    close_handle((uv_handle_t *)&loop->check);
     close_handle((uv_handle_t *)&loop->idle);
     close_handle((uv_handle_t *)&loop->timer);
     stop_listening_to_wakes(loop);

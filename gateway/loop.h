@@ -7,6 +7,7 @@
 #ifndef POLLEN8_GATEWAY_LOOP_H
 #define POLLEN8_GATEWAY_LOOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "../common/status.h"
@@ -33,6 +34,10 @@ void loop_end(struct loop *loop);
 
 /* The event library's loop, for what watches descriptors of its own. */
 struct uv_loop_s *loop_uv(struct loop *loop);
+
+/* Whether the connection that calls back had bytes left from an earlier read, so that what it is called about
+ * was not read from its socket just now. Loop thread, in a callback of the library about a request. */
+bool loop_left_over(const struct loop *loop);
 
 /* Wakes the loop. Any thread. */
 void loop_wake(void *context);

@@ -5,12 +5,10 @@
 // refusal is final, a closed transport where it can pass; on /ws a close code.
 
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
 const crypto = require('node:crypto');
-const fs = require('node:fs');
-const path = require('node:path');
 const tls = require('node:tls');
 const { USERS, withRing, until, get } = require('./helpers/ring');
+const { authority, certificate, tlsEnvironment } = require('./helpers/certificate');
 const { httpBytes, rawOpen, rawWebSocket, upgradeRequest } = require('./helpers/raw');
 
 const now = () => Math.floor(Date.now() / 1000);
@@ -388,23 +386,10 @@ withRing('auth-svc away', { env: { gateway: { AUTH_TIMEOUT: '1s' } } }, (ring, i
   });
 });
 
-function certificate(folder) {
-  const key = path.join(folder, 'key.pem');
-  const cert = path.join(folder, 'cert.pem');
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
-    '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert], { stdio: 'ignore' });
-  return { key, cert };
-}
-
 withRing('TLS', {
-  env: {
-    gateway: (_, ring) => {
-      const files = certificate(ring.folder);
-      return { TLS_CERT_FILE: files.cert, TLS_KEY_FILE: files.key };
-    },
-  },
+  env: { gateway: tlsEnvironment },
 }, (ring, it) => {
-  const ca = () => fs.readFileSync(path.join(ring.folder, 'cert.pem'));
+  const ca = () => authority(ring);
   const handshake = (options) => new Promise((resolve) => {
     const socket = tls.connect({ host: '127.0.0.1', port: ring.gateway.port, ca: ca(), ...options });
     socket.once('secureConnect', () => {

@@ -4,11 +4,9 @@
 // No sticky sessions, request by request: polls, bodies and upgrades of a session at another gateway than its own.
 
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
-const fs = require('node:fs');
 const http = require('node:http');
-const path = require('node:path');
 const { withRing, until, within } = require('./helpers/ring');
+const { authority, tlsEnvironment } = require('./helpers/certificate');
 const { Polling, SEPARATOR, request } = require('./helpers/engineio');
 
 const UNKNOWN = '{"code":1,"message":"Session ID unknown"}';
@@ -487,6 +485,8 @@ withRing('upgrades that reach another gateway', { gateways: 2, env: { gateway: (
     const session = await away(ring, 'ada');
     const socket = await probedAway(session);
     await ring.gateways[0].kill();
+    await until('the broker to know', () => ring.broker.request('pollen8.gw.gw-0', new Uint8Array(), { timeout: 500 })
+      .then(() => false, (error) => error.code === '503')); // no responders
     socket.send('5');
     const start = Date.now();
     assert.ok(await socket.end());
@@ -625,19 +625,9 @@ withRing('bounds of what gateways do for each other', {
 
 withRing('polls that reach another gateway over TLS', {
   gateways: 2,
-  env: {
-    gateway: (_, ring) => {
-      const [key, cert] = ['key.pem', 'cert.pem'].map((name) => path.join(ring.folder, name));
-      if (!fs.existsSync(cert)) {
-        execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days',
-          '2', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
-        { stdio: 'ignore' });
-      }
-      return { TLS_CERT_FILE: cert, TLS_KEY_FILE: key };
-    },
-  },
+  env: { gateway: tlsEnvironment },
 }, (ring, it) => {
-  const ca = () => fs.readFileSync(path.join(ring.folder, 'cert.pem'));
+  const ca = () => authority(ring);
 
   it('bodies and answers of any size, then an upgrade', async () => {
     const session = await away(ring, 'ada', { ca: ca() });

@@ -5,10 +5,8 @@
 // upgrade) and with polling alone, and what only the gateway adds to Engine.IO: tokens, rates, TLS, drain.
 
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
-const fs = require('node:fs');
-const path = require('node:path');
 const { withRing, until } = require('./helpers/ring');
+const { authority, tlsEnvironment } = require('./helpers/certificate');
 const { Polling, SEPARATOR } = require('./helpers/engineio');
 
 const asItComes = { options: { transports: undefined } };
@@ -185,17 +183,9 @@ withRing('polling while a gateway drains', { env: { gateway: { DRAIN_SECONDS: '1
 });
 
 withRing('polling over TLS', {
-  env: {
-    gateway: (_, ring) => {
-      const [key, cert] = ['key.pem', 'cert.pem'].map((name) => path.join(ring.folder, name));
-      execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days',
-        '2', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
-      { stdio: 'ignore' });
-      return { TLS_CERT_FILE: cert, TLS_KEY_FILE: key };
-    },
-  },
+  env: { gateway: tlsEnvironment },
 }, (ring, it) => {
-  const ca = () => fs.readFileSync(path.join(ring.folder, 'cert.pem'));
+  const ca = () => authority(ring);
 
   for (const size of [9000, 60000, 900000]) {
     it(`a body of ${size} bytes arrives, and so does an answer to it`, async () => {

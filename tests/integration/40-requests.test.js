@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+'use strict';
+
+// Requests that follow each other on one connection without waiting for answers, in pieces of any size: each is
+// answered or the connection ends, and whatever they are the gateway goes on.
+
+const assert = require('node:assert/strict');
+const net = require('node:net');
+const tls = require('node:tls');
+const { SLOW, until, within, withRing } = require('./helpers/ring');
+const { authority, tlsEnvironment } = require('./helpers/certificate');
+const { Polling } = require('./helpers/engineio');
+const { upgradeRequest } = require('./helpers/raw');
+
+const HANDSHAKE = '/socket.io/?EIO=4&transport=polling';
+
+const get = (target) => `GET ${target} HTTP/1.1\r\nHost: x\r\n\r\n`;
+const post = (target, body, length = body.length) =>
+  `POST ${target} HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: ${length}\r\n\r\n${body}`;
+
+class Connection {
+  constructor(ring, secure) {
+    const options = { host: '127.0.0.1', port: ring.gateway.port };
+    this.text = '';
+    this.ended = false;
+    this.socket = secure ? tls.connect({ ...options, ca: authority(ring) }) : net.connect(options);
+    this.open = within('a connection', new Promise((resolve, reject) => {
+      this.socket.once(secure ? 'secureConnect' : 'connect', () => resolve(this));
+      this.socket.once('error', reject);
+    }));
+    this.socket.setEncoding('latin1');
+    this.socket.on('data', (text) => { this.text += text; });
+    this.socket.on('close', () => { this.ended = true; });
+    this.socket.on('error', () => {});
+  }
+
+  statuses() {
+    return [...this.text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((match) => Number(match[1]));
+  }
+
+  /** The statuses, once there are as many or the connection has ended. */
+  answers(count) {
+    return until(`${count} answers`, () => (this.ended || this.statuses().length >= count) && this.statuses());
+  }
+
+  end() {
+    return until('the end of the connection', () => this.ended);
+  }
+}
+
+/** Numbers below `n` that are the same in every run. */
+function sequence(seed) {
+  let state = seed;
+  return (n) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * n);
+  };
+}
+
+for (const secure of [false, true]) {
+  withRing(`requests that come together${secure ? ', over TLS' : ''}`, {
+    env: { gateway: (...which) => ({ HANDSHAKE_RATE: '0', ...(secure ? tlsEnvironment(...which) : {}) }) },
+  }, (ring, it) => {
+    const connect = () => new Connection(ring, secure).open;
+    const alive = async () => {
+      const connection = await connect();
+      connection.socket.write(get('/'));
+      assert.deepEqual(await connection.answers(1), [200]);
+      connection.socket.destroy();
+    };
+    const session = async () => {
+      const one = await new Polling(secure ? ring.url(0).replace('http:', 'https:') : ring.url(0),
+        secure ? { ca: authority(ring) } : {}).open();
+      await one.post(`40${JSON.stringify({ token: ring.token('ada') })}`);
+      await one.pollFor(/^42\["network.update"/);
+      return one;
+    };
+
+    it('those without a body are answered in order', async () => {
+      const connection = await connect();
+      connection.socket.write(get('/') + get('/none') + get(`${HANDSHAKE}&sid=none`) + get('/'));
+      assert.deepEqual(await connection.answers(4), [200, 404, 400, 200]);
+      connection.socket.destroy();
+    });
+
+    it('a second one with a body is refused, and the connection ends', async () => {
+      const connection = await connect();
+      connection.socket.write(get('/') + post(HANDSHAKE, 'hello'));
+      assert.deepEqual(await connection.answers(3), [200, 400]);
+      await connection.end();
+      await alive();
+    });
+
+    it('two with bodies end the connection; nobody else notices', async () => {
+      const connection = await connect();
+      connection.socket.write(post(HANDSHAKE, 'hello') + post(HANDSHAKE, 'hello again'));
+      await connection.end();
+      assert.equal(connection.statuses()[0], 400);
+      await alive();
+    });
+
+    it('what came first is taken, the second body is not, and the session goes on', async () => {
+      const one = await session();
+      const connection = await connect();
+      const target = `${HANDSHAKE}&sid=${one.sid}`;
+      connection.socket.write(post(target, '420["value.get",{}]') + post(target, '421["value.get",{}]'));
+      await connection.end();
+      assert.deepEqual(connection.statuses(), [200, 400]);
+      await one.post('422["value.get",{}]');
+      const packets = await one.pollFor(/^432/);
+      assert.ok(packets.some((packet) => packet.startsWith('430')));
+      assert.ok(!packets.some((packet) => packet.startsWith('431')));
+      one.close();
+    });
+
+    it('a refused body is read to its end, and the client is told to go elsewhere', async () => {
+      const connection = await connect();
+      connection.socket.write(post(HANDSHAKE, 'x'.repeat(100), 5000));
+      assert.deepEqual(await connection.answers(1), [400]);
+      assert.match(connection.text, /\r\nconnection: close\r\n/);
+      connection.socket.write('x'.repeat(4900) + post(HANDSHAKE, 'hello'));
+      await connection.end();
+      await alive();
+    });
+
+    it('anything in any pieces', async () => {
+      const random = sequence(secure ? 7 : 3);
+      const one = await session();
+      const target = () => ['/', '/ws', '/none', HANDSHAKE, `${HANDSHAKE}&sid=none`, `${HANDSHAKE}&sid=${one.sid}`][random(6)];
+      const requests = [
+        () => get(target()),
+        () => get(target()).replace('1.1', '1.0'),
+        () => post(target(), '3'.repeat([0, 1, 100, 40000][random(4)])),
+        () => post(target(), '3'.repeat(10), [9, 11, 500, 1000001][random(4)]),
+        () => get(target()).replace('GET', 'OPTIONS'),
+        () => post(target(), 'abc').replace('POST', 'GET'),
+        () => post(target(), '5\r\nhello\r\n0\r\n\r\n').replace(/Content-Length: \d+/, 'Transfer-Encoding: chunked'),
+        () => upgradeRequest(ring.gateway.port) + 'hello',
+        () => upgradeRequest(ring.gateway.port, { path: HANDSHAKE.replace('polling', 'websocket'), headers: { 'Content-Length': 4 } }),
+        () => '\r\n',
+        () => '\0\x01garbage\r\n\r\n',
+      ];
+      for (let i = 0; i < 300 / SLOW; i++) {
+        const connection = await connect();
+        let bytes = '';
+        for (let count = 1 + random(4); count; count--) bytes += requests[random(requests.length)]();
+        while (bytes) {
+          const size = [bytes.length, bytes.length, 1, 7, 100, 4000][random(6)];
+          connection.socket.write(bytes.slice(0, size), 'latin1');
+          bytes = bytes.slice(size);
+          if (!random(3)) await new Promise(setImmediate);
+        }
+        if (random(2)) connection.socket.end();
+        else await alive();
+        connection.socket.destroy();
+      }
+      await alive();
+      one.close();
+    });
+  });
+}
