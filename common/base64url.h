@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * base64url without padding (RFC 4648 section 5), pure. Any thread.
+ * base64url without padding (RFC 4648 section 5), as text that ends: what ids, subjects and offsets are
+ * written in. Pure; any thread.
  */
 #ifndef POLLEN8_COMMON_BASE64URL_H
 #define POLLEN8_COMMON_BASE64URL_H
 
-#include "slice.h"
-#include "status.h"
+#include "base64.h"
 
-/* Characters that `bytes` bytes become, without a terminator. */
-#define BASE64URL_LENGTH(bytes) (((bytes)*4 + 2) / 3)
+#define BASE64URL_LENGTH(bytes) BASE64_LENGTH(bytes)
 
 /* Writes BASE64URL_LENGTH(length) characters and a NUL; returns the number of characters. */
-size_t base64url_encode(char *out, const void *data, size_t length);
+static inline size_t base64url_encode(char *out, const void *data, size_t length)
+{
+    size_t written = base64_encode(out, data, length, BASE64_URL);
 
-/* Writes at most `capacity` bytes. STATUS_MALFORMED for a foreign character, an impossible length or bits
- * left over that are not zero; STATUS_FULL where the result is longer than capacity. */
-enum status base64url_decode(void *out, size_t capacity, struct slice text, size_t *ret_length);
+    out[written] = '\0';
+    return written;
+}
+
+/* As base64_decode. */
+static inline enum status base64url_decode(void *out, size_t capacity, struct slice text, size_t *ret_length)
+{
+    return base64_decode(out, capacity, text, BASE64_URL, ret_length);
+}
 
 #endif

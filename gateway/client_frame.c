@@ -10,7 +10,7 @@
 
 #include "../common/json.h"
 #include "append.h"
-#include "base64.h"
+#include "base64_padded.h"
 #include "json_scan.h"
 
 void client_reason_set(struct client_reason *reason, const char *format, ...)
@@ -60,7 +60,7 @@ enum status client_attachments_append(struct buf *buf, const struct attachments 
     append_text(&out, ",\"attachments\":[");
     for (size_t i = 0; i < attachments->count; i++) {
         append_text(&out, i > 0 ? ",\"" : "\"");
-        append_status(&out, base64_append(buf, attachments->list[i]));
+        append_status(&out, base64_padded_append(buf, attachments->list[i]));
         append_text(&out, "\"");
     }
     append_text(&out, "]");

@@ -3,7 +3,7 @@
 add_library(pollen8_gateway_codecs STATIC
   append.c
   attachments.c
-  base64.c
+  base64_padded.c
   client_frame.c
   dedupe.c
   departures.c

@@ -6,7 +6,7 @@
 #include "eio_packet.h"
 
 #include "append.h"
-#include "base64.h"
+#include "base64_padded.h"
 #include "ws_frame.h"
 
 enum status eio_packet_decode(struct slice text, struct eio_packet *ret_packet)
@@ -67,7 +67,7 @@ enum status eio_payload_next(struct eio_payload *payload, struct buf *scratch, s
     part = cut_part(payload);
     if (part.length == 0 || part.data[0] != 'b')
         return eio_packet_decode(part, ret_packet);
-    status = base64_decode(slice_make(part.data + 1, part.length - 1), scratch);
+    status = base64_padded_decode(slice_make(part.data + 1, part.length - 1), scratch);
     if (status != STATUS_OK)
         return status;
     *ret_packet = eio_packet_decode_binary(
@@ -134,7 +134,7 @@ enum status eio_payload_append_binary(struct buf *body, struct slice bytes)
 
     append_separator(&out);
     append_text(&out, "b");
-    append_status(&out, base64_append(body, bytes));
+    append_status(&out, base64_padded_append(body, bytes));
     return append_end(&out);
 }
 

@@ -4,7 +4,7 @@
  */
 #include "gateway_test.h"
 
-#include "../../../gateway/base64.h"
+#include "../../../gateway/base64_padded.h"
 #include "../../../gateway/sio_assembly.h"
 
 static void keeps_text_and_attachments(void **state)
@@ -73,16 +73,16 @@ static void base64_goes_both_ways(void **state)
     buf_init(&text, 100);
     buf_init(&bytes, 100);
     for (size_t i = 0; i < COUNT(rows); i++) {
-        assert_int_equal(base64_append(&text, slice_from_string(rows[i][0])), STATUS_OK);
-        assert_int_equal(base64_decode(buf_slice(&text), &bytes), STATUS_OK);
+        assert_int_equal(base64_padded_append(&text, slice_from_string(rows[i][0])), STATUS_OK);
+        assert_int_equal(base64_padded_decode(buf_slice(&text), &bytes), STATUS_OK);
         assert_slice(buf_slice(&text), rows[i][1]);
         assert_slice(buf_slice(&bytes), rows[i][0]);
         buf_clear(&text);
         buf_clear(&bytes);
     }
-    assert_int_equal(base64_decode(SLICE_LITERAL("Zg="), &bytes), STATUS_MALFORMED);
-    assert_int_equal(base64_decode(SLICE_LITERAL("Zh=="), &bytes), STATUS_MALFORMED);
-    assert_int_equal(base64_decode(SLICE_LITERAL("Z g="), &bytes), STATUS_MALFORMED);
+    assert_int_equal(base64_padded_decode(SLICE_LITERAL("Zg="), &bytes), STATUS_MALFORMED);
+    assert_int_equal(base64_padded_decode(SLICE_LITERAL("Zh=="), &bytes), STATUS_MALFORMED);
+    assert_int_equal(base64_padded_decode(SLICE_LITERAL("Z g="), &bytes), STATUS_MALFORMED);
     buf_done(&text);
     buf_done(&bytes);
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * base64url without padding: three bytes become four characters of six bits; one or two bytes left over
- * become two or three characters, whose spare bits must be zero so that each text has one meaning.
+ * Three bytes become four characters of six bits; one or two bytes left over become two or three characters,
+ * whose spare bits must be zero so that each text has one meaning.
  */
-#include "base64url.h"
+#include "base64.h"
 
 #include <stdint.h>
 
-size_t base64url_encode(char *out, const void *data, size_t length)
+size_t base64_encode(char *out, const void *data, size_t length, enum base64_alphabet alphabet)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char characters[][65] = {
+        [BASE64_STANDARD] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+        [BASE64_URL] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+    };
     const unsigned char *bytes = data;
     size_t written = 0;
     uint32_t bits = 0;
@@ -20,17 +23,16 @@ size_t base64url_encode(char *out, const void *data, size_t length)
         held += 8;
         while (held >= 6) {
             held -= 6;
-            out[written++] = alphabet[bits >> held & 63];
+            out[written++] = characters[alphabet][bits >> held & 63];
         }
     }
     if (held > 0)
-        out[written++] = alphabet[bits << (6 - held) & 63];
-    out[written] = '\0';
+        out[written++] = characters[alphabet][bits << (6 - held) & 63];
     return written;
 }
 
 /* The six bits a character stands for; -1 for a foreign one. */
-static int value_of(char c)
+static int value_of(char c, enum base64_alphabet alphabet)
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
@@ -38,12 +40,13 @@ static int value_of(char c)
         return c - 'a' + 26;
     if (c >= '0' && c <= '9')
         return c - '0' + 52;
-    if (c == '-')
+    if (c == (alphabet == BASE64_URL ? '-' : '+'))
         return 62;
-    return c == '_' ? 63 : -1;
+    return c == (alphabet == BASE64_URL ? '_' : '/') ? 63 : -1;
 }
 
-enum status base64url_decode(void *out, size_t capacity, struct slice text, size_t *ret_length)
+enum status base64_decode(void *out, size_t capacity, struct slice text, enum base64_alphabet alphabet,
+                          size_t *ret_length)
 {
     unsigned char *bytes = out;
     size_t written = 0;
@@ -53,7 +56,7 @@ enum status base64url_decode(void *out, size_t capacity, struct slice text, size
     if (text.length % 4 == 1)
         return STATUS_MALFORMED;
     for (size_t i = 0; i < text.length; i++) {
-        int value = value_of(text.data[i]);
+        int value = value_of(text.data[i], alphabet);
 
         if (value < 0)
             return STATUS_MALFORMED;
