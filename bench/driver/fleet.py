@@ -83,7 +83,7 @@ class FleetRow(Row):
 
     @classmethod
     def fits(cls, peer):
-        return peer.fleet
+        return peer.fleet and not peer.end_to_end_alone
 
     @classmethod
     def launch(cls, peer):

@@ -4,10 +4,12 @@ speaks to it and how events are published to it. In every peer a session is in t
 its user's; each user has one session, with a token of its own."""
 import json
 import pathlib
+import re
+import subprocess
 import tempfile
 
 from . import programs
-from .machine import BOTH_CPUS, OTHER_CPU, SERVER_CPU, Process, free_port, wait_port, wait_ready
+from .machine import BOTH_CPUS, OTHER_CPU, SERVER_CPU, Failed, Process, free_port, wait_port, wait_ready
 
 
 class Peer:
@@ -16,6 +18,9 @@ class Peer:
     serves = True  # takes clients
     fleet = False  # can be many servers
     end_to_end = False  # takes events of the platform, from the submission to the socket
+    end_to_end_alone = False  # is another in that row alone
+    redis_sync = "always"  # Redis's appendfsync
+    nats_sync = None  # JetStream's sync_interval; None: the server's default
     tls = True  # whether its clients may come with TLS
     checks_tokens = True
     settle_s = 0  # what it does of itself after the sessions are in
@@ -56,10 +61,14 @@ class Peer:
         """The stream and Redis as a ring has them: every change is on disk before its answer."""
         folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=self.bench.folder))
         (folder / "redis").mkdir()
-        self.nats("-js", "-sd", folder / "jetstream", cpu=cpu)
+        if self.nats_sync:
+            (folder / "nats.conf").write_text(f'jetstream {{ store_dir: "{folder}/jetstream", sync_interval: {self.nats_sync} }}\n')
+            self.nats("-c", folder / "nats.conf", cpu=cpu)
+        else:
+            self.nats("-js", "-sd", folder / "jetstream", cpu=cpu)
         self.redis_port = free_port()
         redis = self.process("redis", cpu, ["redis-server", "--bind", "127.0.0.1", "--port", self.redis_port, "--dir",
-                                                  folder / "redis", "--appendonly", "yes", "--appendfsync", "always",
+                                                  folder / "redis", "--appendonly", "yes", "--appendfsync", self.redis_sync,
                                                   "--save", ""])
         wait_port(redis, self.redis_port)
 
@@ -129,6 +138,28 @@ class Pollen8(Peer):
 
     def publisher(self, mode, seconds, **pace):
         return super().publisher(mode, seconds, **pace) + ["--frames"]
+
+
+class Pollen8EverySecond(Pollen8):
+    name = "pollen8-everysec"
+    about = "this product with Redis at appendfsync everysec: what it forgets with its machine a replay counts again"
+    end_to_end_alone = True
+    redis_sync = "everysec"
+
+
+class Pollen8SyncAlways(Pollen8):
+    name = "pollen8-sync"
+    about = "this product with NATS at sync_interval always (2.10 or later): an acknowledged event outlives the machine"
+    end_to_end_alone = True
+    nats_sync = "always"
+
+    @classmethod
+    def install(cls):
+        programs.need("nats-server", "the peer pollen8-sync")
+        version = subprocess.run(["nats-server", "--version"], capture_output=True, text=True, check=False).stdout
+        numbers = re.search(r"(\d+)\.(\d+)", version)
+        if not numbers or tuple(map(int, numbers.groups())) < (2, 10):
+            raise Failed("nats-server is older than 2.10, the first with sync_interval: always")
 
 
 class SocketIo(Peer):
@@ -268,5 +299,5 @@ class Bare(Peer):
         self.brokers(BOTH_CPUS)
 
 
-PEERS = {peer.name: peer for peer in (Pollen8, SocketIo, WsNats, NatsWebsocket, Centrifuge, Limit, LimitBatch, LimitUring,
-                                      Bare)}
+PEERS = {peer.name: peer for peer in (Pollen8, Pollen8EverySecond, Pollen8SyncAlways, SocketIo, WsNats, NatsWebsocket,
+                                      Centrifuge, Limit, LimitBatch, LimitUring, Bare)}

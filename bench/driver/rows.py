@@ -88,7 +88,7 @@ class Row:
 
     @classmethod
     def fits(cls, peer):
-        return peer.serves and (peer.tls or not cls.tls)
+        return peer.serves and not peer.end_to_end_alone and (peer.tls or not cls.tls)
 
     @classmethod
     def launch(cls, peer):

@@ -176,6 +176,32 @@ withPlatform('slow clients', {
   });
 });
 
+for (const reader of ['library', 'loop']) {
+  withPlatform(`more than INBOUND_QUEUE holds, read by the ${reader}`, {
+    env: { gateway: { INBOUND_QUEUE: '64', BROKER_READER: reader } },
+  }, (ring, it) => {
+    it(reader === 'library' ? 'what had to be dropped is counted and comes from history' : 'waits at the broker', async (platform) => {
+      const lane = platform.lane();
+      const [ada, ws] = [await ring.sio('ada'), await ring.ws('bo')];
+      await settled(ring, platform, lane, ada, ws);
+      const dropped = async () => {
+        const metrics = await ring.metrics(ring.gateway);
+        return (metrics.value('pollen8_gateway_broker_frames_total', { result: 'dropped' }) || 0)
+          + (metrics.value('pollen8_gateway_nats_dropped') || 0);
+      };
+      let last = 0;
+      do {
+        for (let i = 0; i < 400; i++) lane.industry('technology', 'test.number', { n: ++last });
+        await Promise.all([ada, ws].map((client) => client.wait('test.number', last)));
+      } while (reader === 'library' && !await dropped() && last < 20000);
+      assert.equal(await dropped() > 0, reader === 'library');
+      const all = Array.from({ length: last }, (_, i) => i + 1);
+      for (const client of [ada, ws]) assert.deepEqual(numbers(client), all);
+      assert.equal(ada.connects, 1);
+    });
+  });
+}
+
 const proxies = [];
 withRing('a gateway without its broker', {
   value: 0,
