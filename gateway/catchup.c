@@ -224,8 +224,9 @@ static void replay(struct gateway *gateway, struct session *session, const struc
             continue;
         metrics_add(gateway->metrics, METRIC_REPLAYED, 1);
         give(gateway, session, delivery->frame, &position, true);
-        /* A lane that found no room is at no floor. */
-        if (goes_on(session, catchup) && !covers(&position, delivery))
+        /* Told by its id: what is at no floor, because its lane found no room; and what was published again
+         * before, for a third publishing tells the numbers of the first alone. */
+        if (goes_on(session, catchup) && (!covers(&position, delivery) || delivery->frame->first_lane))
             (void)frame_ids_add(&catchup->had, delivery->frame->event_id);
     }
     if (!goes_on(session, catchup))

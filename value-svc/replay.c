@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * every second: epoch -> replayed? -> lock -> where from -> temporary consumer -> batches until the present
- * -> note it.
+ * every second: epoch -> replayed? -> lock -> where from -> temporary consumer -> batches until the present,
+ * noting how far it is -> note that it is done.
  */
 #include "replay.h"
 
@@ -16,7 +16,8 @@
 #include "stream.h"
 
 #define WATCH_MS      1000
-#define LOCK_HOLD_MS  15000
+#define LOCK_HOLD_MS  5000 /* as long as another waits where the instance that replays has died */
+#define NOTE_BATCHES  4
 #define FETCH_WAIT_MS 300
 #define BATCH_SIZE    256
 #define HOLDER_BYTES  12
@@ -28,10 +29,12 @@ struct watcher {
     struct batch *batch; /* made for the first replay */
     char holder[BASE64URL_LENGTH(HOLDER_BYTES) + 1];
     /* Of the running replay. */
+    uint64_t epoch;
     int64_t from_ms;        /* it begins at this time */
     uint64_t from_sequence; /* or, where not 0, with this event */
     enum store_state state; /* that it leaves Redis in */
     uint64_t applied;
+    unsigned unnoted; /* batches since it was noted how far it is */
 };
 
 /* Whether the message is from before the replay began: what comes later goes through the workers anyway. */
@@ -40,6 +43,21 @@ static bool before(const struct bus_batch *messages, size_t index, int64_t began
     struct bus_delivery delivery;
 
     return bus_batch_delivery(messages, index, &delivery) == STATUS_OK && delivery.timestamp_ms <= began_ms;
+}
+
+/* What this replay has acknowledged without a hole: where it is cut off the next one begins behind it. Else a
+ * Redis that is restarted again and again would be replayed from ever further back. */
+static enum status note(struct watcher *watcher, struct bus_consumer *consumer)
+{
+    struct bus_consumer_state state;
+
+    if (++watcher->unnoted < NOTE_BATCHES)
+        return STATUS_OK;
+    watcher->unnoted = 0;
+    enum status status = bus_consumer_state(consumer, &state);
+    if (status == STATUS_OK && state.ack_floor_stream_sequence > 0)
+        status = store_replay_progress(watcher->store, watcher->epoch, state.ack_floor_stream_sequence);
+    return status;
 }
 
 /* One batch. *done is set at the present. */
@@ -67,7 +85,7 @@ static enum status step(struct watcher *watcher, struct bus_consumer *consumer, 
     watcher->applied += batch_applied(watcher->batch);
     *done = status == STATUS_OK && !before(messages, bus_batch_count(messages) - 1, began_ms);
     bus_batch_free(messages);
-    return status;
+    return status == STATUS_OK && !*done ? note(watcher, consumer) : status;
 }
 
 static enum status replay_window(struct watcher *watcher)
@@ -78,6 +96,7 @@ static enum status replay_window(struct watcher *watcher)
     enum status status = stream_replay(watcher->service, watcher->from_ms, watcher->from_sequence, &consumer);
 
     watcher->applied = 0;
+    watcher->unnoted = 0;
     while (status == STATUS_OK && !done && !service_stopping(watcher->service))
         status = step(watcher, consumer, began_ms, &done);
     bus_consumer_free(consumer);
@@ -131,11 +150,12 @@ static enum status judge(struct watcher *watcher)
     return status;
 }
 
-static void tell(struct watcher *watcher, enum status status, uint64_t epoch)
+static void tell(struct watcher *watcher, enum status status)
 {
     if (status == STATUS_OK) {
         metrics_add(watcher->service->metrics, VALUE_REPLAYS, 1);
-        log_event(LOG_INFO, "replay done", LOG_U("epoch", epoch), LOG_U("applied_again", watcher->applied));
+        log_event(LOG_INFO, "replay done", LOG_U("epoch", watcher->epoch),
+                  LOG_U("applied_again", watcher->applied));
     } else if (!service_stopping(watcher->service)) {
         log_event(LOG_WARN, "replay interrupted, it will be done again",
                   LOG_S("reason", status_message(status)));
@@ -144,23 +164,23 @@ static void tell(struct watcher *watcher, enum status status, uint64_t epoch)
 
 static void replay(struct watcher *watcher)
 {
-    uint64_t epoch = store_epoch(watcher->store);
     bool held = false;
     enum status status = store_lock(watcher->store, STORE_LOCK_REPLAY, watcher->holder, LOCK_HOLD_MS, &held);
 
     if (status != STATUS_OK || !held)
         return;
+    watcher->epoch = store_epoch(watcher->store);
     status = judge(watcher);
-    log_event(LOG_INFO, "Redis may have forgotten something: replaying the stream", LOG_U("epoch", epoch),
-              LOG_I("from_ms_ago", clock_wall_ms() - watcher->from_ms),
+    log_event(LOG_INFO, "Redis may have forgotten something: replaying the stream",
+              LOG_U("epoch", watcher->epoch), LOG_I("from_ms_ago", clock_wall_ms() - watcher->from_ms),
               LOG_U("from_sequence", watcher->from_sequence));
     if (status == STATUS_OK)
         status = replay_window(watcher);
     metrics_add(watcher->service->metrics, VALUE_REPLAYED, watcher->applied);
-    if (status == STATUS_OK && store_epoch(watcher->store) == epoch)
-        status = store_replay_done(watcher->store, epoch, watcher->state);
+    if (status == STATUS_OK && store_epoch(watcher->store) == watcher->epoch)
+        status = store_replay_done(watcher->store, watcher->epoch, watcher->state);
     store_lock(watcher->store, STORE_LOCK_REPLAY, watcher->holder, 0, &held);
-    tell(watcher, status, epoch);
+    tell(watcher, status);
 }
 
 /* What no replay makes good needs somebody. */

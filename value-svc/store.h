@@ -77,7 +77,8 @@ enum store_state store_state(const struct store *store);
 /* Events up to this stream sequence were delivered before they were counted anew; 0: none. */
 uint64_t store_quiet(const struct store *store);
 
-/* How far the stream was acknowledged as this Redis knew it when the epoch was raised; 0: not known. */
+/* How far the stream was acknowledged as this Redis knew it when the epoch was raised, or how far replays
+ * have come since; 0: not known. */
 uint64_t store_behind(const struct store *store);
 
 /* Asks again: notices an emptied Redis that kept the connection. */
@@ -90,6 +91,9 @@ enum status store_epoch_now(struct store *store, uint64_t *ret_epoch);
 enum store_lock { STORE_LOCK_REPLAY, STORE_LOCK_SNAPSHOT, STORE_LOCK_REBUILD };
 enum status store_lock(struct store *store, enum store_lock lock, const char *holder, int64_t hold_ms,
                        bool *ret_held);
+
+/* The replay of the epoch has put everything up to the stream's sequence through. */
+enum status store_replay_progress(struct store *store, uint64_t epoch, uint64_t sequence);
 
 /* The replay of the epoch is done, and left it in `state` (WHOLE or LOST). */
 enum status store_replay_done(struct store *store, uint64_t epoch, enum store_state state);

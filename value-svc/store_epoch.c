@@ -156,6 +156,18 @@ enum status store_lock(struct store *store, enum store_lock lock, const char *ho
     return status;
 }
 
+enum status store_replay_progress(struct store *store, uint64_t epoch, uint64_t sequence)
+{
+    char text[24];
+    char number[24];
+    int64_t noted;
+
+    snprintf(text, sizeof text, "%" PRIu64, epoch);
+    snprintf(number, sizeof number, "%" PRIu64, sequence);
+    return run_integer(store, SCRIPT_REPLAY_PROGRESS,
+                       (const char *const[]){"1", STORE_KEY_EPOCH, text, number, NULL}, &noted);
+}
+
 enum status store_replay_done(struct store *store, uint64_t epoch, enum store_state state)
 {
     char text[24];

@@ -11,6 +11,7 @@ static const char *const sources[SCRIPT_COUNT] = {
     [SCRIPT_EPOCH] = lua_epoch_lua,
     [SCRIPT_LOCK] = lua_lock_lua,
     [SCRIPT_EPOCH_REPLAYED] = lua_epoch_replayed_lua,
+    [SCRIPT_REPLAY_PROGRESS] = lua_replay_progress_lua,
     [SCRIPT_POSITION] = lua_position_lua,
     [SCRIPT_REBUILD] = lua_rebuild_lua,
     [SCRIPT_DUMP_USER] = lua_dump_user_lua,

@@ -4,7 +4,8 @@
 --
 -- KEYS  1 p8:epoch  hash: epoch, run_id, replayed (the epoch whose replay is done), state, quiet (events up to
 --                   this stream sequence were delivered before they were counted anew), sequence and time (how
---                   far the stream was acknowledged), behind (that sequence when the epoch was raised),
+--                   far the stream was acknowledged), behind (that sequence when the epoch was raised,
+--                   or how far replays have come since),
 --                   rebuild and who (how far a rebuild is, and whose it is)
 -- ARGV  1 run_id of the server as INFO told it    2 now, Unix ms    3 the epoch the asker knew; 0: none
 -- Returns {epoch, 1 where the stream's last window has been replayed in it else 0, state, quiet, behind}

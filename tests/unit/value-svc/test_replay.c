@@ -157,6 +157,37 @@ static void save_at_the_end(struct redis_server *server)
     redis_integer(server, "SAVE");
 }
 
+/* A replay of more than a few batches says how far it is, so that the next one need not begin where it did.
+ */
+static void how_far_it_is_is_noted(void **state)
+{
+    struct value_process process;
+    struct redis_server forgetful;
+    struct expected_sum expected = {.server = &forgetful, .user_id = "far", .sum = 4000};
+    int64_t saved;
+
+    (void)state;
+    redis_init(&forgetful, false);
+    value_start(&process, nats.url, forgetful.url, patient);
+    value_wait_ready(&process, 200);
+    rig_until(replayed, &forgetful, "the first epoch is replayed");
+    save_at_the_end(&forgetful);
+    saved = redis_integer(&forgetful, "HGET p8:epoch sequence");
+    for (int i = 0; i < 4000; i++)
+        rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"far\",\"industries\":[]}");
+    rig_until(sum_is, &expected, "all are counted");
+    rig_settle(rig);
+    redis_stop(&forgetful, SIGKILL);
+    value_wait_ready(&process, 503);
+    redis_start(&forgetful);
+    value_wait_ready(&process, 200);
+    rig_until(whole, &forgetful, "it is replayed and whole");
+    assert_int_equal(redis_sum(&forgetful, "far"), 4000);
+    assert_in_range(redis_integer(&forgetful, "HGET p8:epoch behind"), saved + 1000, saved + 4000);
+    assert_int_equal(value_stop(&process, SIGTERM), 0);
+    redis_done(&forgetful);
+}
+
 static bool passed(void *context)
 {
     return clock_wall_ms() > *(const int64_t *)context;
@@ -290,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(older_than_the_window, value_end), /* first: with an empty stream */
         cmocka_unit_test_teardown(a_forgotten_tail, value_end),
+        cmocka_unit_test_teardown(how_far_it_is_is_noted, value_end),
         cmocka_unit_test_teardown(what_was_acknowledged_beyond_an_open_one, value_end)};
 
     signal(SIGPIPE, SIG_IGN);

@@ -306,6 +306,44 @@ static void epochs_rise(void **state)
     assert_false(store_replayed(store));
 }
 
+/* How far a replay is outlives it, and the server: of this epoch, and while the replay is not done. */
+static void a_replay_is_gone_on_with(void **state)
+{
+    uint64_t first = store_epoch(store);
+    uint64_t second;
+
+    (void)state;
+    assert_int_equal(store_replay_progress(store, first, 5), STATUS_OK); /* it was empty: all is due */
+    assert_int_equal(store_epoch_refresh(store), STATUS_OK);
+    assert_int_equal(store_behind(store), 0);
+    assert_int_equal(store_replay_done(store, first, STORE_WHOLE), STATUS_OK);
+    assert_int_equal(store_position_put(store, &(struct store_position){.sequence = 10, .time_ms = 1}),
+                     STATUS_OK);
+    redis_stop(&redis, SIGKILL);
+    assert_int_equal(store_epoch_refresh(store), STATUS_DISCONNECTED);
+    redis_start(&redis);
+    assert_int_equal(store_connect(store), STATUS_OK);
+    second = store_epoch(store);
+    assert_int_equal(store_behind(store), 10);
+    assert_int_equal(store_replay_progress(store, first, 90), STATUS_OK); /* of an epoch that is over */
+    assert_int_equal(store_replay_progress(store, second, 30), STATUS_OK);
+    assert_int_equal(store_replay_progress(store, second, 20), STATUS_OK);
+    assert_int_equal(store_epoch_refresh(store), STATUS_OK);
+    assert_int_equal(store_behind(store), 30);
+    redis_stop(&redis, SIGKILL);
+    assert_int_equal(store_epoch_refresh(store), STATUS_DISCONNECTED);
+    redis_start(&redis);
+    assert_int_equal(store_connect(store), STATUS_OK);
+    assert_true(store_epoch(store) > second);
+    assert_int_equal(store_behind(store), 30);
+    assert_int_equal(store_replay_done(store, store_epoch(store), STORE_WHOLE), STATUS_OK);
+    assert_int_equal(store_replay_progress(store, store_epoch(store), 40), STATUS_OK);
+    assert_int_equal(store_epoch_refresh(store), STATUS_OK);
+    assert_int_equal(store_behind(store), 30);
+    redis_integer(&redis, "FLUSHALL");
+    assert_int_equal(store_epoch_refresh(store), STATUS_OK);
+}
+
 static void locks(void **state)
 {
     bool held = false;
@@ -417,6 +455,7 @@ int main(void)
         cmocka_unit_test(broken_keys_stop_only_their_user),
         cmocka_unit_test(replicas_that_are_not_there),
         cmocka_unit_test(epochs_rise),
+        cmocka_unit_test(a_replay_is_gone_on_with),
         cmocka_unit_test(locks),
         cmocka_unit_test(positions),
         cmocka_unit_test(presence),
