@@ -4,8 +4,6 @@
  * all are in, then does what its standard input says, a line each, and answers each with a line:
  *   reset          the figures of a phase start anew
  *   report         those figures
- *   lazy US        sleep so long between two sweeps, so that one read takes several events and the client
- *                  stays cheaper than the server (flat-out phases; latencies then mean nothing)
  *   storm N        every session ends and comes back, N at once; answered when all are back
  *   churn RATE     so many sessions a second end and come back; 0: none
  *   quit
@@ -37,7 +35,6 @@ static const char usage[] =
 
 struct control {
     struct load *load;
-    unsigned sleep_us;
     bool answer_when_settled;
     bool churning;
     bool ended;
@@ -58,9 +55,6 @@ static void obey(struct control *control, const char *line)
         answered();
     } else if (strcmp(line, "report") == 0) {
         load_report(control->load);
-    } else if (strncmp(line, "lazy ", 5) == 0) {
-        control->sleep_us = (unsigned)argument_number("lazy", line + 5, 0, 900000);
-        answered();
     } else if (strncmp(line, "storm ", 6) == 0) {
         load_storm(control->load, (uint32_t)argument_number("storm", line + 6, 1, 1000000));
         control->answer_when_settled = true;
@@ -119,8 +113,6 @@ static void serve(struct control *control)
             control->answer_when_settled = false;
             load_report(control->load);
         }
-        if (control->sleep_us)
-            usleep(control->sleep_us);
     }
     close(both);
 }

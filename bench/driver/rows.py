@@ -135,16 +135,11 @@ class MemoryTls(Memory):
 
 class FanOut(Row):
     window = 0
-    lazy_us_a_session = 5
     metrics = (RATE, CPU, BUSY)
 
     @classmethod
     def measure(cls, sitting):
-        sitting.load.tell(f"lazy {cls.lazy_us_a_session * cls.sessions}")
-        try:
-            sample = sitting.published("flood", sitting.seconds, window=cls.window)
-        finally:
-            sitting.load.tell("lazy 0")
+        sample = sitting.published("flood", sitting.seconds, window=cls.window)
         sample["complete"] = (sample["least"] == sample["most"] == sample["published"] and not sample["stalls"]
                               and not sample["lost"] and sample["sessions"] == cls.sessions)
         return sample
