@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * mailbox (frame lane) -> repeats dropped -> train boards: frame, and its bit in each of its rooms -> members
- * visited in slices -> their queues. Controls come in the same lane and are acted on between trains, so that
- * what was published before a revocation is delivered before it; so does another gateway's word that a
- * session is to move there.
+ * mailbox (frame lane) -> repeats dropped -> board: a place for the frame, its bit in each of its rooms ->
+ * rooms walked in slices -> members' queues. Controls come in the same lane and are acted on when the board
+ * is empty, so that what was published before a revocation is delivered before it; so does another gateway's
+ * word that a session is to move there.
  */
 #include "egress.h"
 
 #include <stdlib.h>
 
+#include "../common/check.h"
 #include "../common/clock.h"
 #include "../common/industry.h"
 #include "catchup.h"
@@ -24,55 +25,217 @@
 #include "session.h"
 #include "users.h"
 
-/* A train must not fill the queue of a client that reads: sockets are written between trains. */
-#define TRAIN_SHARE 4
-#define TRAIN_ROOMS (EGRESS_TRAIN * INDUSTRIES_MAXIMUM)
+/* What boards in a turn, and what is on the board, must not fill the queue of a client that reads. */
+#define BOARD_SHARE 4
+#define BOARD_ROOMS (EGRESS_BOARD * INDUSTRIES_MAXIMUM)
+#define FEW         16 /* members of a room that are visited as something boards for it */
+
+/* A frame on the board. */
+struct place {
+    struct frame *frame; /* owned reference; NULL: it has left */
+    uint32_t rooms;      /* that are still to be walked for it */
+    struct position before;
+};
 
 struct egress {
-    uint32_t train; /* number of the current or last train; never 0 */
-    uint32_t frame_count;
-    uint64_t bytes;                     /* of its frames' data */
-    uint32_t room_count;                /* rooms not yet walked to their end */
-    bool single;                        /* all its frames are for the same one room */
-    uint32_t cursor;                    /* members of the last room not yet visited */
-    int64_t wall_ms;                    /* when the train was assembled */
-    struct position completed;          /* before its first frame */
-    struct position merged;             /* lent by egress_position */
-    struct frame *frames[EGRESS_TRAIN]; /* owned references */
-    struct room *rooms[TRAIN_ROOMS];    /* borrowed; emptied rooms live until the train has ended */
+    uint64_t latest;        /* number of the frame that boarded last */
+    uint64_t oldest;        /* of the oldest on the board; latest + 1: it is empty */
+    uint64_t bytes;         /* of what is on the board */
+    uint64_t turn_bytes;    /* of what boarded in this turn */
+    uint32_t visited;       /* members, in this turn */
+    uint32_t waiting_first; /* rooms that wait to be walked: a ring */
+    uint32_t waiting_count;
+    uint32_t cursor;                   /* members of the room walked that are still to be visited */
+    struct room *walked;               /* borrowed, as all: rooms with frames are kept; NULL: none is */
+    uint64_t started;                  /* which frames it is walked for from its top */
+    int64_t wall_ms;                   /* when the turn began */
+    struct position before;            /* what is taken now */
+    struct position merged;            /* lent by egress_position */
+    struct place places[EGRESS_BOARD]; /* number & (EGRESS_BOARD - 1) */
+    struct room *waiting[BOARD_ROOMS];
 };
 
 struct egress *egress_create(void)
 {
-    return calloc(1, sizeof(struct egress));
+    struct egress *egress = calloc(1, sizeof(struct egress));
+    if (egress)
+        egress->oldest = egress->latest + 1;
+    return egress;
 }
 
 void egress_free(struct egress *egress)
 {
     if (!egress)
         return;
-    for (uint32_t i = 0; i < egress->frame_count; i++)
-        frame_unref(egress->frames[i]);
+    for (size_t i = 0; i < EGRESS_BOARD; i++)
+        frame_unref(egress->places[i].frame);
     free(egress);
 }
 
-static void board_room(struct egress *egress, struct room *room, uint64_t bit)
+void egress_enter(struct gateway *gateway, struct session *session)
 {
-    if (room->train != egress->train) {
-        room->train = egress->train;
-        room->frames = 0;
-        egress->rooms[egress->room_count++] = room;
-    }
-    room->frames |= bit;
+    session->boarded = gateway->egress->latest;
 }
 
-/* Whether some member wants it. Takes the reference to the frame where it does. */
-static bool board(struct gateway *gateway, const struct delivery *delivery)
+/* ---- the board ---------------------------------------------------------------------------------------- */
+
+static struct place *place_of(struct egress *egress, uint64_t number)
+{
+    return &egress->places[number & (EGRESS_BOARD - 1)];
+}
+
+static bool board_empty(const struct egress *egress)
+{
+    return egress->oldest > egress->latest;
+}
+
+static uint64_t bytes_allowed(const struct gateway *gateway)
+{
+    return (uint64_t)gateway->settings->session_queue_bytes / BOARD_SHARE;
+}
+
+static bool may_board(const struct gateway *gateway)
+{
+    const struct egress *egress = gateway->egress;
+    return egress->latest - egress->oldest + 1 < EGRESS_BOARD && egress->bytes < bytes_allowed(gateway) &&
+           egress->turn_bytes < bytes_allowed(gateway) && egress->visited < EGRESS_VISITS;
+}
+
+static void leave_board(struct gateway *gateway, struct place *place)
 {
     struct egress *egress = gateway->egress;
-    uint64_t bit = 1ULL << egress->frame_count;
+    int64_t now_us = clock_wall_us();
+    int64_t published_us = place->frame->published_at_us;
+    if (published_us > 0 && now_us > published_us)
+        metrics_observe_ns(gateway->metrics, METRIC_FANOUT_SECONDS, (uint64_t)(now_us - published_us) * 1000);
+    egress->bytes -= place->frame->data_length;
+    frame_unref(place->frame);
+    place->frame = NULL;
+    while (!board_empty(egress) && !place_of(egress, egress->oldest)->frame)
+        egress->oldest++;
+}
+
+/* The room has been walked for these. */
+static void release(struct gateway *gateway, struct room *room, uint64_t frames)
+{
+    room->frames &= ~frames;
+    for (; frames; frames &= frames - 1) {
+        struct place *place = &gateway->egress->places[__builtin_ctzll(frames)];
+        if (--place->rooms == 0)
+            leave_board(gateway, place);
+    }
+}
+
+/* ---- visits ------------------------------------------------------------------------------------------- */
+
+static uint64_t rotate(uint64_t bits, uint64_t left)
+{
+    left &= 63;
+    return left ? bits << left | bits >> (64 - left) : bits;
+}
+
+/* What has boarded since the session was last visited: places, and the number the oldest of them may have. */
+static uint64_t since_visit(const struct egress *egress, const struct session *session, uint64_t *ret_first)
+{
+    uint64_t count = egress->latest - session->boarded;
+    uint64_t on_board = egress->latest + 1 - egress->oldest;
+    if (count > on_board)
+        count = on_board;
+    *ret_first = egress->latest + 1 - count;
+    return count ? rotate(~0ULL >> (64 - count), *ret_first) : 0;
+}
+
+/* Which places hold something for the session. */
+static uint64_t frames_for(const struct session *session)
+{
+    uint64_t frames = 0;
+    for (unsigned i = 0; i < session->membership_count; i++)
+        frames |= session->memberships[i].room->frames;
+    return frames;
+}
+
+/* `room`: the only one with something on the board; NULL: there may be others. */
+static void visit(struct gateway *gateway, struct session *session, const struct room *room)
+{
+    struct egress *egress = gateway->egress;
+    uint64_t first;
+    uint64_t frames = since_visit(egress, session, &first);
+    session->boarded = egress->latest;
+    if (!frames)
+        return;
+    frames &= room ? room->frames : frames_for(session);
+    for (frames = rotate(frames, 64 - (first & 63)); frames && session->memberships; frames &= frames - 1)
+        session_deliver(gateway, session, place_of(egress, first + (uint64_t)__builtin_ctzll(frames))->frame);
+}
+
+/* The members of a small room, at once: who closes takes itself out, and its place is then another's. */
+static void visit_all(struct gateway *gateway, struct room *room)
+{
+    for (uint32_t i = room->count; i-- > 0;) {
+        if (i < room->count)
+            visit(gateway, room->members[i], NULL);
+        gateway->egress->visited++;
+    }
+}
+
+/* ---- walks -------------------------------------------------------------------------------------------- */
+
+static void wait_for_walk(struct egress *egress, struct room *room)
+{
+    CHECK(egress->waiting_count < BOARD_ROOMS);
+    egress->waiting[(egress->waiting_first + egress->waiting_count++) % BOARD_ROOMS] = room;
+}
+
+static bool start_walk(struct egress *egress)
+{
+    if (egress->waiting_count == 0)
+        return false;
+    egress->walked = egress->waiting[egress->waiting_first];
+    egress->waiting_first = (egress->waiting_first + 1) % BOARD_ROOMS;
+    egress->waiting_count--;
+    egress->started = egress->walked->frames;
+    egress->cursor = egress->walked->count;
+    return true;
+}
+
+/* What boarded meanwhile needs another one: whoever was visited before has not had it. */
+static void end_walk(struct gateway *gateway)
+{
+    struct egress *egress = gateway->egress;
+    struct room *room = egress->walked;
+    egress->walked = NULL;
+    release(gateway, room, egress->started);
+    if (room->frames)
+        wait_for_walk(egress, room);
+}
+
+/* Walks on from where the last slice ended. */
+static void walk(struct gateway *gateway)
+{
+    struct egress *egress = gateway->egress;
+    struct room *room = egress->walked;
+    const struct room *only = egress->waiting_count == 0 ? room : NULL;
+    for (; egress->visited < EGRESS_VISITS; egress->visited++) {
+        if (egress->cursor > room->count)
+            egress->cursor = room->count;
+        if (egress->cursor == 0) {
+            egress->visited++; /* a room without members counts too */
+            end_walk(gateway);
+            return;
+        }
+        visit(gateway, room->members[--egress->cursor], only);
+    }
+}
+
+/* ---- boarding ----------------------------------------------------------------------------------------- */
+
+/* The rooms the delivery is for, each once. */
+static uint32_t find_rooms(struct gateway *gateway, const struct delivery *delivery,
+                           struct room *rooms[INDUSTRIES_MAXIMUM])
+{
+    uint64_t bit = rotate(1, gateway->egress->latest + 1);
     uint32_t keys = delivery->kind == ROOM_EVERYONE ? 1 : delivery->key_count;
-    bool wanted = false;
+    uint32_t count = 0;
     for (uint32_t i = 0; i < keys; i++) {
         struct slice key = delivery->kind == ROOM_EVERYONE ? (struct slice){0} : delivery->keys[i];
         struct room *room = rooms_find(gateway->rooms, delivery->kind, key);
@@ -80,16 +243,41 @@ static bool board(struct gateway *gateway, const struct delivery *delivery)
             continue;
         if (delivery->user_sequence && users_missed(room, delivery))
             repair_user(gateway, room);
-        board_room(egress, room, bit);
-        wanted = true;
+        if (room->frames & bit)
+            continue;
+        room->frames |= bit;
+        rooms[count++] = room;
     }
-    if (wanted && gateway->settings->connection_recovery && delivery->mark.lane)
+    return count;
+}
+
+/* Whether some member wants it. Takes the reference to the frame where it does. */
+static bool board(struct gateway *gateway, const struct delivery *delivery)
+{
+    struct egress *egress = gateway->egress;
+    struct room *rooms[INDUSTRIES_MAXIMUM];
+    uint32_t count = find_rooms(gateway, delivery, rooms);
+    uint64_t bit = rotate(1, egress->latest + 1);
+    if (count == 0)
+        return false;
+    if (gateway->settings->connection_recovery && delivery->mark.lane)
         frame_set_offset(delivery->frame, progress_offset(gateway->progress, gateway->now_ms));
-    if (wanted) {
-        egress->frames[egress->frame_count++] = delivery->frame;
-        egress->bytes += delivery->frame->data_length;
+    struct place *place = place_of(egress, ++egress->latest);
+    place->frame = delivery->frame;
+    place->rooms = count;
+    place->before = egress->before;
+    egress->bytes += delivery->frame->data_length;
+    egress->turn_bytes += delivery->frame->data_length;
+    for (uint32_t i = 0; i < count; i++) {
+        if (rooms[i]->count > FEW) {
+            if (rooms[i]->frames == bit) /* else it waits already, or is walked */
+                wait_for_walk(egress, rooms[i]);
+            continue;
+        }
+        visit_all(gateway, rooms[i]);
+        release(gateway, rooms[i], bit);
     }
-    return wanted;
+    return true;
 }
 
 /* Whether it is published again and was taken the first time. */
@@ -121,6 +309,7 @@ static void deliver(struct gateway *gateway, struct delivery *delivery, bool rep
 
 static void take_delivery(struct gateway *gateway, struct delivery *delivery)
 {
+    gateway->egress->before = *progress_position(gateway->progress);
     enum progress_verdict verdict =
         progress_take(gateway->progress, &delivery->mark, gateway->now_ms, gateway->egress->wall_ms);
     if (verdict == PROGRESS_GAP)
@@ -133,20 +322,16 @@ static void take_delivery(struct gateway *gateway, struct delivery *delivery)
 static void take_missed(struct gateway *gateway, struct delivery *delivery, bool in_lane)
 {
     int64_t published_ms = delivery->frame ? delivery->frame->published_at_us / 1000 : 0;
-    bool repeat = in_lane && position_covers(progress_position(gateway->progress), delivery->mark.lane,
-                                             delivery->mark.sequence, published_ms);
+    struct position *before = &gateway->egress->before;
+    *before = *progress_position(gateway->progress);
+    bool repeat =
+        in_lane && position_covers(before, delivery->mark.lane, delivery->mark.sequence, published_ms);
     if (in_lane)
         progress_accept(gateway->progress, &delivery->mark, gateway->now_ms);
     deliver(gateway, delivery, repeat);
 }
 
-static uint64_t bytes_a_train(const struct gateway *gateway)
-{
-    return (uint64_t)gateway->settings->session_queue_bytes / TRAIN_SHARE;
-}
-
-/* One from the mailbox, or what comes before it. False: there is none that could go with this train; a
- * control is acted on once the train before it has gone. */
+/* One from the mailbox, or what comes before it. False: there is none that may be taken now. */
 static bool take_one(struct gateway *gateway)
 {
     bool in_lane = false;
@@ -156,7 +341,7 @@ static bool take_one(struct gateway *gateway)
         return true;
     }
     const struct mail *first = repair_holds(gateway) ? NULL : mailbox_peek(gateway->mailbox, MAIL_FRAMES);
-    if (!first || (first->kind != MAIL_DELIVERY && gateway->egress->frame_count > 0))
+    if (!first || (first->kind != MAIL_DELIVERY && !board_empty(gateway->egress)))
         return false;
     struct mail *mail = mailbox_take(gateway->mailbox, MAIL_FRAMES);
     if (mail->kind == MAIL_CONTROL)
@@ -168,86 +353,25 @@ static bool take_one(struct gateway *gateway)
     return true;
 }
 
-/* Fills the next train. */
-static void assemble(struct gateway *gateway)
-{
-    struct egress *egress = gateway->egress;
-    uint64_t maximum = bytes_a_train(gateway);
-    egress->bytes = 0;
-    egress->wall_ms = clock_wall_ms();
-    egress->completed = *progress_position(gateway->progress);
-    rooms_collect(gateway->rooms);
-    if (++egress->train == 0)
-        egress->train = 1;
-    while (egress->frame_count < EGRESS_TRAIN && egress->bytes < maximum && take_one(gateway))
-        ;
-    egress->single = egress->room_count == 1;
-    if (egress->room_count > 0)
-        egress->cursor = egress->rooms[egress->room_count - 1]->count;
-}
+/* ---- the turn ----------------------------------------------------------------------------------------- */
 
-/* Which frames of the train the session is to get. */
-static uint64_t frames_of(const struct session *session, uint32_t train)
+/* The first that has boarded for the session since it was visited; NULL: none has. */
+static const struct place *first_for(struct egress *egress, const struct session *session)
 {
-    uint64_t frames = 0;
-    for (unsigned i = 0; i < session->membership_count; i++) {
-        const struct room *room = session->memberships[i].room;
-        if (room->train == train)
-            frames |= room->frames;
-    }
-    return frames;
-}
-
-static void visit(struct gateway *gateway, struct session *session, uint64_t frames)
-{
-    for (; frames && session->memberships; frames &= frames - 1) /* one that closes leaves its rooms */
-        session_deliver(gateway, session, gateway->egress->frames[__builtin_ctzll(frames)]);
-}
-
-static void arrive(struct gateway *gateway)
-{
-    struct egress *egress = gateway->egress;
-    int64_t now_us = clock_wall_us();
-    for (uint32_t i = 0; i < egress->frame_count; i++) {
-        int64_t published_us = egress->frames[i]->published_at_us;
-        if (published_us > 0 && now_us > published_us)
-            metrics_observe_ns(gateway->metrics, METRIC_FANOUT_SECONDS,
-                               (uint64_t)(now_us - published_us) * 1000);
-        frame_unref(egress->frames[i]);
-    }
-    egress->frame_count = 0;
-}
-
-/* Walks on from where the last slice ended; returns the members visited. */
-static uint32_t walk(struct gateway *gateway, uint32_t visits)
-{
-    struct egress *egress = gateway->egress;
-    uint32_t visited = 0;
-    while (egress->room_count > 0 && visited < visits) {
-        struct room *room = egress->rooms[egress->room_count - 1];
-        if (egress->cursor > room->count)
-            egress->cursor = room->count;
-        if (egress->cursor == 0) {
-            egress->room_count--;
-            if (egress->room_count > 0)
-                egress->cursor = egress->rooms[egress->room_count - 1]->count;
-            continue;
-        }
-        struct session *session = room->members[--egress->cursor];
-        visited++;
-        if (session->train == egress->train)
-            continue;
-        session->train = egress->train;
-        visit(gateway, session, egress->single ? room->frames : frames_of(session, egress->train));
-    }
-    return visited;
+    uint64_t first;
+    uint64_t frames = since_visit(egress, session, &first);
+    if (frames)
+        frames &= frames_for(session);
+    if (!frames)
+        return NULL;
+    return place_of(egress, first + (uint64_t)__builtin_ctzll(rotate(frames, 64 - (first & 63))));
 }
 
 const struct position *egress_position(struct gateway *gateway, const struct session *session)
 {
     struct egress *egress = gateway->egress;
-    bool waits = egress->frame_count > 0 && session->train != egress->train;
-    const struct position *position = waits ? &egress->completed : progress_position(gateway->progress);
+    const struct place *next = first_for(egress, session);
+    const struct position *position = next ? &next->before : progress_position(gateway->progress);
     const struct catchup *catchup = session->catchup;
     if (!gateway->settings->connection_recovery || position->count == 0 ||
         (catchup && catchup->stage != CATCHUP_IDLE))
@@ -261,20 +385,17 @@ const struct position *egress_position(struct gateway *gateway, const struct ses
 bool egress_run(struct gateway *gateway)
 {
     struct egress *egress = gateway->egress;
-    uint32_t visited = 0;
-    uint64_t bytes = 0; /* of the trains that arrived in this turn */
-    while (visited < EGRESS_VISITS && bytes < bytes_a_train(gateway)) {
-        if (egress->frame_count == 0) {
-            assemble(gateway);
-            if (egress->frame_count == 0)
-                return false;
-        }
-        visited += walk(gateway, EGRESS_VISITS - visited);
-        if (egress->room_count > 0)
-            return true;
-        bytes += egress->bytes;
-        arrive(gateway);
-        visited++; /* a train for nobody counts too */
+    egress->visited = 0;
+    egress->turn_bytes = 0;
+    egress->wall_ms = clock_wall_ms();
+    rooms_collect(gateway->rooms);
+    while (egress->visited < EGRESS_VISITS) {
+        while (may_board(gateway) && take_one(gateway))
+            egress->visited++; /* what nobody here wants takes time too */
+        if (!egress->walked && !start_walk(egress))
+            break;
+        walk(gateway);
     }
-    return !repair_holds(gateway) && mailbox_depth(gateway->mailbox, MAIL_FRAMES) > 0;
+    return !board_empty(egress) ||
+           (!repair_holds(gateway) && mailbox_depth(gateway->mailbox, MAIL_FRAMES) > 0);
 }

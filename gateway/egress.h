@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Frames from the broker to their members, once each. Up to EGRESS_TRAIN frames are delivered together as a
- * train: each room they are for gets a mask with a bit a frame; every member of these rooms is visited once
- * and given the frames of all its rooms, in order. So a session in several matching industries gets a frame
- * once without any set, and k frames for n members cost n visits.
+ * Frames from the broker to their members, once each and in order. A frame that has members boards: it gets
+ * the next number and one of EGRESS_BOARD places, and its bit in the mask of every room it is for. These
+ * rooms are then walked, one after the other and a room again for what boarded while it was walked. A
+ * member that is visited is given all that boarded since its last visit and is for one of its rooms. So
+ * a session in several matching industries gets a frame once without any set; while one event is on its way
+ * through a large room those that follow join it in the middle, and however fast they come a visit, and with
+ * it a write, carries all of them; and what is for few (a user's own) need not wait for large rooms: its
+ * members are visited as it boards.
  *
  * A visit queues references; the loop flushes all queues at the end of a turn. A turn visits at most
- * EGRESS_VISITS members, so that reads, pongs and accepts wait no longer than that takes; the train goes on
- * in the next turn, and no later frame starts before it has ended: order per session is kept.
+ * EGRESS_VISITS members, so that reads, pongs and accepts wait no longer than that takes.
  *
  * Rooms are walked from the last member down: a member that takes a leaver's place has been visited already,
- * and the number of the train in each session keeps it from being served twice. Loop thread.
+ * and the number in each session keeps it from being given anything twice. A frame leaves the board when
+ * every room it is for has been walked from top to bottom since it boarded. What is no frame (a control,
+ * another gateway's word that a session is to move here) is acted on when the board is empty, so that what
+ * came before it has been given. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_EGRESS_H
 #define POLLEN8_GATEWAY_EGRESS_H
 
 #include <stdbool.h>
 
-#define EGRESS_TRAIN  64
+#define EGRESS_BOARD  64
 #define EGRESS_VISITS 512
 
 struct egress; /* opaque */
@@ -28,6 +34,9 @@ struct session;
 /* NULL where memory is short. */
 struct egress *egress_create(void);
 void egress_free(struct egress *egress);
+
+/* The session becomes a member: what has boarded so far is not for it. Before it joins its first room. */
+void egress_enter(struct gateway *gateway, struct session *session);
 
 /* Up to where the session has been given what was taken, borrowed until the next call; NULL: there are no
  * offsets.

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "../common/check.h"
+#include "egress.h"
 #include "gateway.h"
 #include "identity.h"
 #include "session.h"
@@ -40,6 +41,7 @@ static int find(const struct session *session, struct slice industry)
 enum status membership_enter(struct gateway *gateway, struct session *session)
 {
     const Pollen8__Identity *message = &session->identity->message;
+    egress_enter(gateway, session);
     enum status status = add(gateway, session, ROOM_EVERYONE, (struct slice){0});
     if (status == STATUS_OK)
         status = add(gateway, session, ROOM_USER, slice_from_string(message->user_id));

@@ -193,9 +193,14 @@ void rooms_pin(struct rooms *rooms, struct room *room, struct user *user)
 
 void rooms_collect(struct rooms *rooms)
 {
+    struct room **link = &rooms->garbage;
     struct room *room;
-    while ((room = rooms->garbage)) {
-        rooms->garbage = room->next_garbage;
+    while ((room = *link)) {
+        if (room->frames) {
+            link = &room->next_garbage;
+            continue;
+        }
+        *link = room->next_garbage;
         room->garbage = false;
         if (room->count || room->user)
             continue;

@@ -4,9 +4,9 @@
  * are a dense array (removal swaps the last one in); a session keeps its places in its membership list, so
  * that nothing is searched for by hash when a frame is delivered. Loop thread.
  *
- * A room that empties stays until rooms_collect, because a delivery may be half-way through it.
+ * A room that empties stays until rooms_collect, and while something on the board is for it.
  *
- * Memory: a room 96 bytes and its key; 8 bytes a member beyond the first; 16 bytes for each membership in the
+ * Memory: a room 72 bytes and its key; 8 bytes a member beyond the first; 16 bytes for each membership in the
  * session's own list.
  */
 #ifndef POLLEN8_GATEWAY_ROOMS_H
@@ -30,8 +30,7 @@ struct room {
     uint32_t count;
     uint32_t capacity; /* 0: &only */
     uint64_t hash;
-    uint64_t frames; /* delivery in progress: which frames of the train are for this room; see egress.h */
-    uint32_t train;  /* the train that `frames` belongs to */
+    uint64_t frames; /* which frames on the board are for this room; see egress.h */
     uint8_t kind;
     bool garbage; /* on the list of emptied rooms */
     struct room *next_garbage;
@@ -70,7 +69,7 @@ void rooms_on_move(struct rooms *rooms,
 /* The room is kept for its user, also while empty; with NULL it may go. */
 void rooms_pin(struct rooms *rooms, struct room *room, struct user *user);
 
-/* Frees emptied rooms. Not while a delivery is half-way. */
+/* Frees emptied rooms that nothing on the board is for. Not while one is walked. */
 void rooms_collect(struct rooms *rooms);
 
 /* Calls back for every room of a kind that has members. */

@@ -54,7 +54,7 @@ struct session {
     void *transport;                /* NULL once detached */
     uint64_t handle;                /* changes whenever the session opens anew */
     struct membership *memberships; /* owned; [0] everyone, [1] the user, then industries */
-    uint32_t train;                 /* the last delivery that visited this session; see egress.h */
+    uint64_t boarded;               /* number of the last frame on the board that was looked at for it */
     uint32_t dirty;                 /* 1 + place in the list of sessions to flush; 0: not in it */
     uint8_t state;
     uint8_t format; /* enum frame_format */

@@ -32,6 +32,7 @@ struct probe {
     unsigned numbers[FRAMES_KEPT];
     unsigned count;
     unsigned pings;
+    unsigned flushes;
     bool stuck; /* takes nothing */
     uint16_t close_code;
 };
@@ -51,6 +52,7 @@ static inline void flush(struct gateway *gateway, struct session *session)
     struct probe *probe = session->transport;
 
     (void)gateway;
+    probe->flushes++;
     while (session->outq.count > 0 && !probe->stuck) {
         struct frame *frame = outq_frames(&session->outq)[0];
 

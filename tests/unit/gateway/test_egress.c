@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * From a message of the broker to the queues of sessions, with the real intake, rooms, sessions and trains;
+ * From a message of the broker to the queues of sessions, with the real intake, rooms, sessions and board;
  * only the socket is the test's own: its flush notes which events arrive. What is asked: each member once, in
  * order, whoever comes and goes meanwhile.
  */
@@ -120,8 +120,8 @@ static void users_get_their_own_on_every_session(void **state)
     assert_numbers(&other, (const unsigned[]){6}, 1);
 }
 
-/* Far more frames than one train holds, for rooms in every combination. */
-static void order_is_kept_across_trains(void **state)
+/* Far more frames than the board holds, for rooms in every combination. */
+static void order_is_kept_past_a_full_board(void **state)
 {
     static const char *const targets[] = {"technology", "finance", "technology,finance", "health",
                                           "finance,health"};
@@ -222,7 +222,78 @@ static void members_may_come_and_go_between_slices(void **state)
             assert_null(crowd[i].session);
     }
     for (size_t i = 0; i < COUNT(late); i++)
-        assert_true(late[i].count <= 1);
+        assert_int_equal(late[i].count, 0);
+}
+
+/* What comes while a room is walked joins the walk: two walks for everything, and no more than two writes a
+ * member. */
+static void what_comes_during_a_walk_joins_it(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static const unsigned all[] = {0, 1, 2, 3, 4, 5};
+    unsigned number = 0;
+    bool more = true;
+
+    for (size_t i = 0; i < CROWD; i++) {
+        crowd[i].flushes = 0;
+        open_session(gateway, &crowd[i], "ada", "technology,finance");
+    }
+    while (more) {
+        if (number < COUNT(all))
+            publish(gateway,
+                    &(struct message){.number = number, .industries = number % 2 ? "finance" : "technology"});
+        number++;
+        more = egress_run(gateway);
+        sessions_flush(gateway);
+        assert_true(number < 100);
+    }
+    for (size_t i = 0; i < CROWD; i++) {
+        assert_numbers(&crowd[i], all, COUNT(all));
+        assert_true(crowd[i].flushes <= 4);
+    }
+}
+
+/* A user's own waits for nobody's room, and comes after what boarded before it. */
+static void a_user_does_not_wait_for_a_crowd(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe one;
+
+    open_session(gateway, &one, "one", "technology"); /* the first in is the last to be visited */
+    for (size_t i = 0; i < CROWD; i++)
+        open_session(gateway, &crowd[i], "ada", "technology");
+    publish(gateway, &(struct message){.number = 1, .industries = "technology"});
+    assert_true(egress_run(gateway));
+    publish(gateway, &(struct message){.number = 2, .user = "one"});
+    publish(gateway, &(struct message){.number = 3, .industries = "technology"});
+    assert_true(egress_run(gateway));
+    sessions_flush(gateway);
+    assert_numbers(&one, (const unsigned[]){1, 2}, 2);
+    run(gateway);
+    assert_numbers(&one, (const unsigned[]){1, 2, 3}, 3);
+    for (size_t i = 0; i < CROWD; i++)
+        assert_numbers(&crowd[i], (const unsigned[]){1, 3}, 2);
+}
+
+/* All of a large room's members leave while it is walked, and while it waits for its walk. */
+static void rooms_may_empty_while_something_is_for_them(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe one;
+
+    open_session(gateway, &one, "one", "media");
+    for (size_t i = 0; i < CROWD; i++)
+        open_session(gateway, &crowd[i], "ada", i % 2 ? "technology" : "finance");
+    publish(gateway, &(struct message){.number = 1, .industries = "technology,finance,media"});
+    assert_true(egress_run(gateway));
+    for (size_t i = 0; i < CROWD; i++)
+        session_close(gateway, crowd[i].session, CAUSE_CLIENT);
+    sessions_end_turn(gateway);
+    publish(gateway, &(struct message){.number = 2, .industries = "technology,finance,media"});
+    run(gateway);
+    assert_numbers(&one, (const unsigned[]){1, 2}, 2);
+    assert_false(egress_run(gateway)); /* emptied rooms go at the beginning of a turn */
+    assert_null(rooms_find(gateway->rooms, ROOM_INDUSTRY, slice_from_string("finance")));
 }
 
 static void who_does_not_read_is_closed_and_harms_nobody(void **state)
@@ -273,11 +344,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         EGRESS_TEST(each_member_once_however_many_industries_match),
         EGRESS_TEST(users_get_their_own_on_every_session),
-        EGRESS_TEST(order_is_kept_across_trains),
+        EGRESS_TEST(order_is_kept_past_a_full_board),
         EGRESS_TEST(a_repeat_is_dropped),
         EGRESS_TEST(an_older_version_never_follows_a_newer_one),
         EGRESS_TEST(a_crowd_is_served_in_slices),
         EGRESS_TEST(members_may_come_and_go_between_slices),
+        EGRESS_TEST(what_comes_during_a_walk_joins_it),
+        EGRESS_TEST(a_user_does_not_wait_for_a_crowd),
+        EGRESS_TEST(rooms_may_empty_while_something_is_for_them),
         EGRESS_TEST(who_does_not_read_is_closed_and_harms_nobody),
         EGRESS_TEST(what_is_malformed_is_dropped),
     };
