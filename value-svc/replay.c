@@ -162,6 +162,18 @@ static void tell(struct watcher *watcher, enum status status)
     }
 }
 
+static void replay_from_there(struct watcher *watcher)
+{
+    log_event(LOG_INFO, "Redis may have forgotten something: replaying the stream",
+              LOG_U("epoch", watcher->epoch), LOG_I("from_ms_ago", clock_wall_ms() - watcher->from_ms),
+              LOG_U("from_sequence", watcher->from_sequence));
+    enum status status = replay_window(watcher);
+    metrics_add(watcher->service->metrics, VALUE_REPLAYED, watcher->applied);
+    if (status == STATUS_OK && store_epoch(watcher->store) == watcher->epoch)
+        status = store_replay_done(watcher->store, watcher->epoch, watcher->state);
+    tell(watcher, status);
+}
+
 static void replay(struct watcher *watcher)
 {
     bool held = false;
@@ -170,17 +182,9 @@ static void replay(struct watcher *watcher)
     if (status != STATUS_OK || !held)
         return;
     watcher->epoch = store_epoch(watcher->store);
-    status = judge(watcher);
-    log_event(LOG_INFO, "Redis may have forgotten something: replaying the stream",
-              LOG_U("epoch", watcher->epoch), LOG_I("from_ms_ago", clock_wall_ms() - watcher->from_ms),
-              LOG_U("from_sequence", watcher->from_sequence));
-    if (status == STATUS_OK)
-        status = replay_window(watcher);
-    metrics_add(watcher->service->metrics, VALUE_REPLAYED, watcher->applied);
-    if (status == STATUS_OK && store_epoch(watcher->store) == watcher->epoch)
-        status = store_replay_done(watcher->store, watcher->epoch, watcher->state);
+    if (judge(watcher) == STATUS_OK) /* else the broker is away */
+        replay_from_there(watcher);
     store_lock(watcher->store, STORE_LOCK_REPLAY, watcher->holder, 0, &held);
-    tell(watcher, status);
 }
 
 /* What no replay makes good needs somebody. */
