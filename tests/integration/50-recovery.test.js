@@ -67,7 +67,8 @@ function claimant(ring, user, { pid, offset, gateway = 0, namespace } = {}) {
 for (const [name, source] of Object.entries(sources)) {
   const { numbers } = source;
   const users = [...USERS, { _id: 'dee', industries: ['technology', 'finance'] }, { _id: 'eve', industries: ['technology', 'finance'] }];
-  withRing(`recovery, ${name}`, { gateways: 2, users, ...source.options }, (ring, it) => {
+  const env = { ...source.options.env, gateway: { NAMESPACES: '/news' } };
+  withRing(`recovery, ${name}`, { gateways: 2, users, ...source.options, env }, (ring, it) => {
     let events;
     let last = 0;
 
@@ -136,6 +137,17 @@ for (const [name, source] of Object.entries(sources)) {
       await ada.wait(source.event, 10);
       assert.equal(ada.socket.recovered, true);
       assert.deepEqual(numbers(ada), missed);
+    });
+
+    test('a further namespace recovers by itself', async () => {
+      const ada = await begun('sio', 'ada', { namespace: '/news' });
+      const gone = away(ada);
+      const missed = await some(10);
+      await gone.back();
+      const after = await some(2);
+      await ada.wait(source.event, 12);
+      assert.equal(ada.socket.recovered, true);
+      assert.deepEqual(numbers(ada), [...missed, ...after]);
     });
 
     test('events keep coming while it comes back', async () => {
