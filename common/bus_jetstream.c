@@ -282,16 +282,16 @@ static enum status examine(struct bus_consumer *consumer, natsStatus status)
     return STATUS_TIMEOUT;
 }
 
-/* What still waits from an earlier request, which ended before all of its messages were here, is taken alone:
- * the library (3.4) asks for a whole batch beside it, and writes both into room for one. */
+/* Where something still waits from an earlier request, which ended before all of its messages were here, one
+ * is taken: the library (3.4.1) subtracts what waited from the count at which it stops, may be past that by
+ * then, and goes on writing behind its list. With one it never asks for more, or has nothing to subtract. */
 static int batch_size(struct bus_consumer *consumer, uint32_t maximum)
 {
     int waiting = 0;
     int bytes = 0;
 
-    if (natsSubscription_GetPending(consumer->native, &waiting, &bytes) == NATS_OK && waiting > 0 &&
-        (uint32_t)waiting < maximum)
-        return waiting;
+    if (natsSubscription_GetPending(consumer->native, &waiting, &bytes) != NATS_OK || waiting > 0)
+        return 1;
     return (int)maximum;
 }
 

@@ -51,7 +51,7 @@ struct egress {
     int64_t wall_ms;                   /* when the turn began */
     struct position before;            /* what is taken now */
     struct position merged;            /* lent by egress_position */
-    struct place places[EGRESS_BOARD]; /* number & (EGRESS_BOARD - 1) */
+    struct place places[EGRESS_BOARD]; /* number % EGRESS_BOARD */
     struct room *waiting[BOARD_ROOMS];
 };
 
@@ -81,7 +81,7 @@ void egress_enter(struct gateway *gateway, struct session *session)
 
 static struct place *place_of(struct egress *egress, uint64_t number)
 {
-    return &egress->places[number & (EGRESS_BOARD - 1)];
+    return &egress->places[number % EGRESS_BOARD];
 }
 
 static bool board_empty(const struct egress *egress)
@@ -128,21 +128,12 @@ static void release(struct gateway *gateway, struct room *room, uint64_t frames)
 
 /* ---- visits ------------------------------------------------------------------------------------------- */
 
+_Static_assert(EGRESS_BOARD == 64, "a bit a place");
+
 static uint64_t rotate(uint64_t bits, uint64_t left)
 {
-    left &= 63;
-    return left ? bits << left | bits >> (64 - left) : bits;
-}
-
-/* What has boarded since the session was last visited: places, and the number the oldest of them may have. */
-static uint64_t since_visit(const struct egress *egress, const struct session *session, uint64_t *ret_first)
-{
-    uint64_t count = egress->latest - session->boarded;
-    uint64_t on_board = egress->latest + 1 - egress->oldest;
-    if (count > on_board)
-        count = on_board;
-    *ret_first = egress->latest + 1 - count;
-    return count ? rotate(~0ULL >> (64 - count), *ret_first) : 0;
+    left %= EGRESS_BOARD;
+    return left ? bits << left | bits >> (EGRESS_BOARD - left) : bits;
 }
 
 /* Which places hold something for the session. */
@@ -154,17 +145,29 @@ static uint64_t frames_for(const struct session *session)
     return frames;
 }
 
-/* `room`: the only one with something on the board; NULL: there may be others. */
-static void visit(struct gateway *gateway, struct session *session, const struct room *room)
+/* What has boarded for the session since it was last visited: bit n is number *ret_first + n. `only`: the one
+ * room with something on the board; NULL: there may be others. */
+static uint64_t boarded_for(const struct egress *egress, const struct session *session,
+                            const struct room *only, uint64_t *ret_first)
+{
+    uint64_t count = egress->latest - session->boarded;
+    uint64_t on_board = egress->latest + 1 - egress->oldest;
+    if (count > on_board)
+        count = on_board;
+    *ret_first = egress->latest + 1 - count;
+    if (count == 0)
+        return 0;
+    return rotate(only ? only->frames : frames_for(session), EGRESS_BOARD - *ret_first % EGRESS_BOARD) &
+           ~0ULL >> (EGRESS_BOARD - count);
+}
+
+static void visit(struct gateway *gateway, struct session *session, const struct room *only)
 {
     struct egress *egress = gateway->egress;
     uint64_t first;
-    uint64_t frames = since_visit(egress, session, &first);
+    uint64_t frames = boarded_for(egress, session, only, &first);
     session->boarded = egress->latest;
-    if (!frames)
-        return;
-    frames &= room ? room->frames : frames_for(session);
-    for (frames = rotate(frames, 64 - (first & 63)); frames && session->memberships; frames &= frames - 1)
+    for (; frames && session->memberships; frames &= frames - 1) /* one that closes leaves its rooms */
         session_deliver(gateway, session, place_of(egress, first + (uint64_t)__builtin_ctzll(frames))->frame);
 }
 
@@ -229,11 +232,10 @@ static void walk(struct gateway *gateway)
 
 /* ---- boarding ----------------------------------------------------------------------------------------- */
 
-/* The rooms the delivery is for, each once. */
-static uint32_t find_rooms(struct gateway *gateway, const struct delivery *delivery,
+/* The rooms the delivery is for, each once, with its bit. */
+static uint32_t find_rooms(struct gateway *gateway, const struct delivery *delivery, uint64_t bit,
                            struct room *rooms[INDUSTRIES_MAXIMUM])
 {
-    uint64_t bit = rotate(1, gateway->egress->latest + 1);
     uint32_t keys = delivery->kind == ROOM_EVERYONE ? 1 : delivery->key_count;
     uint32_t count = 0;
     for (uint32_t i = 0; i < keys; i++) {
@@ -256,8 +258,8 @@ static bool board(struct gateway *gateway, const struct delivery *delivery)
 {
     struct egress *egress = gateway->egress;
     struct room *rooms[INDUSTRIES_MAXIMUM];
-    uint32_t count = find_rooms(gateway, delivery, rooms);
     uint64_t bit = rotate(1, egress->latest + 1);
+    uint32_t count = find_rooms(gateway, delivery, bit, rooms);
     if (count == 0)
         return false;
     if (gateway->settings->connection_recovery && delivery->mark.lane)
@@ -359,12 +361,8 @@ static bool take_one(struct gateway *gateway)
 static const struct place *first_for(struct egress *egress, const struct session *session)
 {
     uint64_t first;
-    uint64_t frames = since_visit(egress, session, &first);
-    if (frames)
-        frames &= frames_for(session);
-    if (!frames)
-        return NULL;
-    return place_of(egress, first + (uint64_t)__builtin_ctzll(rotate(frames, 64 - (first & 63))));
+    uint64_t frames = boarded_for(egress, session, NULL, &first);
+    return frames ? place_of(egress, first + (uint64_t)__builtin_ctzll(frames)) : NULL;
 }
 
 const struct position *egress_position(struct gateway *gateway, const struct session *session)

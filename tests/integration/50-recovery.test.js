@@ -129,26 +129,21 @@ for (const [name, source] of Object.entries(sources)) {
       }
     });
 
-    test('polling and its upgrade recover likewise', async () => {
-      const ada = await begun('sio', 'ada', { options: { transports: ['polling', 'websocket'] } });
-      const gone = away(ada);
-      const missed = await some(10);
-      await gone.back();
-      await ada.wait(source.event, 10);
-      assert.equal(ada.socket.recovered, true);
-      assert.deepEqual(numbers(ada), missed);
-    });
-
-    test('a further namespace recovers by itself', async () => {
-      const ada = await begun('sio', 'ada', { namespace: '/news' });
-      const gone = away(ada);
-      const missed = await some(10);
-      await gone.back();
-      const after = await some(2);
-      await ada.wait(source.event, 12);
-      assert.equal(ada.socket.recovered, true);
-      assert.deepEqual(numbers(ada), [...missed, ...after]);
-    });
+    for (const [what, options] of [
+      ['polling and its upgrade recover likewise', { options: { transports: ['polling', 'websocket'] } }],
+      ['a further namespace recovers by itself', { namespace: '/news' }],
+    ]) {
+      test(what, async () => {
+        const ada = await begun('sio', 'ada', options);
+        const gone = away(ada);
+        const missed = await some(10);
+        await gone.back();
+        const after = await some(2);
+        await ada.wait(source.event, 12);
+        assert.equal(ada.socket.recovered, true);
+        assert.deepEqual(numbers(ada), [...missed, ...after]);
+      });
+    }
 
     test('events keep coming while it comes back', async () => {
       const ada = await begun('sio', 'ada');

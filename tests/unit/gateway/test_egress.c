@@ -225,8 +225,8 @@ static void members_may_come_and_go_between_slices(void **state)
         assert_int_equal(late[i].count, 0);
 }
 
-/* What comes while a room is walked joins the walk: two walks for everything, and no more than two writes a
- * member. */
+/* What comes while a room is walked joins the walk: six events, one a turn, in four writes a member at most.
+ */
 static void what_comes_during_a_walk_joins_it(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;

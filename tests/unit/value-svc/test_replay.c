@@ -73,6 +73,21 @@ static bool replayed(void *context)
     return epoch > 0 && redis_integer(server, "HGET p8:epoch replayed") == epoch;
 }
 
+/* A Redis that writes nothing down by itself, and value-svc with it. */
+static void begin(struct value_process *process, struct redis_server *forgetful, const char *const *settings)
+{
+    redis_init(forgetful, false);
+    value_start(process, nats.url, forgetful->url, settings);
+    value_wait_ready(process, 200);
+    rig_until(replayed, forgetful, "the first epoch is replayed: nothing");
+}
+
+static void end(struct value_process *process, struct redis_server *forgetful)
+{
+    assert_int_equal(value_stop(process, SIGTERM), 0);
+    redis_done(forgetful);
+}
+
 /* A Redis without its tail: what SAVE wrote is back, the rest is forgotten, and comes back by itself. */
 static void a_forgotten_tail(void **state)
 {
@@ -85,10 +100,7 @@ static void a_forgotten_tail(void **state)
     char text[128];
 
     (void)state;
-    redis_init(&forgetful, false);
-    value_start(&process, nats.url, forgetful.url, patient);
-    value_wait_ready(&process, 200);
-    rig_until(replayed, &forgetful, "the first epoch is replayed: nothing");
+    begin(&process, &forgetful, patient);
     rig_clear(rig);
     for (int i = 0; i < 100; i++) {
         snprintf(text, sizeof text, "{\"userId\":\"tail\",\"industries\":[\"t\"],\"eventId\":\"t%d\"}", i);
@@ -127,8 +139,7 @@ static void a_forgotten_tail(void **state)
     rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"tail\",\"industries\":[\"t\"]}");
     rig_wait(rig, "pollen8.out.industry", "connection.new", 1);
     assert_int_equal(redis_sum(&forgetful, "tail"), 101);
-    assert_int_equal(value_stop(&process, SIGTERM), 0);
-    redis_done(&forgetful);
+    end(&process, &forgetful);
 }
 
 static bool whole(void *context)
@@ -141,6 +152,16 @@ static bool whole(void *context)
 static bool noted(void *context)
 {
     return redis_integer(context, "HGET p8:epoch sequence") == redis_integer(context, "GET wanted");
+}
+
+/* It dies, comes back as it was saved, and is made good. */
+static void die_and_come_back(struct value_process *process, struct redis_server *forgetful)
+{
+    redis_stop(forgetful, SIGKILL);
+    value_wait_ready(process, 503);
+    redis_start(forgetful);
+    value_wait_ready(process, 200);
+    rig_until(whole, forgetful, "it is replayed and whole");
 }
 
 /* Saves Redis once it has noted that the whole stream was acknowledged. */
@@ -167,25 +188,17 @@ static void how_far_it_is_is_noted(void **state)
     int64_t saved;
 
     (void)state;
-    redis_init(&forgetful, false);
-    value_start(&process, nats.url, forgetful.url, patient);
-    value_wait_ready(&process, 200);
-    rig_until(replayed, &forgetful, "the first epoch is replayed");
+    begin(&process, &forgetful, patient);
     save_at_the_end(&forgetful);
     saved = redis_integer(&forgetful, "HGET p8:epoch sequence");
     for (int i = 0; i < 4000; i++)
         rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"far\",\"industries\":[]}");
     rig_until(sum_is, &expected, "all are counted");
     rig_settle(rig);
-    redis_stop(&forgetful, SIGKILL);
-    value_wait_ready(&process, 503);
-    redis_start(&forgetful);
-    value_wait_ready(&process, 200);
-    rig_until(whole, &forgetful, "it is replayed and whole");
+    die_and_come_back(&process, &forgetful);
     assert_int_equal(redis_sum(&forgetful, "far"), 4000);
     assert_in_range(redis_integer(&forgetful, "HGET p8:epoch behind"), saved + 1000, saved + 4000);
-    assert_int_equal(value_stop(&process, SIGTERM), 0);
-    redis_done(&forgetful);
+    end(&process, &forgetful);
 }
 
 static bool passed(void *context)
@@ -202,10 +215,7 @@ static void older_than_the_window(void **state)
     int64_t later;
 
     (void)state;
-    redis_init(&forgetful, false);
-    value_start(&process, nats.url, forgetful.url, settings);
-    value_wait_ready(&process, 200);
-    rig_until(replayed, &forgetful, "the first epoch is replayed");
+    begin(&process, &forgetful, settings);
     rig_clear(rig);
     for (int i = 0; i < 50; i++) {
         rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"old\",\"industries\":[]}");
@@ -219,15 +229,10 @@ static void older_than_the_window(void **state)
     rig_settle(rig);
     later = clock_wall_ms() + 2500;
     rig_until(passed, &later, "the window is over");
-    redis_stop(&forgetful, SIGKILL);
-    value_wait_ready(&process, 503);
-    redis_start(&forgetful);
-    value_wait_ready(&process, 200);
-    rig_until(whole, &forgetful, "it is replayed and whole");
+    die_and_come_back(&process, &forgetful);
     assert_int_equal(redis_sum(&forgetful, "old"), 50);
     assert_int_equal(value_metric(&process, "pollen8_value_rebuild_needed"), 0);
-    assert_int_equal(value_stop(&process, SIGTERM), 0);
-    redis_done(&forgetful);
+    end(&process, &forgetful);
 }
 
 /* A consumer of the test's own on the durable that value-svc fetches from. */
@@ -312,8 +317,7 @@ static void what_was_acknowledged_beyond_an_open_one(void **state)
     assert_int_equal(redis_sum(&forgetful, "beyond"), 30);
     bus_batch_free(taker.batch);
     bus_consumer_free(taker.consumer);
-    assert_int_equal(value_stop(&process, SIGTERM), 0);
-    redis_done(&forgetful);
+    end(&process, &forgetful);
 }
 
 int main(void)
