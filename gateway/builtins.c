@@ -8,6 +8,7 @@
 #include "../common/json.h"
 #include "../common/permission.h"
 #include "answer.h"
+#include "catchup.h"
 #include "gateway.h"
 #include "identity.h"
 #include "membership.h"
@@ -150,6 +151,7 @@ bool builtins_handle(struct gateway *gateway, struct session *session, const str
         recovery_resume(gateway, session, frame);
         return true;
     }
+    catchup_stay(gateway, session);
     for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++) {
         if (slice_equal_string(client_frame_event(frame), builtins[i].event)) {
             run(gateway, session, frame, i);

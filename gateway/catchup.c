@@ -11,6 +11,7 @@
 
 #include "../common/clock.h"
 #include "../common/rng.h"
+#include "catchup_internal.h"
 #include "floor.h"
 #include "gateway.h"
 #include "history.h"
@@ -24,8 +25,8 @@
 
 #define IDS_KEPT_MS   10000 /* as long as a repeat of a delivery may come */
 #define FLOOR_KEPT_MS 30000 /* the same where a service died, and the broker or Redis with it */
-#define NOTES_KEPT_MS 5000  /* a client that wants to resume says so first thing */
 #define RETRY_MS      200
+
 static void fired(void *context, struct wheel_timer *timer);
 static const struct catchup_use slow;
 
@@ -59,7 +60,7 @@ void catchup_free(struct gateway *gateway, struct session *session)
 /* ---- ids ---------------------------------------------------------------------------------------------- */
 
 /* Nothing is under way: goes once the ids are of no use any more. */
-static void idle(struct gateway *gateway, struct catchup *catchup, uint64_t keep_ms)
+void catchup_idle(struct gateway *gateway, struct catchup *catchup, uint64_t keep_ms)
 {
     catchup->stage = CATCHUP_IDLE;
     catchup->end_ms = gateway->now_ms + keep_ms;
@@ -67,89 +68,21 @@ static void idle(struct gateway *gateway, struct catchup *catchup, uint64_t keep
 }
 
 /* For ids noted in passing. */
-static void note_id(struct gateway *gateway, struct session *session, uint64_t id)
+void catchup_note_id(struct gateway *gateway, struct session *session, uint64_t id)
 {
     struct catchup *catchup = catchup_of(session);
     if (!catchup || !frame_ids_add(&catchup->had, id))
         return;
     if (catchup->stage == CATCHUP_IDLE && catchup->end_ms < gateway->now_ms + IDS_KEPT_MS)
-        idle(gateway, catchup, IDS_KEPT_MS);
-}
-
-void catchup_note(struct gateway *gateway, struct session *session)
-{
-    struct catchup *catchup = catchup_of(session);
-    if (!catchup)
-        return;
-    catchup->notes = true;
-    idle(gateway, catchup, NOTES_KEPT_MS);
+        catchup_idle(gateway, catchup, IDS_KEPT_MS);
 }
 
 void catchup_give_kept(struct gateway *gateway, struct session *session, struct frame *frame)
 {
     if (session->catchup && frame_ids_have(&session->catchup->had, frame->event_id))
         return;
-    note_id(gateway, session, frame->event_id);
+    catchup_note_id(gateway, session, frame->event_id);
     session_send(gateway, session, frame);
-}
-
-/* ---- live frames -------------------------------------------------------------------------------------- */
-
-static bool hold(const struct gateway *gateway, struct catchup *catchup, struct frame *frame)
-{
-    return held_frames_add(&catchup->held, frame, (uint64_t)gateway->settings->session_queue_bytes);
-}
-
-/* Where too much is held, all of it is dropped, and read when the answer to the first question is here. */
-static void keep_or_drop(struct gateway *gateway, struct session *session, struct frame *frame)
-{
-    struct catchup *catchup = session->catchup;
-    if (!catchup->dropped && hold(gateway, catchup, frame))
-        return;
-    bool in_histories = frame->lane != 0;
-    for (uint32_t i = 0; i < catchup->held.count; i++)
-        in_histories &= catchup->held.list[i]->lane != 0;
-    held_frames_drop(&catchup->held);
-    catchup->dropped = true;
-    if (!in_histories)
-        session_close(gateway, session, CAUSE_GAP);
-}
-
-/* Noted ids are those the session has been given: not the one that did not fit into its queue. */
-static void pass_on(struct gateway *gateway, struct session *session, struct frame *frame)
-{
-    struct catchup *catchup = session->catchup;
-    bool noted = catchup && catchup->notes;
-    if (catchup && floor_had(catchup, frame))
-        return;
-    struct frame *own = catchup ? floor_offset(gateway, catchup, frame) : frame_ref(frame);
-    session_send(gateway, session, own);
-    frame_unref(own);
-    if (!session_is_member(session) || (session->catchup && session->catchup->stage == CATCHUP_SLOW))
-        return;
-    if (noted && !frame_ids_add(&catchup->had, frame->event_id))
-        catchup->notes = false;
-    else if (!noted && frame->keep && session->wants_kept)
-        note_id(gateway, session, frame->event_id);
-}
-
-void catchup_deliver(struct gateway *gateway, struct session *session, struct frame *frame)
-{
-    struct catchup *catchup = session->catchup;
-    switch (catchup ? catchup->stage : CATCHUP_IDLE) {
-    case CATCHUP_CLAIMING: break;
-    case CATCHUP_SLOW:
-        if (!frame->lane) /* no history has it */
-            session_close(gateway, session, CAUSE_SLOW);
-        break;
-    case CATCHUP_ARRIVING:
-        if (!hold(gateway, catchup, frame))
-            session_close(gateway, session, CAUSE_GAP);
-        break;
-    case CATCHUP_READING: keep_or_drop(gateway, session, frame); break;
-    case CATCHUP_REPLAYING:
-    case CATCHUP_IDLE: pass_on(gateway, session, frame); break;
-    }
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------ */
@@ -248,7 +181,7 @@ static void release(struct gateway *gateway, struct session *session, bool compl
         struct frame *frame = catchup->held.list[i];
         if (!complete || !frame->lane ||
             !position_covers(catchup->joined, frame->lane, frame->lane_sequence, 0))
-            pass_on(gateway, session, frame);
+            catchup_pass_on(gateway, session, frame);
     }
 }
 
@@ -271,7 +204,7 @@ static void finish(struct gateway *gateway, struct session *session, const struc
     const struct catchup_use *use = catchup->use;
     bool complete = answer != NULL;
     catchup->stage = CATCHUP_REPLAYING;
-    catchup->notes = false;
+    catchup->resume_ms = 0;
     use->before(gateway, session, complete);
     if (complete && goes_on(session, catchup))
         replay(gateway, session, answer);
@@ -289,7 +222,7 @@ static void finish(struct gateway *gateway, struct session *session, const struc
     position_unref(catchup->joined);
     catchup->joined = NULL;
     if (catchup->stage == CATCHUP_REPLAYING)
-        idle(gateway, catchup, catchup->floor ? FLOOR_KEPT_MS : IDS_KEPT_MS);
+        catchup_idle(gateway, catchup, catchup->floor ? FLOOR_KEPT_MS : IDS_KEPT_MS);
 }
 
 static void on_history(struct gateway *gateway, uint64_t handle, struct history_answer *answer)
@@ -341,13 +274,17 @@ static void fired(void *context, struct wheel_timer *timer)
     struct catchup *catchup = (struct catchup *)(void *)((char *)timer - offsetof(struct catchup, timer));
     if (catchup->stage == CATCHUP_READING) {
         ask_in_time(gateway, catchup->session);
+    } else if (catchup->stage == CATCHUP_OPENING) {
+        catchup_let_go(gateway, catchup->session);
+    } else if (catchup->stage == CATCHUP_SLOW) {
+        catchup_drained(gateway, catchup->session);
     } else if (catchup->stage == CATCHUP_CLAIMING) {
         recovery_retry(gateway, catchup->session);
     } else if (catchup->stage == CATCHUP_IDLE) {
         if (floor_check(gateway, catchup))
             catchup_free(gateway, catchup->session);
         else
-            idle(gateway, catchup, FLOOR_BEHIND_MS);
+            catchup_idle(gateway, catchup, FLOOR_BEHIND_MS);
     }
 }
 
@@ -380,16 +317,29 @@ static void slow_after(struct gateway *gateway, struct session *session, bool co
 
 static const struct catchup_use slow = {.before = slow_before, .after = slow_after};
 
-bool catchup_slow(struct gateway *gateway, struct session *session)
+/* Up to where the client has all, what waits for it included; while it may resume it is not told. */
+static bool find_last(const struct gateway *gateway, const struct session *session, struct position *ret_last)
 {
     struct frame *const *frames = outq_frames(&session->outq);
-    struct position last;
     uint16_t at = session->outq.count;
-    if (session->catchup && session->catchup->stage == CATCHUP_SLOW)
-        return true;
+    if (session->catchup && catchup_may_resume(gateway, session)) {
+        *ret_last = session->catchup->claim;
+        return ret_last->count > 0;
+    }
     while (at > 0 && !frames[at - 1]->offset_length)
         at--;
-    if (at == 0 || position_read(frame_offset(frames[at - 1]), &last) != STATUS_OK)
+    return at > 0 && position_read(frame_offset(frames[at - 1]), ret_last) == STATUS_OK;
+}
+
+bool catchup_slow(struct gateway *gateway, struct session *session, const struct frame *frame)
+{
+    struct position last;
+    bool in_history = frame->offset_length > 0 || (frame->lane && catchup_may_resume(gateway, session));
+    if (!in_history)
+        return false;
+    if (session->catchup && session->catchup->stage == CATCHUP_SLOW)
+        return true;
+    if (!find_last(gateway, session, &last))
         return false;
     struct catchup *catchup = catchup_of(session);
     if (!catchup)
@@ -406,7 +356,11 @@ bool catchup_slow(struct gateway *gateway, struct session *session)
 void catchup_drained(struct gateway *gateway, struct session *session)
 {
     struct catchup *catchup = session->catchup;
-    if (catchup->stage == CATCHUP_SLOW && session->outq.count == 0 && session->state == SESSION_OPEN)
+    if (catchup->stage != CATCHUP_SLOW || session->outq.count > 0 || session->state != SESSION_OPEN)
+        return;
+    if (catchup_may_resume(gateway, session))
+        wheel_arm(gateway->wheel, &catchup->timer, catchup->resume_ms);
+    else
         catchup_read(gateway, session, &slow);
 }
 
@@ -435,7 +389,7 @@ void catchup_asked(struct session *session)
 
 void catchup_note_had(struct gateway *gateway, struct session *session, uint64_t id)
 {
-    note_id(gateway, session, id);
+    catchup_note_id(gateway, session, id);
 }
 
 /* What is in no lane, and came before the session was asked for, came there too. */
@@ -447,12 +401,12 @@ void catchup_arrived(struct gateway *gateway, struct session *session, const str
     catchup->stage = CATCHUP_REPLAYING;
     for (uint32_t i = 0; i < catchup->held.count && goes_on(session, catchup); i++)
         if (catchup->held.list[i]->lane || i >= catchup->held_before)
-            pass_on(gateway, session, catchup->held.list[i]);
+            catchup_pass_on(gateway, session, catchup->held.list[i]);
     if (session->catchup != catchup)
         return;
     held_frames_drop(&catchup->held);
     if (catchup->stage == CATCHUP_REPLAYING)
-        idle(gateway, catchup, FLOOR_KEPT_MS);
+        catchup_idle(gateway, catchup, FLOOR_KEPT_MS);
 }
 
 void catchup_arrived_slow(struct gateway *gateway, struct session *session, const struct position *last)

@@ -10,7 +10,13 @@
  *   SLOW      the queue is full: newer frames are dropped; when it has drained, READING after the last frame
  *             that was queued
  *   ARRIVING  it is to come from another gateway: live frames are held until it is here
+ *   OPENING   a session of /ws that may ask to resume: live frames are held for the moment in which its
+ *             first message comes
  *   IDLE      frames are passed on, but those it has had
+ *
+ * While a session may still ask to resume it is given no offset: what its client keeps must not go beyond
+ * what it has missed, should the connection end before that has come. One that is slow then catches up after
+ * that while.
  *
  * Bounds: held frames as many bytes as a queue (past it they are dropped, and read in their turn), ids
  * FRAME_IDS_MAXIMUM (past it the session cannot resume).
@@ -31,6 +37,7 @@ struct session;
 
 enum catchup_stage {
     CATCHUP_IDLE,
+    CATCHUP_OPENING,
     CATCHUP_CLAIMING,
     CATCHUP_READING,
     CATCHUP_REPLAYING,
@@ -59,16 +66,16 @@ struct catchup {
     bool behind;             /* offsets made here are not beyond the claim yet */
     bool over;               /* and need not be in all its lanes */
     bool dropped;            /* READING: what came live was too much to be held */
-    bool notes;              /* the ids of live frames are noted: the session may still ask to resume */
     uint32_t held_before;    /* ARRIVING: of those held, how many came before it was asked for */
     struct held_frames held; /* what came live meanwhile */
     struct frame_ids had;    /* given from elsewhere */
     uint64_t give_up_ms;
+    uint64_t resume_ms;      /* until then the session may ask to resume, and ids of live frames are noted */
     uint64_t end_ms;         /* IDLE: the ids are of no use any more */
     uint64_t over_ms;        /* the claim's lanes that have not come as far by then are over */
     struct position *joined; /* what comes live is after it; NULL: not yet */
     int64_t asked_ms;        /* Unix milliseconds: when that was */
-    struct position claim;   /* what the client has */
+    struct position claim;   /* what the client has; it may resume: without what it missed before */
     struct wheel_timer timer;
 };
 
@@ -79,8 +86,16 @@ void catchup_free(struct gateway *gateway, struct session *session);
 /* One that value-svc has kept, unless it has been delivered live; and not again when it will be. */
 void catchup_give_kept(struct gateway *gateway, struct session *session, struct frame *frame);
 
-/* Notes ids of live frames for a while. */
-void catchup_note(struct gateway *gateway, struct session *session);
+/* ---- sessions of /ws ---- */
+
+/* OPENING: for a while it may ask to resume. */
+void catchup_open(struct gateway *gateway, struct session *session);
+
+/* Whether it may still ask. */
+bool catchup_may_resume(const struct gateway *gateway, const struct session *session);
+
+/* It will not: it has said something else. What is held goes out. */
+void catchup_stay(struct gateway *gateway, struct session *session);
 
 /* Holds what comes live and asks for what came after catchup->claim. The session is in its rooms. */
 void catchup_read(struct gateway *gateway, struct session *session, const struct catchup_use *use);
@@ -105,8 +120,8 @@ void catchup_note_had(struct gateway *gateway, struct session *session, uint64_t
 
 /* ---- slow clients ---- */
 
-/* The queue is full. False: what is missing cannot be told, or was missing already. */
-bool catchup_slow(struct gateway *gateway, struct session *session);
+/* The queue is full, the frame does not fit. False: what is missing cannot be told. */
+bool catchup_slow(struct gateway *gateway, struct session *session, const struct frame *frame);
 
 /* The queue has drained. */
 void catchup_drained(struct gateway *gateway, struct session *session);

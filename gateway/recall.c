@@ -116,13 +116,18 @@ static void give_kept(struct gateway *gateway, struct session *session, const st
     session->wants_kept = false;
 }
 
-/* Where the session stands goes with its snapshot, so that a client has an offset from the start. */
+/* Where the session stands goes with its snapshot, so that a client has an offset from the start; or, where
+ * that must not be known yet, with the next one, though the value be the same. */
 static void give_snapshot(struct gateway *gateway, struct session *session, struct frame *snapshot)
 {
     char text[POSITION_TEXT_SIZE];
-    const struct position *position = egress_position(gateway, session);
+    bool early = catchup_may_resume(gateway, session);
+    const struct position *position = early ? NULL : egress_position(gateway, session);
     if (position)
         frame_set_offset(snapshot, slice_make(text, position_write(position, text)));
+    if (position && session->offset_due && session_has(session, &snapshot->rule))
+        snapshot->rule = (struct frame_rule){.coalesce = snapshot->rule.coalesce};
+    session->offset_due = early;
     session_send(gateway, session, snapshot);
 }
 

@@ -253,11 +253,12 @@ void recovery_resume(struct gateway *gateway, struct session *session, const str
     struct catchup *catchup = session->catchup;
     struct recovery *recovery = NULL;
     size_t length = string_member(frame->data, "offset", text, POSITION_TEXT_MAXIMUM);
-    if (catchup && catchup->stage == CATCHUP_IDLE && catchup->notes &&
-        position_read(slice_make(text, length), &position) == STATUS_OK)
+    bool in_time = catchup_may_resume(gateway, session) && catchup->stage <= CATCHUP_OPENING;
+    if (in_time && position_read(slice_make(text, length), &position) == STATUS_OK)
         recovery = calloc(1, sizeof(*recovery));
     if (!recovery) {
         tell(gateway, session, frame->id, false);
+        catchup_stay(gateway, session);
         return;
     }
     recovery->id_length = frame->id.length;

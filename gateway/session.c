@@ -262,7 +262,7 @@ enum status session_open(struct gateway *gateway, struct session *session, struc
         return status;
     session->wants_kept = true;
     if (gateway->settings->connection_recovery && session->format != FRAME_SOCKETIO)
-        catchup_note(gateway, session);
+        catchup_open(gateway, session);
     return start(gateway, session);
 }
 
@@ -422,7 +422,7 @@ void session_send(struct gateway *gateway, struct session *session, struct frame
     }
     if (status == STATUS_OK)
         session_mark_dirty(gateway, session);
-    else if (status != STATUS_FULL || !frame->offset_length || !catchup_slow(gateway, session))
+    else if (status != STATUS_FULL || !catchup_slow(gateway, session, frame))
         session_close(gateway, session, status == STATUS_FULL ? CAUSE_SLOW : CAUSE_MEMORY);
 }
 

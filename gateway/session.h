@@ -67,6 +67,7 @@ struct session {
     uint16_t in_flight;
     uint16_t refused_in_a_row;
     uint8_t version_count;
+    bool offset_due; /* what has been sent so far had no offset, though it might have */
     struct outq outq;
     struct identity *identity;        /* owned reference; RECOVERING and OPEN only */
     struct catchup *catchup;          /* owned; NULL: nothing is to be made good */
@@ -150,6 +151,8 @@ void session_send(struct gateway *gateway, struct session *session, struct frame
 
 /* Whether a frame with this rule is news to the session; notes it where it is. */
 bool session_is_news(struct session *session, const struct frame_rule *rule);
+/* Whether it has had this very version. */
+bool session_has(const struct session *session, const struct frame_rule *rule);
 
 /* A frame from the broker, to a member. */
 void catchup_deliver(struct gateway *gateway, struct session *session, struct frame *frame);

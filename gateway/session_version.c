@@ -36,6 +36,16 @@ static struct session_version *version_of(struct session *session, uint64_t coal
     return added;
 }
 
+bool session_has(const struct session *session, const struct frame_rule *rule)
+{
+    for (int i = 0; i < session->version_count; i++) {
+        const struct session_version *had = i == 0 ? &session->version : &session->versions[i - 1];
+        if (had->coalesce == rule->coalesce)
+            return had->epoch == rule->epoch && had->version == rule->version;
+    }
+    return false;
+}
+
 bool session_is_news(struct session *session, const struct frame_rule *rule)
 {
     if (!rule->coalesce || (!rule->epoch && !rule->version))

@@ -104,6 +104,7 @@ for (const [name, source] of Object.entries(sources)) {
     async function begun(kind, user, options) {
       await until('every lane to be heard', () => Date.now() - ring.startedAt > SETTLE_MS);
       const client = await ring[kind](user, options);
+      if (kind !== 'sio') await client.request('resume'); // it has nothing to resume: offsets from the start
       const [first] = await some(1);
       await client.wait(source.event, (list) => list.length >= 1 && numbers(client).includes(first));
       client.forget();
@@ -296,6 +297,71 @@ for (const [name, source] of Object.entries(sources)) {
         const after = await some(2);
         await second.wait(source.event, 12);
         assert.deepEqual(numbers(second), [...missed, ...after]);
+      });
+    }
+
+    test('ws: what is given before it resumes moves no offset', async () => {
+      const first = await begun('ws', 'ada');
+      const { offset } = first;
+      first.close();
+      const missed = await some(5);
+      const second = ring.openWs('ada', { gateway: 1 });
+      await second.wait('ready');
+      const early = await some(2);
+      await second.wait(source.event, 2);
+      assert.deepEqual(numbers(second), early);
+      assert.equal(second.offset, undefined);
+      second.close();
+      const third = ring.openWs('ada');
+      await third.opened;
+      assert.deepEqual(await third.request('resume', { offset }), { ok: true, data: { recovered: true } });
+      assert.deepEqual(numbers(third), [...missed, ...early]);
+      assert.ok(third.offset);
+    });
+
+    test('ws: what comes as it resumes comes once', async () => {
+      const first = await begun('ws', 'ada');
+      const { offset } = first;
+      first.close();
+      const all = await some(5);
+      const second = ring.openWs('ada', { gateway: 1 });
+      await second.wait('ready');
+      all.push(...await some(2));
+      second.send('resume', { offset });
+      all.push(...await some(2));
+      await second.wait(source.event, all.length);
+      all.push(...await some(1));
+      await second.wait(source.event, all.length);
+      assert.deepEqual(second.all('resumed'), [{ recovered: true }]);
+      assert.deepEqual([...numbers(second)].sort((a, b) => a - b), all);
+    });
+
+    test('ws: who says something else does not resume any more, and has offsets', async () => {
+      const ws = ring.openWs('ada');
+      await ws.wait('ready');
+      const held = await some(1);
+      await ws.request('subscribe', { industries: TECHNOLOGY });
+      await ws.wait(source.event);
+      held.push(...await some(1));
+      await ws.wait(source.event, 2);
+      assert.deepEqual(numbers(ws), held);
+      assert.ok(readOffset(ws.offset).lanes.length);
+      assert.deepEqual(await ws.request('resume', { offset: ws.offset }), { ok: true, data: { recovered: false } });
+    });
+
+    if (name === 'value-svc') {
+      test('ws: who says nothing and is given nothing has an offset all the same', async () => {
+        const first = await ring.ws('ada');
+        assert.equal(first.offset, undefined);
+        const [value] = first.values();
+        await until('an offset', () => first.offset !== undefined);
+        assert.deepEqual(new Set(first.values()), new Set([value]));
+        first.close();
+        const missed = await some(3);
+        const second = ring.openWs('ada');
+        await second.opened;
+        assert.deepEqual(await second.request('resume', { offset: first.offset }), { ok: true, data: { recovered: true } });
+        assert.deepEqual(numbers(second), missed);
       });
     }
 

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * What catchup.c (what was missed, slow clients, moves) and catchup_live.c (what comes live meanwhile) share.
+ * Nobody else includes this file. Loop thread.
+ */
+#ifndef POLLEN8_GATEWAY_CATCHUP_INTERNAL_H
+#define POLLEN8_GATEWAY_CATCHUP_INTERNAL_H
+
+#include "catchup.h"
+
+/* ---- catchup.c ---- */
+
+/* IDLE: nothing is under way. Goes once the ids are of no use any more. */
+void catchup_idle(struct gateway *gateway, struct catchup *catchup, uint64_t keep_ms);
+
+/* For ids noted in passing. */
+void catchup_note_id(struct gateway *gateway, struct session *session, uint64_t id);
+
+/* ---- catchup_live.c ---- */
+
+/* Gives the frame to the session, unless it has had it. May close the session. */
+void catchup_pass_on(struct gateway *gateway, struct session *session, struct frame *frame);
+
+/* OPENING is over: what was held goes out, all of it or until the session closes. */
+void catchup_let_go(struct gateway *gateway, struct session *session);
+
+#endif
