@@ -28,6 +28,13 @@
 #define LARGEST          100
 #define PART_ENTRIES     2048
 #define PART_BYTES       (1024u * 1024)
+#define ENTRY_BYTES      512
+
+/* Numbers of the fields of GatewayHeartbeat, and of an entry of its lists. */
+#define FIELD_INDUSTRIES 3
+#define FIELD_USERS      4
+#define FIELD_NAME       1
+#define FIELD_SESSIONS   2
 
 struct presence {
     struct gateway *gateway;
@@ -83,67 +90,62 @@ static void set_connections(const struct gateway *gateway, const struct counts *
 
 /* ---- heartbeat ---------------------------------------------------------------------------------------- */
 
-struct part {
-    Pollen8__GatewayHeartbeat message;
-    Pollen8__IndustryCount industries[PART_ENTRIES];
-    Pollen8__UserCount users[PART_ENTRIES];
-    Pollen8__IndustryCount *industry_list[PART_ENTRIES];
-    Pollen8__UserCount *user_list[PART_ENTRIES];
-    char names[PART_ENTRIES][257];
-};
-
-static void add_entry(struct part *part, const struct room *room, size_t at)
+/* {name, sessions} as a further member of one of the two lists. */
+static enum status append_entry(struct buf *packed, struct buf *entry, const struct room *room)
 {
-    struct slice key = room_key(room);
-    memcpy(part->names[at], key.data, key.length);
-    part->names[at][key.length] = '\0';
-    if (room->kind == ROOM_INDUSTRY) {
-        size_t i = part->message.n_industries++;
-        pollen8__industry_count__init(&part->industries[i]);
-        part->industries[i].industry = part->names[at];
-        part->industries[i].sessions = room->count;
-        part->industry_list[i] = &part->industries[i];
-    } else {
-        size_t i = part->message.n_users++;
-        pollen8__user_count__init(&part->users[i]);
-        part->users[i].user_id = part->names[at];
-        part->users[i].sessions = room->count;
-        part->user_list[i] = &part->users[i];
-    }
+    buf_clear(entry);
+    enum status status = wire_append_bytes(entry, FIELD_NAME, room_key(room));
+    if (status == STATUS_OK)
+        status = wire_append_integer(entry, FIELD_SESSIONS, room->count);
+    if (status == STATUS_OK)
+        status = wire_append_bytes(packed, room->kind == ROOM_INDUSTRY ? FIELD_INDUSTRIES : FIELD_USERS,
+                                   buf_slice(entry));
+    return status;
 }
 
-static void tell(const struct presence *presence, const char *const *headers, const ProtobufCMessage *message)
+static void publish(const struct presence *presence, const char *const *headers, enum status status,
+                    const struct buf *packed)
 {
-    struct buf packed;
-    buf_init(&packed, PART_BYTES);
-    if (wire_pack(&packed, message) != STATUS_OK ||
-        sender_publish(presence->gateway->sender, presence->subject, headers, buf_slice(&packed)) !=
-            STATUS_OK)
+    if (status == STATUS_OK)
+        status = sender_publish(presence->gateway->sender, presence->subject, headers, buf_slice(packed));
+    if (status != STATUS_OK)
         log_event_limited(LOG_WARN, "a report of presence was not sent");
+}
+
+/* The head is packed by its descriptor, its lists behind it entry by entry: they are long. */
+static void send_part(struct presence *presence, Pollen8__GatewayHeartbeat *head,
+                      const struct room *const *rooms, size_t count)
+{
+    static const char *const headers[] = {"Pollen8-Type", "GatewayHeartbeat", NULL};
+    struct buf packed;
+    struct buf entry;
+    buf_init(&packed, PART_BYTES);
+    buf_init(&entry, ENTRY_BYTES);
+    enum status status = wire_pack(&packed, &head->base);
+    for (size_t i = 0; status == STATUS_OK && i < count; i++)
+        status = append_entry(&packed, &entry, rooms[i]);
+    publish(presence, headers, status, &packed);
+    buf_done(&entry);
     buf_done(&packed);
 }
 
 static void send_heartbeat(struct presence *presence, const struct counts *counts, int64_t interval_ms)
 {
-    static const char *const headers[] = {"Pollen8-Type", "GatewayHeartbeat", NULL};
-    const struct settings *settings = presence->gateway->settings;
-    const struct room *everyone = rooms_find(presence->gateway->rooms, ROOM_EVERYONE, (struct slice){0});
-    struct part *part = calloc(1, sizeof(*part));
+    const struct gateway *gateway = presence->gateway;
+    const struct room *everyone = rooms_find(gateway->rooms, ROOM_EVERYONE, (struct slice){0});
     size_t parts = counts->count ? (counts->count + PART_ENTRIES - 1) / PART_ENTRIES : 1;
-    for (size_t p = 0; part && p < parts; p++) {
-        pollen8__gateway_heartbeat__init(&part->message);
-        part->message.gateway = settings->gateway_name;
-        part->message.sessions = everyone ? everyone->count : 0;
-        part->message.interval_ms = (uint32_t)interval_ms;
-        part->message.part = (uint32_t)p;
-        part->message.parts = (uint32_t)parts;
-        part->message.industries = part->industry_list;
-        part->message.users = part->user_list;
-        for (size_t i = 0; i < PART_ENTRIES && p * PART_ENTRIES + i < counts->count; i++)
-            add_entry(part, counts->rooms[p * PART_ENTRIES + i], i);
-        tell(presence, headers, &part->message.base);
+    for (size_t p = 0; p < parts; p++) {
+        Pollen8__GatewayHeartbeat head = POLLEN8__GATEWAY_HEARTBEAT__INIT;
+        size_t from = p * PART_ENTRIES;
+        size_t left = counts->count - from;
+        const struct room *const *rooms = counts->count ? counts->rooms + from : NULL;
+        head.gateway = gateway->settings->gateway_name;
+        head.sessions = everyone ? everyone->count : 0;
+        head.interval_ms = (uint32_t)interval_ms;
+        head.part = (uint32_t)p;
+        head.parts = (uint32_t)parts;
+        send_part(presence, &head, rooms, left < PART_ENTRIES ? left : PART_ENTRIES);
     }
-    free(part);
 }
 
 static void tick(void *context, struct wheel_timer *timer)
@@ -170,7 +172,10 @@ void presence_left(struct gateway *gateway, struct slice user_id)
     name[user_id.length] = '\0';
     message.gateway = gateway->settings->gateway_name;
     message.user_id = name;
-    tell(gateway->presence, headers, &message.base);
+    struct buf packed;
+    buf_init(&packed, PART_BYTES);
+    publish(gateway->presence, headers, wire_pack(&packed, &message.base), &packed);
+    buf_done(&packed);
 }
 
 void presence_end(struct gateway *gateway)

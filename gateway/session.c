@@ -28,6 +28,7 @@
 #include "users.h"
 
 #define PID_BYTES       15
+#define PING_AHEAD      8     /* heartbeats go along with other things in this last part of their interval */
 #define SLOW_ALLOWANCE  16384 /* for acks and heartbeats of a client whose queue is full */
 #define FIRST_SNAPSHOTS 2     /* one at once, one when interest has spread through a cluster */
 
@@ -121,6 +122,13 @@ static void timer_fired(void *context, struct wheel_timer *timer)
     session_rearm(gateway, session);
 }
 
+/* Until then the ping that goes out now must be answered. */
+static void await_pong(struct gateway *gateway, struct session *session, uint64_t from_ms)
+{
+    session->awaiting_pong = true;
+    wheel_arm(gateway->wheel, &session->heartbeat, from_ms + (uint64_t)gateway->settings->ping_timeout);
+}
+
 static void heartbeat_fired(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
@@ -130,14 +138,25 @@ static void heartbeat_fired(void *context, struct wheel_timer *timer)
         return;
     }
     outq_trim(&session->outq);
-    session->awaiting_pong = true;
     /* Counted from when the ping was due, so that the end is where the client expects it; but a loop that was
      * held up must not take much of the time from the client. */
     uint64_t timeout_ms = (uint64_t)gateway->settings->ping_timeout;
     uint64_t due_ms = timer->due_tick * WHEEL_TICK_MS;
     uint64_t from_ms = gateway->now_ms - due_ms <= timeout_ms / 4 ? due_ms : gateway->now_ms;
-    wheel_arm(gateway->wheel, timer, from_ms + timeout_ms);
+    await_pong(gateway, session, from_ms);
     session->ops->ping(gateway, session);
+}
+
+void session_ping_along(struct gateway *gateway, struct session *session)
+{
+    uint64_t ahead_ms = (uint64_t)gateway->settings->ping_interval / PING_AHEAD;
+    enum frame_format format = (enum frame_format)session->format;
+    uint32_t maximum = (uint32_t)gateway->settings->session_queue_bytes;
+    if (session->heartbeat.due_tick * WHEEL_TICK_MS > gateway->now_ms + ahead_ms || session->awaiting_pong ||
+        !wheel_armed(&session->heartbeat))
+        return;
+    if (outq_push(&session->outq, gateway->pings[format], format, maximum) == STATUS_OK)
+        await_pong(gateway, session, gateway->now_ms);
 }
 
 bool session_overdue(struct gateway *gateway, struct session *session)

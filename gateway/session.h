@@ -78,9 +78,9 @@ struct session {
     struct session_rare *rare; /* owned: what few sessions have; NULL: nothing of it */
     uint64_t deadline_ms;      /* CONNECTED, AUTHENTICATING: by then it must be open; OPEN: expiry; 0: none */
     uint64_t snapshot_ms;      /* the next request for a snapshot; 0: none */
-    uint64_t write_ms;         /* by then a stuck socket must have taken something; 0: nothing is stuck */
-    struct wheel_timer timer;  /* the earliest of the three above */
+    struct wheel_timer timer;  /* the earliest of the two above and write_ms */
     struct wheel_timer heartbeat;
+    uint64_t write_ms; /* by then a stuck socket must have taken something; 0: nothing is stuck */
     struct session *next_dead;
     char id[SESSION_ID_SIZE];
 };
@@ -187,6 +187,10 @@ void session_close_coded(struct gateway *gateway, struct session *session, const
 /* Whether its heartbeat has been unanswered for too long; it is closed then. For requests that come before
  * the timer has fired. */
 bool session_overdue(struct gateway *gateway, struct session *session);
+
+/* Puts the heartbeat behind what waits, where it is due soon: what is written anyway takes it along, and its
+ * answer comes with those of others. */
+void session_ping_along(struct gateway *gateway, struct session *session);
 
 void session_pong(struct gateway *gateway, struct session *session);
 void session_rearm(struct gateway *gateway, struct session *session);

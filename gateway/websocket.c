@@ -313,6 +313,8 @@ void websocket_flush(struct gateway *gateway, struct session *session)
     struct websocket *websocket = session->transport;
     if (!websocket || !connected(websocket) || websocket->session != session)
         return;
+    if (session->outq.count && !blocked(websocket))
+        session_ping_along(gateway, session);
     while (session->outq.count && !blocked(websocket)) {
         if (!write_once(gateway, session, websocket)) {
             outq_clear(&session->outq);

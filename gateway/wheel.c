@@ -97,15 +97,18 @@ static void visit(struct wheel *wheel, uint64_t slot, uint64_t now_tick)
     }
 }
 
-/* The first slot in use at or after `tick`, as a tick; at most one revolution on. */
-static uint64_t next_used(const struct wheel *wheel, uint64_t tick)
+/* The first slot in use at or after `tick`, as a tick; at most one revolution on. What has been used and
+ * whose timers have all gone elsewhere, as those of answered heartbeats have, is passed over. */
+static uint64_t next_used(struct wheel *wheel, uint64_t tick)
 {
     uint64_t slot = tick % WHEEL_SLOTS;
     uint64_t word = wheel->used[slot / 64] & (~0ULL << (slot % 64));
     for (uint64_t i = slot / 64, steps = 0; steps <= WORDS; steps++) {
-        if (word) {
+        for (; word; word &= word - 1) {
             uint64_t found = i * 64 + (uint64_t)__builtin_ctzll(word);
-            return tick + (found + WHEEL_SLOTS - slot) % WHEEL_SLOTS;
+            if (wheel->slots[found])
+                return tick + (found + WHEEL_SLOTS - slot) % WHEEL_SLOTS;
+            wheel->used[i] &= ~(1ULL << (found % 64));
         }
         i = (i + 1) % WORDS;
         word = wheel->used[i];
@@ -131,7 +134,7 @@ void wheel_advance(struct wheel *wheel, uint64_t now_ms)
     }
 }
 
-uint64_t wheel_next(const struct wheel *wheel)
+uint64_t wheel_next(struct wheel *wheel)
 {
     uint64_t tick = wheel->armed ? next_used(wheel, wheel->tick) : WHEEL_NEVER;
     return tick == WHEEL_NEVER ? WHEEL_NEVER : tick * WHEEL_TICK_MS;

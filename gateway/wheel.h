@@ -48,6 +48,6 @@ static inline bool wheel_armed(const struct wheel_timer *timer)
 void wheel_advance(struct wheel *wheel, uint64_t now_ms);
 
 /* When wheel_advance has something to look at next, monotonic ms; WHEEL_NEVER where no timer is armed. */
-uint64_t wheel_next(const struct wheel *wheel);
+uint64_t wheel_next(struct wheel *wheel);
 
 #endif

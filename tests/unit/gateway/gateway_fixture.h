@@ -136,6 +136,10 @@ static inline int setup(void **state)
     gateway->egress = egress_create();
     gateway->dedupe = dedupe_create(10000, 1000);
     gateway->progress = progress_create(150000, gateway->now_ms, 1000000);
+    for (int format = 0; format < FRAME_FORMATS; format++)
+        assert_int_equal(frame_create_message((enum frame_format)format, WS_PING, (struct slice){0},
+                                              &gateway->pings[format]),
+                         STATUS_OK);
     rooms_on_move(gateway->rooms, membership_moved);
     *state = fixture;
     return 0;
@@ -162,6 +166,8 @@ static inline int teardown(void **state)
     dedupe_free(gateway->dedupe);
     progress_free(gateway->progress);
     wheel_free(gateway->wheel);
+    for (int format = 0; format < FRAME_FORMATS; format++)
+        frame_unref(gateway->pings[format]);
     metrics_free(gateway->metrics);
     free(fixture);
     return 0;

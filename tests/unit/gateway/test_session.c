@@ -102,6 +102,33 @@ static void a_heartbeat_wants_its_answer(void **state)
     assert_int_equal(probe.close_code, 1001);
 }
 
+/* What is written in the last eighth of the interval takes the heartbeat along, once. */
+static void a_heartbeat_goes_along(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe probe;
+
+    connect_session(gateway, &probe, FRAME_JSON, 0);
+    pass_time(gateway, 21800);
+    session_ping_along(gateway, probe.session);
+    assert_int_equal(probe.session->outq.count, 0);
+    pass_time(gateway, 100);
+    session_ping_along(gateway, probe.session);
+    session_ping_along(gateway, probe.session);
+    assert_int_equal(probe.session->outq.count, 1);
+    assert_ptr_equal(outq_frames(&probe.session->outq)[0], gateway->pings[FRAME_JSON]);
+    session_pong(gateway, probe.session);
+    pass_time(gateway, 24900);
+    assert_int_equal(probe.pings, 0);
+    pass_time(gateway, 200);
+    assert_int_equal(probe.pings, 1);
+    session_pong(gateway, probe.session);
+    pass_time(gateway, 24000);
+    session_ping_along(gateway, probe.session);
+    pass_time(gateway, 20100); /* counted from when it went */
+    assert_null(probe.session);
+}
+
 /* A request that comes between the end of the time and the tick that would notice. */
 static void a_late_answer_is_noticed_before_the_timer(void **state)
 {
@@ -308,6 +335,7 @@ int main(void)
         cmocka_unit_test(a_session_is_small),
         SESSION_TEST(what_is_volatile_never_waits_for_a_socket),
         SESSION_TEST(a_heartbeat_wants_its_answer),
+        SESSION_TEST(a_heartbeat_goes_along),
         SESSION_TEST(a_late_answer_is_noticed_before_the_timer),
         SESSION_TEST(who_does_not_join_in_time_is_closed),
         SESSION_TEST(an_expired_token_ends_an_open_session),

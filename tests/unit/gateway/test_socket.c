@@ -72,6 +72,7 @@ static int start(void **state)
     rig.gateway = &rig.fixture->gateway;
     rig.fixture->settings.max_payload = 200000;
     rig.fixture->settings.session_queue_bytes = 1 << 20;
+    rig.gateway->now_ms = clock_monotonic_ms(); /* as the sockets tell it */
     assert_int_equal(uv_loop_init(&rig.loop), 0);
     assert_int_equal(sockets_create(rig.gateway, &rig.loop, &rig.gateway->sockets), STATUS_OK);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);

@@ -141,6 +141,22 @@ static void cancels_and_moves(void **state)
     wheel_free(wheel);
 }
 
+/* As an answered heartbeat does: where it was due before nobody has to look. */
+static void who_has_moved_on_wakes_nobody(void **state)
+{
+    struct wheel *wheel = wheel_create(0, &test_now);
+    struct probe probe;
+
+    (void)state;
+    probe_init(&probe, wheel);
+    wheel_arm(wheel, &probe.timer, 20000);
+    wheel_arm(wheel, &probe.timer, 25000);
+    assert_true(wheel_next(wheel) == 25000);
+    run_until(wheel, 30000);
+    assert_int_equal(probe.fired_at, 25000);
+    wheel_free(wheel);
+}
+
 static void a_firing_timer_may_do_anything(void **state)
 {
     struct wheel *wheel = wheel_create(0, &test_now);
@@ -214,6 +230,7 @@ int main(void)
         cmocka_unit_test(never_fires_before),
         cmocka_unit_test(a_past_time_fires_next),
         cmocka_unit_test(cancels_and_moves),
+        cmocka_unit_test(who_has_moved_on_wakes_nobody),
         cmocka_unit_test(a_firing_timer_may_do_anything),
         cmocka_unit_test(rearming_for_now_does_not_spin),
         cmocka_unit_test(catches_up_after_a_long_stop),
