@@ -67,8 +67,7 @@ void catchup_idle(struct gateway *gateway, struct catchup *catchup, uint64_t kee
     wheel_arm(gateway->wheel, &catchup->timer, catchup->end_ms);
 }
 
-/* For ids noted in passing. */
-void catchup_note_id(struct gateway *gateway, struct session *session, uint64_t id)
+void catchup_note_had(struct gateway *gateway, struct session *session, uint64_t id)
 {
     struct catchup *catchup = catchup_of(session);
     if (!catchup || !frame_ids_add(&catchup->had, id))
@@ -81,7 +80,7 @@ void catchup_give_kept(struct gateway *gateway, struct session *session, struct 
 {
     if (session->catchup && frame_ids_have(&session->catchup->had, frame->event_id))
         return;
-    catchup_note_id(gateway, session, frame->event_id);
+    catchup_note_had(gateway, session, frame->event_id);
     session_send(gateway, session, frame);
 }
 
@@ -317,7 +316,7 @@ static void slow_after(struct gateway *gateway, struct session *session, bool co
 
 static const struct catchup_use slow = {.before = slow_before, .after = slow_after};
 
-/* Up to where the client has all, what waits for it included; while it may resume it is not told. */
+/* Up to where the client has all, what waits for it included. While it may resume no frame says so. */
 static bool find_last(const struct gateway *gateway, const struct session *session, struct position *ret_last)
 {
     struct frame *const *frames = outq_frames(&session->outq);
@@ -385,11 +384,6 @@ void catchup_asked(struct session *session)
 {
     if (session->catchup)
         session->catchup->held_before = session->catchup->held.count;
-}
-
-void catchup_note_had(struct gateway *gateway, struct session *session, uint64_t id)
-{
-    catchup_note_id(gateway, session, id);
 }
 
 /* What is in no lane, and came before the session was asked for, came there too. */

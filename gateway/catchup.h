@@ -75,7 +75,7 @@ struct catchup {
     uint64_t over_ms;        /* the claim's lanes that have not come as far by then are over */
     struct position *joined; /* what comes live is after it; NULL: not yet */
     int64_t asked_ms;        /* Unix milliseconds: when that was */
-    struct position claim;   /* what the client has; it may resume: without what it missed before */
+    struct position claim;   /* what the client has; while it may resume: what it was given here */
     struct wheel_timer timer;
 };
 
@@ -86,6 +86,9 @@ void catchup_free(struct gateway *gateway, struct session *session);
 /* One that value-svc has kept, unless it has been delivered live; and not again when it will be. */
 void catchup_give_kept(struct gateway *gateway, struct session *session, struct frame *frame);
 
+/* The session has been given the frame of this id, here or at another gateway: not again for a while. */
+void catchup_note_had(struct gateway *gateway, struct session *session, uint64_t id);
+
 /* ---- sessions of /ws ---- */
 
 /* OPENING: for a while it may ask to resume. */
@@ -94,7 +97,7 @@ void catchup_open(struct gateway *gateway, struct session *session);
 /* Whether it may still ask. */
 bool catchup_may_resume(const struct gateway *gateway, const struct session *session);
 
-/* It will not: it has said something else. What is held goes out. */
+/* It will not, should it still be able to: it has said something else. What is held goes out. */
 void catchup_stay(struct gateway *gateway, struct session *session);
 
 /* Holds what comes live and asks for what came after catchup->claim. The session is in its rooms. */
@@ -114,9 +117,6 @@ void catchup_arrived(struct gateway *gateway, struct session *session, const str
 
 /* The same for one whose queue was full there: nothing after `last` is in it. */
 void catchup_arrived_slow(struct gateway *gateway, struct session *session, const struct position *last);
-
-/* The frame of this id was given there. */
-void catchup_note_had(struct gateway *gateway, struct session *session, uint64_t id);
 
 /* ---- slow clients ---- */
 

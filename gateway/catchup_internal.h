@@ -13,9 +13,6 @@
 /* IDLE: nothing is under way. Goes once the ids are of no use any more. */
 void catchup_idle(struct gateway *gateway, struct catchup *catchup, uint64_t keep_ms);
 
-/* For ids noted in passing. */
-void catchup_note_id(struct gateway *gateway, struct session *session, uint64_t id);
-
 /* ---- catchup_live.c ---- */
 
 /* Gives the frame to the session, unless it has had it. May close the session. */

@@ -56,7 +56,7 @@ static void note_given(struct gateway *gateway, struct session *session, const s
         if (!frame_ids_add(&catchup->had, frame->event_id))
             catchup->resume_ms = 0;
     } else if (!may_resume && frame->keep && session->wants_kept) {
-        catchup_note_id(gateway, session, frame->event_id);
+        catchup_note_had(gateway, session, frame->event_id);
     }
 }
 
@@ -133,7 +133,7 @@ bool catchup_may_resume(const struct gateway *gateway, const struct session *ses
 void catchup_stay(struct gateway *gateway, struct session *session)
 {
     struct catchup *catchup = session->catchup;
-    if (!catchup)
+    if (!catchup || !catchup_may_resume(gateway, session))
         return;
     catchup->resume_ms = 0;
     if (catchup->stage == CATCHUP_OPENING)

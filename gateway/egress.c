@@ -372,7 +372,7 @@ const struct position *egress_position(struct gateway *gateway, const struct ses
     const struct position *position = next ? &next->before : progress_position(gateway->progress);
     const struct catchup *catchup = session->catchup;
     if (!gateway->settings->connection_recovery || position->count == 0 ||
-        (catchup && catchup->stage != CATCHUP_IDLE))
+        (catchup && catchup->stage != CATCHUP_IDLE) || catchup_may_resume(gateway, session))
         return NULL;
     if (!catchup || !catchup->behind)
         return position;

@@ -103,34 +103,29 @@ static enum status append_entry(struct buf *packed, struct buf *entry, const str
     return status;
 }
 
-static void publish(const struct presence *presence, const char *const *headers, enum status status,
-                    const struct buf *packed)
+/* The message is packed by its descriptor; rooms, as the lists of a heartbeat, entry by entry behind it: they
+ * are many. */
+static void tell(const struct presence *presence, const char *const *headers, const ProtobufCMessage *message,
+                 const struct room *const *rooms, size_t count)
 {
-    if (status == STATUS_OK)
-        status = sender_publish(presence->gateway->sender, presence->subject, headers, buf_slice(packed));
-    if (status != STATUS_OK)
-        log_event_limited(LOG_WARN, "a report of presence was not sent");
-}
-
-/* The head is packed by its descriptor, its lists behind it entry by entry: they are long. */
-static void send_part(struct presence *presence, Pollen8__GatewayHeartbeat *head,
-                      const struct room *const *rooms, size_t count)
-{
-    static const char *const headers[] = {"Pollen8-Type", "GatewayHeartbeat", NULL};
     struct buf packed;
     struct buf entry;
     buf_init(&packed, PART_BYTES);
     buf_init(&entry, ENTRY_BYTES);
-    enum status status = wire_pack(&packed, &head->base);
+    enum status status = wire_pack(&packed, message);
     for (size_t i = 0; status == STATUS_OK && i < count; i++)
         status = append_entry(&packed, &entry, rooms[i]);
-    publish(presence, headers, status, &packed);
+    if (status == STATUS_OK)
+        status = sender_publish(presence->gateway->sender, presence->subject, headers, buf_slice(&packed));
+    if (status != STATUS_OK)
+        log_event_limited(LOG_WARN, "a report of presence was not sent");
     buf_done(&entry);
     buf_done(&packed);
 }
 
 static void send_heartbeat(struct presence *presence, const struct counts *counts, int64_t interval_ms)
 {
+    static const char *const headers[] = {"Pollen8-Type", "GatewayHeartbeat", NULL};
     const struct gateway *gateway = presence->gateway;
     const struct room *everyone = rooms_find(gateway->rooms, ROOM_EVERYONE, (struct slice){0});
     size_t parts = counts->count ? (counts->count + PART_ENTRIES - 1) / PART_ENTRIES : 1;
@@ -144,7 +139,7 @@ static void send_heartbeat(struct presence *presence, const struct counts *count
         head.interval_ms = (uint32_t)interval_ms;
         head.part = (uint32_t)p;
         head.parts = (uint32_t)parts;
-        send_part(presence, &head, rooms, left < PART_ENTRIES ? left : PART_ENTRIES);
+        tell(presence, headers, &head.base, rooms, left < PART_ENTRIES ? left : PART_ENTRIES);
     }
 }
 
@@ -172,10 +167,7 @@ void presence_left(struct gateway *gateway, struct slice user_id)
     name[user_id.length] = '\0';
     message.gateway = gateway->settings->gateway_name;
     message.user_id = name;
-    struct buf packed;
-    buf_init(&packed, PART_BYTES);
-    publish(gateway->presence, headers, wire_pack(&packed, &message.base), &packed);
-    buf_done(&packed);
+    tell(gateway->presence, headers, &message.base, NULL, 0);
 }
 
 void presence_end(struct gateway *gateway)

@@ -122,7 +122,7 @@ static void give_snapshot(struct gateway *gateway, struct session *session, stru
 {
     char text[POSITION_TEXT_SIZE];
     bool early = catchup_may_resume(gateway, session);
-    const struct position *position = early ? NULL : egress_position(gateway, session);
+    const struct position *position = egress_position(gateway, session);
     if (position)
         frame_set_offset(snapshot, slice_make(text, position_write(position, text)));
     if (position && session->offset_due && session_has(session, &snapshot->rule))

@@ -253,7 +253,8 @@ void recovery_resume(struct gateway *gateway, struct session *session, const str
     struct catchup *catchup = session->catchup;
     struct recovery *recovery = NULL;
     size_t length = string_member(frame->data, "offset", text, POSITION_TEXT_MAXIMUM);
-    bool in_time = catchup_may_resume(gateway, session) && catchup->stage <= CATCHUP_OPENING;
+    bool in_time = catchup_may_resume(gateway, session) &&
+                   (catchup->stage == CATCHUP_OPENING || catchup->stage == CATCHUP_IDLE);
     if (in_time && position_read(slice_make(text, length), &position) == STATUS_OK)
         recovery = calloc(1, sizeof(*recovery));
     if (!recovery) {

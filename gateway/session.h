@@ -152,7 +152,7 @@ void session_send(struct gateway *gateway, struct session *session, struct frame
 /* Whether a frame with this rule is news to the session; notes it where it is. */
 bool session_is_news(struct session *session, const struct frame_rule *rule);
 /* Whether it has had this very version. */
-bool session_has(const struct session *session, const struct frame_rule *rule);
+bool session_has(struct session *session, const struct frame_rule *rule);
 
 /* A frame from the broker, to a member. */
 void catchup_deliver(struct gateway *gateway, struct session *session, struct frame *frame);

@@ -9,19 +9,28 @@
 
 #include "session.h"
 
-/* The version the session has of this key; NULL where memory is short. At the bound the oldest makes room. */
-static struct session_version *version_of(struct session *session, uint64_t coalesce)
+/* The version the session has of this key; NULL: none yet. */
+static struct session_version *find_version(struct session *session, uint64_t coalesce)
 {
-    if (session->version_count == 0 || session->version.coalesce == coalesce) {
-        if (session->version_count == 0) {
-            session->version = (struct session_version){.coalesce = coalesce};
-            session->version_count = 1;
-        }
+    if (session->version_count > 0 && session->version.coalesce == coalesce)
         return &session->version;
-    }
     for (int i = 0; i < session->version_count - 1; i++)
         if (session->versions[i].coalesce == coalesce)
             return &session->versions[i];
+    return NULL;
+}
+
+/* The same, made where there is none; NULL where memory is short. At the bound the oldest makes room. */
+static struct session_version *version_of(struct session *session, uint64_t coalesce)
+{
+    struct session_version *known = find_version(session, coalesce);
+    if (known)
+        return known;
+    if (session->version_count == 0) {
+        session->version = (struct session_version){.coalesce = coalesce};
+        session->version_count = 1;
+        return &session->version;
+    }
     if (!session->versions)
         session->versions = calloc(SESSION_VERSIONS_MAXIMUM - 1, sizeof(*session->versions));
     if (!session->versions)
@@ -36,14 +45,10 @@ static struct session_version *version_of(struct session *session, uint64_t coal
     return added;
 }
 
-bool session_has(const struct session *session, const struct frame_rule *rule)
+bool session_has(struct session *session, const struct frame_rule *rule)
 {
-    for (int i = 0; i < session->version_count; i++) {
-        const struct session_version *had = i == 0 ? &session->version : &session->versions[i - 1];
-        if (had->coalesce == rule->coalesce)
-            return had->epoch == rule->epoch && had->version == rule->version;
-    }
-    return false;
+    const struct session_version *had = find_version(session, rule->coalesce);
+    return had && had->epoch == rule->epoch && had->version == rule->version;
 }
 
 bool session_is_news(struct session *session, const struct frame_rule *rule)

@@ -111,6 +111,13 @@ for (const [name, source] of Object.entries(sources)) {
       return client;
     }
 
+    /** The offset of a client that had one event and has gone. */
+    async function left(kind) {
+      const client = await begun(kind, 'ada');
+      client.close();
+      return client.offset;
+    }
+
     test('what was missed comes once, in order, and the client reads that it recovered', async () => {
       const ada = await begun('sio', 'ada');
       const pid = ada.socket._pid;
@@ -280,10 +287,8 @@ for (const [name, source] of Object.entries(sources)) {
 
     for (const kind of ['ws', 'protobuf']) {
       test(`${kind}: resume gives what was missed, then says so`, async () => {
-        const first = await begun(kind, 'ada');
-        const { offset } = first;
+        const offset = await left(kind);
         assert.ok(readOffset(offset).lanes.length);
-        first.close();
         const missed = await some(10);
         const second = ring.openWs('ada', { gateway: 1, ...(kind === 'protobuf' ? { protocol: 'pollen8.v1.protobuf' } : {}) });
         await second.opened;
@@ -301,9 +306,7 @@ for (const [name, source] of Object.entries(sources)) {
     }
 
     test('ws: what is given before it resumes moves no offset', async () => {
-      const first = await begun('ws', 'ada');
-      const { offset } = first;
-      first.close();
+      const offset = await left('ws');
       const missed = await some(5);
       const second = ring.openWs('ada', { gateway: 1 });
       await second.wait('ready');
@@ -320,9 +323,7 @@ for (const [name, source] of Object.entries(sources)) {
     });
 
     test('ws: what comes as it resumes comes once', async () => {
-      const first = await begun('ws', 'ada');
-      const { offset } = first;
-      first.close();
+      const offset = await left('ws');
       const all = await some(5);
       const second = ring.openWs('ada', { gateway: 1 });
       await second.wait('ready');
