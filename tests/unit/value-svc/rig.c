@@ -156,6 +156,7 @@ void value_start_ready(struct value_process *process, const struct nats_server *
 {
     value_start(process, nats->url, redis->url, settings);
     value_wait_ready(process, 200);
+    rig_until(rig_replayed, (void *)(uintptr_t)redis, "Redis' epoch is replayed");
 }
 
 int64_t value_metric(const struct value_process *process, const char *series)
@@ -298,6 +299,13 @@ struct store *rig_store(const struct redis_server *redis, struct store_url *url,
     assert_int_equal(store_create(&options, &store), STATUS_OK);
     assert_int_equal(store_connect(store), STATUS_OK);
     return store;
+}
+
+bool rig_replayed(void *redis)
+{
+    int64_t epoch = redis_integer(redis, "HGET p8:epoch epoch");
+
+    return epoch > 0 && redis_integer(redis, "HGET p8:epoch replayed") == epoch;
 }
 
 struct bus *rig_bus(struct rig *rig)

@@ -28,6 +28,7 @@ struct value_process {
 void value_start(struct value_process *process, const char *nats_url, const char *redis_url,
                  const char *const *settings);
 void value_wait_ready(const struct value_process *process, int code); /* until /readyz answers the code */
+/* Also until nothing of an earlier epoch is replayed beside what the test publishes. */
 void value_start_ready(struct value_process *process, const struct nats_server *nats,
                        const struct redis_server *redis, const char *const *settings);
 int value_stop(struct value_process *process, int signal); /* exit status; -1: ended by a signal */
@@ -59,6 +60,8 @@ void rig_end(struct rig *rig, struct nats_server *nats, struct redis_server *red
 
 /* A connection of the service's own kind to the server; `url` is filled, and outlives it. */
 struct store *rig_store(const struct redis_server *redis, struct store_url *url, int64_t timeout_ms);
+
+bool rig_replayed(void *redis); /* a struct redis_server: whether the epoch it is in has been replayed */
 
 void rig_publish(struct rig *rig, const char *subject, const char *text);
 void rig_flush(struct rig *rig);

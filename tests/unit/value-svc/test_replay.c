@@ -65,21 +65,11 @@ static bool told(void *context)
            strcmp(last.data, context) == 0;
 }
 
-static bool replayed(void *context)
-{
-    struct redis_server *server = context;
-    int64_t epoch = redis_integer(server, "HGET p8:epoch epoch");
-
-    return epoch > 0 && redis_integer(server, "HGET p8:epoch replayed") == epoch;
-}
-
 /* A Redis that writes nothing down by itself, and value-svc with it. */
 static void begin(struct value_process *process, struct redis_server *forgetful, const char *const *settings)
 {
     redis_init(forgetful, false);
-    value_start(process, nats.url, forgetful->url, settings);
-    value_wait_ready(process, 200);
-    rig_until(replayed, forgetful, "the first epoch is replayed: nothing");
+    value_start_ready(process, &nats, forgetful, settings);
 }
 
 static void end(struct value_process *process, struct redis_server *forgetful)
@@ -124,7 +114,7 @@ static void a_forgotten_tail(void **state)
     assert_true(redis_sum(&forgetful, "tail") < 100);
     value_wait_ready(&process, 200);
     rig_until(sum_is, &expected, "what was forgotten is counted again");
-    rig_until(replayed, &forgetful, "the replay is done");
+    rig_until(rig_replayed, &forgetful, "the replay is done");
     rig_until(told, whole_value, "the user is told");
     assert_int_equal(redis_sum(&forgetful, "tail"), 100);
     frame("pollen8.out.user.dGFpbA", "network.update",
@@ -146,7 +136,7 @@ static bool whole(void *context)
 {
     struct redis_server *server = context;
 
-    return replayed(server) && redis_integer(server, "HSTRLEN p8:epoch state") == 5; /* "whole" */
+    return rig_replayed(server) && redis_integer(server, "HSTRLEN p8:epoch state") == 5; /* "whole" */
 }
 
 static bool noted(void *context)
@@ -293,11 +283,9 @@ static void what_was_acknowledged_beyond_an_open_one(void **state)
 
     (void)state;
     redis_init(&forgetful, false);
-    value_start(&process, nats.url, forgetful.url, patient);
-    value_wait_ready(&process, 200);
+    value_start_ready(&process, &nats, &forgetful, patient);
     taker_create(&taker);
     rig_settle(rig);
-    rig_until(replayed, &forgetful, "the first epoch is replayed");
     save_at_the_end(&forgetful);
     kill(process.pid, SIGSTOP);
     rig_until(nobody_fetches, NULL, "its requests for more are over");
