@@ -43,7 +43,7 @@ async function measure(transport, kept = true) {
   const users = Array.from({ length: clients }, (_, i) => ({ _id: `user-${i}`, industries: ['technology'] }));
   const ring = await new Ring({ users, env: { gateway: { HANDSHAKE_RATE: '0' } } }).start();
   const fleet = await Fleet.start(2, (i) => (
-    { url: ring.gateway.url, token: ring.token(`user-${i}`), transports: [transport], keepAlive: false, kept }), clients);
+    { url: ring.gateway.url, token: ring.token(`user-${i}`), transports: [transport], keepAlive: kept }), clients);
   try {
     const { pid } = ring.gateway;
     const before = anonymousBytes(pid);

@@ -4,8 +4,8 @@
 // Many stock clients in processes of their own. A fleet is told what to do and answers with what its clients have
 // seen; what goes wrong anywhere (a refused request, a lost connection, an upgrade that failed) is counted.
 //
-// Connections over polling: `keepAlive` leaves them to the client, which in Node asks for one a request; without it an
-// agent of its own has them, which keeps them only where `kept` says so.
+// Connections over polling: a stock client in Node asks for one a request; with `keepAlive` it keeps them, as browsers
+// do.
 //
 //   const fleet = await Fleet.start(4, (i) => ({ url, token, transports, keepAlive }), 1000);
 //   await fleet.connect();  ...  const report = await fleet.report();  fleet.stop();
@@ -98,10 +98,18 @@ module.exports = { Fleet };
 
 // --- the process of a part of a fleet ----------------------------------------------------------------------
 
+/** Keeps connections, and does not say so: where a kept one breaks under a request, the client's XMLHttpRequest
+ * (xmlhttprequest-ssl 2.1) makes another that it never sends, and waits for it until its heartbeat is overdue. */
+class KeepingAgent extends http.Agent {
+  reuseSocket(socket) {
+    socket.ref();
+  }
+}
+
 class Ship {
-  constructor({ io, url, token, transports, keepAlive, kept, index }) {
+  constructor({ io, url, token, transports, keepAlive, index }) {
     Object.assign(this, { index, events: new Map(), faults: [], connects: 0, recovered: 0, waiters: new Set() });
-    const agent = keepAlive ? undefined : new http.Agent({ keepAlive: Boolean(kept), maxSockets: Infinity });
+    const agent = keepAlive ? new KeepingAgent({ keepAlive, maxSockets: Infinity }) : undefined;
     this.socket = io(url, { transports, agent, auth: { token }, forceNew: true, autoConnect: false, reconnectionDelay: 50,
       reconnectionDelayMax: 500, timeout: PATIENCE_MS });
     this.upgrades = !transports;
