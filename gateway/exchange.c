@@ -3,7 +3,8 @@
  *   STARTING -- answered --> ended, or DISCARDING (its body, which nobody wants)
  *      | owned, with a body           | owned, without
  *   READING -- whole, owned ------> HELD -- answered --> ended, or DRAINING (what the kernel did not take)
- *      | whole, answered --> ended
+ *      | whole, answered --> ended   | without TLS, at the end of the turn --> PARKED -- answered --> ended
+ *   ended: closed, or kept alive; without TLS KEPT for a moment, then parked, with nobody to own it
  *   ELSEWHERE -- answered --> ended: it has no connection here
  *
  * Holding: where the connection is kept alive the library is told that the transaction is complete before
@@ -21,6 +22,9 @@
 
 #include "../common/check.h"
 #include "gateway.h"
+#include "listener.h"
+#include "loop.h"
+#include "parked.h"
 #include "request.h"
 #include "wheel.h"
 
@@ -28,10 +32,11 @@
 #define HEAD_MAXIMUM   2048
 #define ORIGIN_MAXIMUM 256
 #define DRAIN_STEP_MS  8
-#define PUSHES         64 /* pieces of a rest in one go */
-#define KEEPALIVE_S    60 /* as the virtual host's */
+#define PUSHES         64  /* pieces of a rest in one go */
+#define KEEPALIVE_S    60  /* as the virtual host's */
+#define KEPT_MS        100 /* between requests that follow each other a connection stays with the library */
 
-enum state { STARTING, READING, HELD, DRAINING, DISCARDING, ELSEWHERE };
+enum state { STARTING, READING, HELD, PARKED, DRAINING, DISCARDING, KEPT, ELSEWHERE };
 
 struct exchange {
     uint32_t magic;
@@ -39,8 +44,9 @@ struct exchange {
     bool keep_alive;
     bool head;
     bool answered;
-    bool ending;     /* on the list below: its connection is closed at the end of the turn */
-    struct lws *wsi; /* NULL once closed */
+    bool ending;           /* on the list below: its connection is closed at the end of the turn */
+    struct lws *wsi;       /* NULL once closed, or PARKED */
+    struct parked *parked; /* PARKED */
     struct gateway *gateway;
     const struct exchange_owner *kind; /* NULL: nobody owns it */
     void *owner;
@@ -117,7 +123,8 @@ void exchanges_end_turn(struct gateway *gateway)
 
 /* ---- answering ---------------------------------------------------------------------------------------- */
 
-static bool write_answer(struct exchange *exchange, const struct http_answer *answer)
+/* Where it fails there is nothing in the buf. */
+static enum status compose(const struct exchange *exchange, const struct http_answer *answer, struct buf *buf)
 {
     const struct http_shape shape = {
         .keep_alive = exchange->keep_alive,
@@ -125,14 +132,23 @@ static bool write_answer(struct exchange *exchange, const struct http_answer *an
         .by_origin = true,
         .origin = slice_make(exchange->origin_length ? exchange->origin : NULL, exchange->origin_length),
     };
-    struct gateway *gateway = exchange->gateway;
+    buf_init(buf, answer->body.length + HEAD_MAXIMUM);
+    enum status status = buf_reserve(buf, answer->body.length + HEAD_MAXIMUM);
+    if (status == STATUS_OK)
+        status = http_answer_append(buf, answer, &shape);
+    if (status != STATUS_OK)
+        buf_done(buf);
+    metrics_add(exchange->gateway->metrics, METRIC_WRITES, 1);
+    metrics_add(exchange->gateway->metrics, METRIC_BYTES_OUT, buf->length);
+    return status;
+}
+
+static bool write_answer(struct exchange *exchange, const struct http_answer *answer)
+{
     struct buf buf;
-    buf_init(&buf, answer->body.length + HEAD_MAXIMUM);
-    bool written = buf_reserve(&buf, answer->body.length + HEAD_MAXIMUM) == STATUS_OK &&
-                   http_answer_append(&buf, answer, &shape) == STATUS_OK &&
-                   lws_write(exchange->wsi, (unsigned char *)buf.data, buf.length, LWS_WRITE_HTTP) >= 0;
-    metrics_add(gateway->metrics, METRIC_WRITES, 1);
-    metrics_add(gateway->metrics, METRIC_BYTES_OUT, buf.length);
+    if (compose(exchange, answer, &buf) != STATUS_OK)
+        return false;
+    bool written = lws_write(exchange->wsi, (unsigned char *)buf.data, buf.length, LWS_WRITE_HTTP) >= 0;
     buf_done(&buf);
     return written;
 }
@@ -148,6 +164,26 @@ static bool push(struct lws *wsi)
     return true;
 }
 
+static void park(void *context, struct wheel_timer *timer);
+
+/* At `due_ms`, where the connection may leave the library. False: it may not. */
+static bool park_at(struct exchange *exchange, uint64_t due_ms)
+{
+    if (lws_is_ssl(exchange->wsi))
+        return false;
+    exchange->timer.fire = park;
+    wheel_arm(exchange->gateway->wheel, &exchange->timer, due_ms);
+    return true;
+}
+
+/* It was answered, and its connection stays. */
+static void keep(struct exchange *exchange)
+{
+    exchange->state = KEPT;
+    if (!park_at(exchange, exchange->gateway->now_ms + KEPT_MS))
+        release(exchange);
+}
+
 static void drain(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
@@ -158,7 +194,7 @@ static void drain(void *context, struct wheel_timer *timer)
         wheel_arm(gateway->wheel, timer, gateway->now_ms + DRAIN_STEP_MS);
     } else {
         lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, KEEPALIVE_S);
-        release(exchange);
+        keep(exchange);
     }
 }
 
@@ -180,7 +216,7 @@ static void answer_held(struct exchange *exchange, const struct http_answer *ans
         wheel_arm(gateway->wheel, &exchange->timer, gateway->now_ms + DRAIN_STEP_MS);
     } else {
         lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, KEEPALIVE_S);
-        release(exchange);
+        keep(exchange);
     }
 }
 
@@ -193,6 +229,16 @@ static void answer_now(struct exchange *exchange, const struct http_answer *answ
         exchange->keep_alive = false;
     if (!write_answer(exchange, answer))
         exchange->keep_alive = false;
+}
+
+static void answer_parked(struct exchange *exchange, const struct http_answer *answer)
+{
+    struct buf buf;
+    if (compose(exchange, answer, &buf) == STATUS_OK)
+        parked_answer(exchange->parked, &buf, exchange->keep_alive);
+    else
+        parked_close(exchange->parked);
+    release(exchange);
 }
 
 static void answer_elsewhere(struct exchange *exchange, const struct http_answer *answer)
@@ -213,12 +259,15 @@ void exchange_answer(struct exchange *exchange, const struct http_answer *answer
         answer_elsewhere(exchange, answer);
         return;
     }
-    if (exchange->state != HELD) {
+    if (exchange->state != HELD && exchange->state != PARKED) {
         answer_now(exchange, answer);
         return;
     }
     exchange->answered = true;
-    answer_held(exchange, answer);
+    if (exchange->state == HELD)
+        answer_held(exchange, answer);
+    else
+        answer_parked(exchange, answer);
 }
 
 /* ---- a request comes ---------------------------------------------------------------------------------- */
@@ -247,7 +296,7 @@ bool exchange_forget(struct lws *wsi)
     struct exchange *earlier = lws_get_opaque_user_data(wsi);
     if (!earlier)
         return true;
-    if (earlier->state != DISCARDING || earlier->ending)
+    if ((earlier->state != DISCARDING && earlier->state != KEPT) || earlier->ending)
         return false;
     release(earlier);
     return true;
@@ -287,9 +336,55 @@ static int ended(struct exchange *exchange, uint64_t body_left)
                    (!exchange->keep_alive && !body_left && !lws_partial_buffered(wsi));
     if (body_left && !hang_up)
         expect_body(exchange, DISCARDING); /* by the library */
+    else if (exchange->keep_alive && !hang_up)
+        keep(exchange);
     else
         release(exchange);
     return hang_up || lws_http_transaction_completed(wsi) ? -1 : 0;
+}
+
+/* ---- holding ------------------------------------------------------------------------------------------ */
+
+static void tell_gone(struct exchange *exchange)
+{
+    struct gateway *gateway = exchange->gateway;
+    const struct exchange_owner *kind = exchange->kind;
+    void *owner = exchange->owner;
+    if (!exchange->ending)
+        release(exchange);
+    if (kind)
+        kind->gone(gateway, owner);
+}
+
+static void parked_gone(void *owner)
+{
+    tell_gone(owner);
+}
+
+/* What memory does not allow to be parked stays with the library. */
+static void park(void *context, struct wheel_timer *timer)
+{
+    struct gateway *gateway = context;
+    struct exchange *exchange = (struct exchange *)(void *)((char *)timer - offsetof(struct exchange, timer));
+    struct lws *wsi = exchange->wsi;
+    if (exchange->ending || lws_partial_buffered(wsi))
+        return;
+    if (loop_input_waits(gateway->loop)) { /* perhaps of this connection */
+        wheel_arm(gateway->wheel, timer, gateway->now_ms);
+        return;
+    }
+    int descriptor = lws_get_socket_fd(wsi);
+    exchange->parked = exchange->state == HELD ? parked_take(gateway, descriptor, parked_gone, exchange)
+                                               : parked_take(gateway, descriptor, NULL, NULL);
+    if (!exchange->parked)
+        return;
+    lws_set_opaque_user_data(wsi, NULL); /* what the library says of it from now on is of no interest */
+    listener_let_go(gateway->listener, wsi);
+    exchange->wsi = NULL;
+    if (exchange->state == HELD)
+        exchange->state = PARKED;
+    else
+        release(exchange);
 }
 
 /* Until the answer is there the connection is idle, for the library. */
@@ -301,6 +396,7 @@ static int held(struct exchange *exchange)
     if (exchange->keep_alive && lws_http_transaction_completed(exchange->wsi))
         return -1;
     lws_set_timeout(exchange->wsi, NO_PENDING_TIMEOUT, 0);
+    park_at(exchange, 0);
     return 0;
 }
 
@@ -348,12 +444,7 @@ void exchange_whole(struct exchange *exchange, struct slice body)
 
 void exchange_lost(struct exchange *exchange)
 {
-    struct gateway *gateway = exchange->gateway;
-    const struct exchange_owner *kind = exchange->kind;
-    void *owner = exchange->owner;
-    release(exchange);
-    if (kind)
-        kind->gone(gateway, owner);
+    tell_gone(exchange);
 }
 
 /* ---- its body ----------------------------------------------------------------------------------------- */
@@ -389,14 +480,8 @@ void exchange_closed(struct lws *wsi)
     if (!exchange)
         return;
     CHECK(exchange->magic == MAGIC);
-    const struct exchange_owner *kind = exchange->kind;
-    struct gateway *gateway = exchange->gateway;
-    void *owner = exchange->owner;
     lws_set_opaque_user_data(wsi, NULL);
     exchange->wsi = NULL;
-    wheel_cancel(gateway->wheel, &exchange->timer);
-    if (!exchange->ending)
-        release(exchange);
-    if (kind)
-        kind->gone(gateway, owner);
+    wheel_cancel(exchange->gateway->wheel, &exchange->timer);
+    tell_gone(exchange);
 }

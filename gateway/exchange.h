@@ -3,10 +3,11 @@
  * One HTTP request to Engine.IO and its answer, which may come later: a body is read first, or a poll is
  * held. Whoever is to answer owns it meanwhile; nobody else knows that the library is behind it. Loop thread.
  *
- * A held request gives the library's table of its headers back: it then costs what an idle connection costs.
- * Its connection is for the library between two requests, so that a client that hangs up is noticed at once.
+ * A held request gives the library's table of its headers back where its connection is kept alive: that is
+ * then, for the library, between two requests, so that a client that hangs up is noticed at once. Without
+ * TLS a connection that is held for longer leaves the library altogether (parked.h).
  *
- * Memory: 176 bytes and the Origin; a body while it is read, at most as long as it was said to be.
+ * Memory: 192 bytes and the Origin; a body while it is read, at most as long as it was said to be.
  */
 #ifndef POLLEN8_GATEWAY_EXCHANGE_H
 #define POLLEN8_GATEWAY_EXCHANGE_H

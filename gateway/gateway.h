@@ -42,6 +42,7 @@ struct gateway {
     struct rooms *rooms;
     struct sessions *sessions;
     struct sockets *sockets;
+    struct parking *parking;
     struct egress *egress;
     struct presence *presence;
     struct resync *resync;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -34,6 +35,7 @@ struct listener {
     struct lws_vhost *vhost;
     uv_poll_t poll;
     int descriptor; /* -1: stopped */
+    int nowhere;    /* takes the place of descriptors that the library has let go */
     size_t connections;
     size_t maximum;
     struct wheel_timer resume; /* accepting again after the descriptors had run out */
@@ -194,7 +196,8 @@ static enum status start(struct listener *listener, struct uv_loop_s *loop, char
                  (int)settings->port, strerror(errno));
         return STATUS_DISCONNECTED;
     }
-    if (uv_poll_init(loop, &listener->poll, listener->descriptor) != 0) {
+    listener->nowhere = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener->nowhere < 0 || uv_poll_init(loop, &listener->poll, listener->descriptor) != 0) {
         snprintf(error, error_size, "the listening socket cannot be watched");
         close(listener->descriptor);
         listener->descriptor = -1;
@@ -215,13 +218,14 @@ enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop, str
     listener->gateway = gateway;
     listener->context = context;
     listener->descriptor = -1;
+    listener->nowhere = -1;
     listener->resume.fire = resume;
     listener->maximum = (size_t)gateway->settings->max_sessions;
     if (open_files <= RESERVED_FILES || listener->maximum > open_files - RESERVED_FILES)
         listener->maximum = open_files > RESERVED_FILES ? (size_t)open_files - RESERVED_FILES : 1;
     enum status status = start(listener, loop, error, error_size);
     if (status != STATUS_OK) {
-        free(listener);
+        listener_free(listener);
         return status;
     }
     atomic_store(&gateway->listening, true);
@@ -262,10 +266,21 @@ size_t listener_connections(const struct listener *listener)
     return listener->connections;
 }
 
-void listener_keep(struct listener *listener)
+void listener_let_go(struct listener *listener, struct lws *wsi)
 {
-    if (listener)
-        listener->connections++;
+    struct epoll_event event = {0};
+    int original = lws_get_socket_fd(wsi);
+    listener->connections++; /* the library will say that it is gone */
+    (void)epoll_ctl(uv_backend_fd(listener->poll.loop), EPOLL_CTL_DEL, original, &event);
+    (void)dup3(listener->nowhere, original, O_CLOEXEC);
+    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+}
+
+void listener_take_back(struct listener *listener, int descriptor)
+{
+    size_t others = listener->connections > 0 ? listener->connections - 1 : 0;
+    if (!lws_adopt_socket_vhost(listener->vhost, descriptor))
+        listener->connections = others; /* the library has closed the descriptor */
 }
 
 void listener_closed(struct listener *listener, const struct lws *wsi)
@@ -289,5 +304,7 @@ void listener_reload(struct listener *listener)
 
 void listener_free(struct listener *listener)
 {
+    if (listener && listener->nowhere >= 0)
+        close(listener->nowhere);
     free(listener);
 }

@@ -30,8 +30,13 @@ void listener_stop(struct listener *listener);
 /* Connections that are open. */
 size_t listener_connections(const struct listener *listener);
 
-/* A connection goes on without the library, which will say that it is gone. */
-void listener_keep(struct listener *listener);
+/* A connection goes on without the library, under a duplicate of its descriptor, which the caller has. The
+ * library closes the number it knows: what it shuts down and closes by then is another socket, nobody's. Not
+ * inside a callback of the library. */
+void listener_let_go(struct listener *listener, struct lws *wsi);
+
+/* A connection that went on without the library is the library's again, with a request to read. */
+void listener_take_back(struct listener *listener, int descriptor);
 
 /* A connection is gone; from the library's callback, or of a socket that went on without it (NULL). */
 void listener_closed(struct listener *listener, const struct lws *wsi);

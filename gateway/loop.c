@@ -30,6 +30,7 @@
 #include "inquiry.h"
 #include "listener.h"
 #include "mailbox.h"
+#include "parked.h"
 #include "peer.h"
 #include "presence.h"
 #include "reader.h"
@@ -81,9 +82,14 @@ static void on_check(uv_check_t *check)
 
 /* The library serves what is left of earlier reads in its idle callback, before the turn; nobody waits for a
  * header table meanwhile, because there are as many as connections. */
+bool loop_input_waits(const struct loop *loop)
+{
+    return lws_service_adjust_timeout(loop->context, 1, 0) == 0;
+}
+
 bool loop_left_over(const struct loop *loop)
 {
-    return !loop->polling && lws_service_adjust_timeout(loop->context, 1, 0) == 0;
+    return !loop->polling && loop_input_waits(loop);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -147,6 +153,7 @@ static void turn(uv_prepare_t *prepare)
     websockets_end_turn(gateway);
     sockets_end_turn(gateway);
     exchanges_end_turn(gateway);
+    parking_end_turn(gateway);
     sessions_end_turn(gateway);
     presence_turn(gateway);
     more |= sessions_dirty(gateway->sessions);
@@ -296,7 +303,8 @@ enum status loop_create(struct gateway *gateway, const struct loop_handlers *han
     snprintf(error, error_size, "the event loop cannot be made");
     if (init_handles(loop) != STATUS_OK)
         return STATUS_NO_MEMORY;
-    if (sockets_create(gateway, &loop->uv, &gateway->sockets) != STATUS_OK)
+    if (sockets_create(gateway, &loop->uv, &gateway->sockets) != STATUS_OK ||
+        parking_create(gateway, &loop->uv, &gateway->parking) != STATUS_OK)
         return STATUS_NO_MEMORY;
     if (!create_context(loop)) {
         snprintf(error, error_size, "libwebsockets cannot start (is libwebsockets-evlib-uv installed?)");
@@ -325,6 +333,7 @@ static void shut(struct loop *loop)
     sessions_close_all(loop->gateway); /* some have no connection at the moment */
     websockets_end_turn(loop->gateway);
     sockets_stop(loop->gateway);
+    parking_stop(loop->gateway);
     lws_context_destroy(loop->context);
     close_handle((uv_handle_t *)&loop->prepare);
     close_handle((uv_handle_t *)&loop->check);
@@ -336,6 +345,7 @@ static void shut(struct loop *loop)
     uv_run(&loop->uv, UV_RUN_DEFAULT);
     websockets_end_turn(loop->gateway);
     exchanges_end_turn(loop->gateway);
+    parking_end_turn(loop->gateway);
     sessions_end_turn(loop->gateway);
     if (loop->context)
         lws_context_destroy(loop->context);
@@ -366,6 +376,7 @@ void loop_free(struct loop *loop)
     if (!loop)
         return;
     sockets_free(loop->gateway->sockets);
+    parking_free(loop->gateway->parking);
     pthread_mutex_destroy(&loop->wake_lock);
     free(loop);
 }

@@ -40,7 +40,6 @@ struct sockets {
     struct gateway *gateway;
     uv_poll_t poll; /* of the epoll below */
     int epoll;
-    int nowhere;                 /* takes the place of descriptors in the library's hands */
     struct websocket *resumed;   /* reading again, with input that waits */
     struct websocket *lingering; /* closed by us; their clients have their part to do */
     struct wheel_timer linger;   /* looks through them */
@@ -88,7 +87,7 @@ void socket_watch(struct websocket *websocket)
         enlist(&websocket->gateway->sockets->resumed, websocket);
 }
 
-enum status socket_adopt(struct websocket *websocket, int descriptor, int original)
+enum status socket_adopt(struct websocket *websocket, int descriptor)
 {
     struct sockets *sockets = websocket->gateway->sockets;
     struct epoll_event event = {.events = websocket->reading ? EPOLLIN : 0u, .data.ptr = websocket};
@@ -96,10 +95,6 @@ enum status socket_adopt(struct websocket *websocket, int descriptor, int origin
         return STATUS_NO_MEMORY;
     websocket->watched = event.events;
     websocket->descriptor = descriptor;
-    if (original >= 0) { /* what the library shuts down and closes is another socket, nobody's */
-        (void)epoll_ctl(uv_backend_fd(sockets->poll.loop), EPOLL_CTL_DEL, original, &event);
-        (void)dup3(sockets->nowhere, original, O_CLOEXEC);
-    }
     return STATUS_OK;
 }
 
@@ -419,9 +414,7 @@ enum status sockets_create(struct gateway *gateway, struct uv_loop_s *loop, stru
     sockets->gateway = gateway;
     sockets->linger.fire = look;
     sockets->epoll = epoll_create1(EPOLL_CLOEXEC);
-    sockets->nowhere = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (sockets->epoll < 0 || sockets->nowhere < 0 ||
-        uv_poll_init(loop, &sockets->poll, sockets->epoll) != 0) {
+    if (sockets->epoll < 0 || uv_poll_init(loop, &sockets->poll, sockets->epoll) != 0) {
         sockets_free(sockets);
         return STATUS_NO_MEMORY;
     }
@@ -446,7 +439,5 @@ void sockets_free(struct sockets *sockets)
         return;
     if (sockets->epoll >= 0)
         close(sockets->epoll);
-    if (sockets->nowhere >= 0)
-        close(sockets->nowhere);
     free(sockets);
 }

@@ -23,9 +23,8 @@ struct websocket;
 
 enum status sockets_create(struct gateway *gateway, struct uv_loop_s *loop, struct sockets **ret_sockets);
 
-/* Makes `descriptor` (a duplicate of the library's `original`, or of none: -1) the websocket's, and takes the
- * original out of the loop's sight. STATUS_NO_MEMORY: nothing has changed. */
-enum status socket_adopt(struct websocket *websocket, int descriptor, int original);
+/* Makes `descriptor` the websocket's. STATUS_NO_MEMORY: nothing has changed. */
+enum status socket_adopt(struct websocket *websocket, int descriptor);
 
 /* All or nothing reaches the client: what is not taken now is kept. While something is kept (rest) only
  * control frames may be added. False: the socket is dead, or memory is short. */

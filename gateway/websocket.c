@@ -417,18 +417,16 @@ static void take_socket(struct websocket *websocket)
     struct lws *wsi = websocket->wsi;
     if (websocket->received || lws_partial_buffered(wsi))
         return;
-    int original = lws_get_socket_fd(wsi);
-    int descriptor = fcntl(original, F_DUPFD_CLOEXEC, 0);
+    int descriptor = fcntl(lws_get_socket_fd(wsi), F_DUPFD_CLOEXEC, 0);
     if (descriptor < 0)
         return;
-    if (socket_adopt(websocket, descriptor, original) != STATUS_OK) {
+    if (socket_adopt(websocket, descriptor) != STATUS_OK) {
         close(descriptor);
         return;
     }
-    listener_keep(websocket->gateway->listener);
     websocket->wsi = NULL;
     http_forget(wsi);
-    lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
+    listener_let_go(websocket->gateway->listener, wsi);
 }
 
 void websockets_end_turn(struct gateway *gateway)

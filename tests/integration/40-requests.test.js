@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
 'use strict';
 
-// Requests that follow each other on one connection without waiting for answers, in pieces of any size: each is
-// answered or the connection ends, and whatever they are the gateway goes on.
+// Requests that follow each other on one connection: without waiting for answers and in pieces of any size, where each
+// is answered or the connection ends, and whatever they are the gateway goes on; and with waiting, at once or later, for
+// answers that are taken at once, or later, or never.
 
 const assert = require('node:assert/strict');
 const net = require('node:net');
+const { setTimeout: pause } = require('node:timers/promises');
 const tls = require('node:tls');
 const { SLOW, until, within, withRing } = require('./helpers/ring');
 const { authority, tlsEnvironment } = require('./helpers/certificate');
 const { Polling } = require('./helpers/engineio');
 const { upgradeRequest } = require('./helpers/raw');
+
+const LATER_MS = 300 * SLOW; // longer than an idle connection stays where it was answered
+const WRITE_TIMEOUT_S = 1;
+const LARGE = 900000; // more than the buffers of two sockets hold
 
 const HANDSHAKE = '/socket.io/?EIO=4&transport=polling';
 
@@ -59,7 +65,7 @@ function sequence(seed) {
 
 for (const secure of [false, true]) {
   withRing(`requests that come together${secure ? ', over TLS' : ''}`, {
-    env: { gateway: (...which) => ({ HANDSHAKE_RATE: '0', ...(secure ? tlsEnvironment(...which) : {}) }) },
+    env: { gateway: (...which) => ({ HANDSHAKE_RATE: '0', SOCKET_SEND_BUFFER: '16KB', WRITE_TIMEOUT: `${WRITE_TIMEOUT_S}s`, ...(secure ? tlsEnvironment(...which) : {}) }) },
   }, (ring, it) => {
     const connect = () => new Connection(ring, secure).open;
     const alive = async () => {
@@ -121,6 +127,67 @@ for (const secure of [false, true]) {
       connection.socket.write('x'.repeat(4900) + post(HANDSHAKE, 'hello'));
       await connection.end();
       await alive();
+    });
+
+    /** A connection with a poll that is held: sent before two requests that are answered. */
+    const held = async (one) => {
+      const connection = await connect();
+      connection.socket.write(get(`${HANDSHAKE}&sid=${one.sid}`));
+      await alive();
+      await alive();
+      return connection;
+    };
+
+    it('a connection whose poll was answered takes the next request, at once or later', async () => {
+      const one = await session();
+      const connection = await held(one);
+      const expected = [];
+      for (const wait of [0, LATER_MS, 0, LATER_MS]) {
+        ring.toUser('ada', 'test.turn', { turn: expected.length });
+        expected.push(200);
+        assert.deepEqual(await connection.answers(expected.length), expected);
+        await pause(wait);
+        connection.socket.write(get('/none'));
+        expected.push(404);
+        assert.deepEqual(await connection.answers(expected.length), expected);
+        await pause(wait);
+        connection.socket.write(get(`${HANDSHAKE}&sid=${one.sid}`));
+        await alive();
+      }
+      assert.deepEqual([...connection.text.matchAll(/"turn":(\d+)/g)].map((match) => Number(match[1])), [0, 2, 4, 6]);
+      connection.socket.destroy();
+      one.close();
+    });
+
+    it('an answer that its client takes late arrives whole, and the connection stays', async () => {
+      const one = await session();
+      const connection = await held(one);
+      const partial = async () => (await ring.metrics(ring.gateway)).value('pollen8_gateway_partial_writes_total');
+      const before = await partial();
+      connection.socket.pause();
+      ring.toUser('ada', 'test.large', { text: 'y'.repeat(LARGE) });
+      await until('a write that is not taken whole', async () => await partial() > before);
+      connection.socket.resume();
+      await until('the whole answer', () => connection.text.length > LARGE);
+      await pause(LATER_MS);
+      connection.socket.write(get('/'));
+      assert.deepEqual(await connection.answers(2), [200, 200]);
+      assert.equal(/content-length: (\d+)/.exec(connection.text)[1], String(connection.text.indexOf('HTTP/1.1', 1)
+        - connection.text.indexOf('\r\n\r\n') - 4));
+      connection.socket.destroy();
+      one.close();
+    });
+
+    it('an answer that its client never takes ends the connection past WRITE_TIMEOUT', async () => {
+      const one = await session();
+      const connection = await held(one);
+      connection.socket.pause();
+      ring.toUser('ada', 'test.large', { text: 'y'.repeat(LARGE) });
+      await pause(WRITE_TIMEOUT_S * 1500 * SLOW);
+      connection.socket.resume();
+      await connection.end();
+      assert.ok(connection.text.length < LARGE, `${connection.text.length}`);
+      one.close();
     });
 
     it('anything in any pieces', async () => {

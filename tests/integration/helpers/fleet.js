@@ -98,11 +98,12 @@ module.exports = { Fleet };
 
 // --- the process of a part of a fleet ----------------------------------------------------------------------
 
-/** Keeps connections, and does not say so: where a kept one breaks under a request, the client's XMLHttpRequest
+/** Keeps connections, and does not say so to the client: where a kept one breaks under a request, the client's XMLHttpRequest
  * (xmlhttprequest-ssl 2.1) makes another that it never sends, and waits for it until its heartbeat is overdue. */
 class KeepingAgent extends http.Agent {
-  reuseSocket(socket) {
-    socket.ref();
+  reuseSocket(socket, request) {
+    super.reuseSocket(socket, request);
+    request.once('socket', () => { request.reusedSocket = false; });
   }
 }
 

@@ -83,7 +83,7 @@ static int start(void **state)
     rig.websocket->reading = true;
     rig.websocket->message = on_message;
     rig.client = pair[1];
-    assert_int_equal(socket_adopt(rig.websocket, pair[0], -1), STATUS_OK);
+    assert_int_equal(socket_adopt(rig.websocket, pair[0]), STATUS_OK);
     rig.session = session_create(rig.gateway, &socket_ops, rig.websocket, FRAME_JSON, 0);
     assert_non_null(rig.session);
     websocket_carry(rig.websocket, rig.session);
