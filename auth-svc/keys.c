@@ -207,6 +207,11 @@ size_t keys_count(const struct keys *keys)
     return keys->count;
 }
 
+bool keys_secret_alone(const struct keys *keys)
+{
+    return keys->count == 1 && keys->list[0].algorithm == KEY_HS256;
+}
+
 const struct key *keys_find(const struct keys *keys, enum key_algorithm algorithm, struct slice id)
 {
     const struct key *only = NULL;

@@ -7,6 +7,8 @@
 #ifndef POLLEN8_AUTH_KEYS_H
 #define POLLEN8_AUTH_KEYS_H
 
+#include <stdbool.h>
+
 #include "../common/slice.h"
 #include "../common/status.h"
 
@@ -35,6 +37,9 @@ enum status keys_create(const char *secret, const char *folder, struct keys **re
 void keys_free(struct keys *keys);
 
 size_t keys_count(const struct keys *keys);
+
+/* Whether there is the secret alone: a signature is then checked in microseconds. */
+bool keys_secret_alone(const struct keys *keys);
 
 /* The key for a token: the secret for HS256 (`id` is not looked at); else the key of that id and algorithm,
  * or without an id (NULL data) the only one of that algorithm. NULL where there is none. Borrowed. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "../common/clock.h"
 #include "../common/log.h"
 
 #define INTERVAL_SECONDS 1
@@ -50,12 +51,10 @@ static void look(struct store_watch *watch, bool now)
 /* Sleeps until the next look; false when it is time to end. */
 static bool wait_for_turn(struct store_watch *watch, bool *ret_now)
 {
-    struct timespec until;
+    const struct timespec until = clock_condition_until(clock_monotonic_ms() + INTERVAL_SECONDS * 1000);
     int error = 0;
     bool go_on;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += INTERVAL_SECONDS;
     pthread_mutex_lock(&watch->lock);
     while (!watch->now && !watch->stopping && error != ETIMEDOUT)
         error = pthread_cond_timedwait(&watch->changed, &watch->lock, &until);
@@ -77,20 +76,6 @@ static void *run(void *argument)
     return NULL;
 }
 
-static int monotonic_cond_init(pthread_cond_t *cond)
-{
-    pthread_condattr_t attributes;
-    int error = pthread_condattr_init(&attributes);
-
-    if (error != 0)
-        return error;
-    error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    if (error == 0)
-        error = pthread_cond_init(cond, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-    return error;
-}
-
 enum status store_watch_create(struct users *users, store_watch_fn *callback, void *context,
                                struct store_watch **ret_watch)
 {
@@ -103,7 +88,7 @@ enum status store_watch_create(struct users *users, store_watch_fn *callback, vo
     watch->context = context;
     if (pthread_mutex_init(&watch->lock, NULL) != 0)
         goto fail;
-    if (monotonic_cond_init(&watch->changed) != 0)
+    if (clock_condition_init(&watch->changed) != 0)
         goto fail_lock;
     if (pthread_create(&watch->thread, NULL, run, watch) != 0)
         goto fail_cond;

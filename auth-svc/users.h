@@ -51,9 +51,10 @@ struct users; /* a store: its own struct starts with struct users */
 
 struct users_ops {
     const char *name; /* for logs */
+    bool immediate;   /* find does not wait for anything: records are in memory */
     /* STATUS_OK with a record that is the caller's to unref, STATUS_NOT_FOUND, or anything else for "not
-     * known now" (never a reason to let somebody in or out). May block, bounded by the store's timeouts. Any
-     * thread. */
+     * known now" (never a reason to let somebody in or out). May block where the store is not immediate,
+     * bounded by its timeouts. Any thread. */
     enum status (*find)(struct users *users, struct slice id, struct user **ret_user);
     /* Asks whether the store answers; `now`: also whether records changed, whatever the time of the last
      * look. `error` gets one line without credentials or is emptied. May block. One thread at a time. */

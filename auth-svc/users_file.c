@@ -341,8 +341,11 @@ static void users_file_free(struct users *users)
 
 enum status users_file_create(const char *path, struct users **ret_users, char *error, size_t error_size)
 {
-    static const struct users_ops ops = {
-        .name = "file", .find = users_file_find, .poll = users_file_poll, .free = users_file_free};
+    static const struct users_ops ops = {.name = "file",
+                                         .immediate = true,
+                                         .find = users_file_find,
+                                         .poll = users_file_poll,
+                                         .free = users_file_free};
     struct users_file *store = calloc(1, sizeof(*store));
     enum status status;
 

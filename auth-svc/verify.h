@@ -2,8 +2,10 @@
  *
  * The way of one verify request: token -> claims -> user -> permissions -> reply.
  *
- * A token seen before, of a user read lately, is answered at once by the thread that delivers the request;
- * everything that may block (signatures, the user store) is done by worker threads behind a bounded queue.
+ * What takes microseconds is done at once, by the thread that delivers the request: a token seen before, or
+ * any where there is no key but the secret, of a user read lately, or any where the store has all in memory.
+ * Everything else (signatures of public keys, a store that is asked over a network) is done by worker threads
+ * behind a bounded queue.
  * Requests past their deadline are dropped: nobody waits for them.
  */
 #ifndef POLLEN8_AUTH_VERIFY_H

@@ -9,6 +9,7 @@
  * library would buffer and send it much later.
  */
 #include "bus_internal.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -57,7 +58,8 @@ enum status bus_status(natsStatus status)
     }
 }
 
-/* Not clock.h: the condition variables of the bus run on this clock, which a test cannot freeze. */
+/* Not clock_monotonic_ms: the condition variables of the bus run on this clock, which a test cannot freeze.
+ */
 uint64_t bus_now_ms(void)
 {
     struct timespec now;
@@ -268,19 +270,8 @@ static enum status connect_now(struct bus *bus, char *error, size_t error_size)
 
 static bool init_locks(struct bus *bus)
 {
-    pthread_condattr_t attributes;
-    bool ok;
-
-    if (pthread_mutex_init(&bus->mutex, NULL) != 0)
-        return false;
-    if (pthread_condattr_init(&attributes) != 0) {
-        pthread_mutex_destroy(&bus->mutex);
-        return false;
-    }
-    ok = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-         pthread_cond_init(&bus->wake, &attributes) == 0 && pthread_cond_init(&bus->quiet, &attributes) == 0;
-    pthread_condattr_destroy(&attributes);
-    return ok;
+    return pthread_mutex_init(&bus->mutex, NULL) == 0 && clock_condition_init(&bus->wake) == 0 &&
+           clock_condition_init(&bus->quiet) == 0;
 }
 
 enum status bus_create(const struct bus_options *options, struct bus **ret_bus, char *error,
@@ -317,12 +308,10 @@ enum status bus_create(const struct bus_options *options, struct bus **ret_bus, 
 /* Waits until no callback of the library can run any more. */
 static bool wait_until_quiet(struct bus *bus)
 {
-    struct timespec limit;
+    const struct timespec limit = clock_condition_until(bus_now_ms() + CLOSE_WAIT_S * 1000);
     int result = 0;
     bool quiet;
 
-    clock_gettime(CLOCK_MONOTONIC, &limit);
-    limit.tv_sec += CLOSE_WAIT_S;
     pthread_mutex_lock(&bus->mutex);
     while ((!bus->closed || bus->incomplete > 0) && result != ETIMEDOUT)
         result = pthread_cond_timedwait(&bus->quiet, &bus->mutex, &limit);

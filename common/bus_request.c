@@ -9,6 +9,7 @@
  * wake-up), and without end while nothing is outstanding. It also frees unsubscribed subscriptions late.
  */
 #include "bus_internal.h"
+#include "clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -327,8 +328,7 @@ static bool sleep_until(struct bus *bus, uint64_t at_ms)
         at_ms = 0;
     bus->timer_wake_ms = at_ms;
     while (!bus->stopping && bus->timer_wake_ms > bus_now_ms()) {
-        struct timespec until = {.tv_sec = (time_t)(bus->timer_wake_ms / 1000),
-                                 .tv_nsec = (long)(bus->timer_wake_ms % 1000) * 1000000};
+        const struct timespec until = clock_condition_until(bus->timer_wake_ms);
 
         if (bus->timer_wake_ms == UINT64_MAX)
             pthread_cond_wait(&bus->wake, &bus->mutex);

@@ -5,7 +5,6 @@
 #include "clock.h"
 
 #include <stdatomic.h>
-#include <time.h>
 
 /* Frozen readings in microseconds; negative: the real clock. Atomic, because threads of the code under test
  * read them. */
@@ -51,6 +50,26 @@ int64_t clock_wall_us(void)
 int64_t clock_wall_ms(void)
 {
     return clock_wall_us() / 1000;
+}
+
+int clock_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    int error = pthread_condattr_init(&attributes);
+
+    if (error != 0)
+        return error;
+    error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (error == 0)
+        error = pthread_cond_init(condition, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    return error;
+}
+
+struct timespec clock_condition_until(uint64_t monotonic_ms)
+{
+    return (struct timespec){.tv_sec = (time_t)(monotonic_ms / 1000),
+                             .tv_nsec = (long)(monotonic_ms % 1000) * 1000000};
 }
 
 void clock_set_for_test(int64_t monotonic_us, int64_t wall_us)

@@ -6,13 +6,20 @@
 #ifndef POLLEN8_COMMON_CLOCK_H
 #define POLLEN8_COMMON_CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
+#include <time.h>
 
 uint64_t clock_monotonic_ms(void);
 uint64_t clock_monotonic_us(void);
 uint64_t clock_monotonic_ns(void);
 int64_t clock_wall_ms(void); /* Unix milliseconds */
 int64_t clock_wall_us(void); /* Unix microseconds */
+
+/* A condition whose timed waits are until a time of the monotonic clock, and such a time; a frozen clock
+ * freezes no wait. As pthread_cond_init: 0 or an error number. */
+int clock_condition_init(pthread_cond_t *condition);
+struct timespec clock_condition_until(uint64_t monotonic_ms);
 
 /* Freezes both clocks at these values; negative values give the real clocks back. Tests only, one thread. */
 void clock_set_for_test(int64_t monotonic_us, int64_t wall_us);

@@ -232,7 +232,6 @@ static enum status subscribe(struct intake *intake, enum event_index index)
 enum status intake_create(struct service *service, struct intake **ret_intake)
 {
     struct intake *intake = calloc(1, sizeof *intake);
-    pthread_condattr_t attributes;
     enum status status = STATUS_OK;
 
     if (!intake)
@@ -240,10 +239,7 @@ enum status intake_create(struct service *service, struct intake **ret_intake)
     intake->service = service;
     buf_init(&intake->packed, EVENT_MAXIMUM_BYTES);
     CHECK(pthread_mutex_init(&intake->lock, NULL) == 0);
-    CHECK(pthread_condattr_init(&attributes) == 0);
-    CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
-    CHECK(pthread_cond_init(&intake->answered, &attributes) == 0);
-    pthread_condattr_destroy(&attributes);
+    CHECK(clock_condition_init(&intake->answered) == 0);
     for (size_t i = 0; i < EVENT_COUNT && status == STATUS_OK; i++)
         status = subscribe(intake, (enum event_index)i);
     /* Callbacks may run already: what cannot be undone safely is left to the process's end. */
@@ -254,11 +250,9 @@ enum status intake_create(struct service *service, struct intake **ret_intake)
 
 void intake_finish(struct intake *intake, int64_t timeout_ms)
 {
-    struct timespec until;
+    const struct timespec until = clock_condition_until(clock_monotonic_ms() + (uint64_t)timeout_ms + 1000);
     int result = 0;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += timeout_ms / 1000 + 1;
     pthread_mutex_lock(&intake->lock);
     while (intake->under_way > 0 && result != ETIMEDOUT)
         result = pthread_cond_timedwait(&intake->answered, &intake->lock, &until);

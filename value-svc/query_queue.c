@@ -16,6 +16,7 @@ struct query_queue {
     bool closed; /* this and below: guarded by lock */
     size_t head; /* of the oldest item */
     size_t count;
+    size_t hurried; /* of these */
     size_t capacity;
     struct query_item *items[]; /* owned */
 };
@@ -28,7 +29,7 @@ enum status query_queue_create(size_t capacity, struct query_queue **ret_queue)
         return STATUS_NO_MEMORY;
     queue->capacity = capacity;
     CHECK(pthread_mutex_init(&queue->lock, NULL) == 0);
-    CHECK(pthread_cond_init(&queue->changed, NULL) == 0);
+    CHECK(clock_condition_init(&queue->changed) == 0);
     *ret_queue = queue;
     return STATUS_OK;
 }
@@ -62,6 +63,13 @@ struct query_item *query_item_copy(enum query_kind kind, const struct bus_messag
     return item;
 }
 
+/* Somebody waits for the answer. */
+static bool hurries(const struct query_item *item)
+{
+    return item->kind == QUERY_VALUE_GET || item->kind == QUERY_INVITE_SEEN ||
+           item->kind == QUERY_HISTORY_READ;
+}
+
 enum status query_queue_put(struct query_queue *queue, struct query_item *item)
 {
     enum status status = STATUS_FULL;
@@ -70,11 +78,25 @@ enum status query_queue_put(struct query_queue *queue, struct query_item *item)
     if (queue->count < queue->capacity) {
         queue->items[(queue->head + queue->count) % queue->capacity] = item;
         queue->count++;
+        queue->hurried += hurries(item);
         status = STATUS_OK;
-        pthread_cond_signal(&queue->changed);
+        if (queue->count == 1 || queue->hurried || queue->count == queue->capacity)
+            pthread_cond_signal(&queue->changed);
     }
     pthread_mutex_unlock(&queue->lock);
     return status;
+}
+
+static void gather(struct query_queue *queue)
+{
+    int error = 0;
+
+    if (queue->count == 0)
+        return;
+    const struct timespec until =
+        clock_condition_until(queue->items[queue->head]->received_ms + QUERY_GATHER_MS);
+    while (error == 0 && !queue->hurried && !queue->closed && queue->count < queue->capacity)
+        error = pthread_cond_timedwait(&queue->changed, &queue->lock, &until);
 }
 
 size_t query_queue_take(struct query_queue *queue, struct query_item **items, size_t maximum)
@@ -84,7 +106,9 @@ size_t query_queue_take(struct query_queue *queue, struct query_item **items, si
     pthread_mutex_lock(&queue->lock);
     while (queue->count == 0 && !queue->closed)
         pthread_cond_wait(&queue->changed, &queue->lock);
+    gather(queue);
     while (queue->count > 0 && taken < maximum) {
+        queue->hurried -= hurries(queue->items[queue->head]);
         items[taken++] = queue->items[queue->head];
         queue->head = (queue->head + 1) % queue->capacity;
         queue->count--;

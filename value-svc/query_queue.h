@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * The bounded queue between the bus's delivery thread and the reader: first in, first out; "full" means
- * `capacity` items wait, and the item stays the caller's. Any thread.
+ * `capacity` items wait, and the item stays the caller's. Where nobody waits for a single one (openings of
+ * sessions and news of gateways) items are given out QUERY_GATHER_MS after the first of them came: Redis, the
+ * broker and the disk then have one round for all that came with it. Any thread.
  */
 #ifndef POLLEN8_VALUE_QUERY_QUEUE_H
 #define POLLEN8_VALUE_QUERY_QUEUE_H
 
 #include "common/bus.h"
+
+#define QUERY_GATHER_MS 2
 
 enum query_kind {
     QUERY_SESSION_OPEN,
@@ -40,7 +44,8 @@ struct query_item *query_item_copy(enum query_kind kind, const struct bus_messag
 /* STATUS_FULL leaves the item to the caller. */
 enum status query_queue_put(struct query_queue *queue, struct query_item *item);
 
-/* Waits for items; takes at most `maximum` of them, which are the caller's. 0: closed and empty. */
+/* Waits for items, and for those that come with them; takes at most `maximum` of them, which are the
+ * caller's. 0: closed and empty. */
 size_t query_queue_take(struct query_queue *queue, struct query_item **items, size_t maximum);
 
 size_t query_queue_length(struct query_queue *queue);

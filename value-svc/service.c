@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "common/check.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 #define RETENTION_SLACK_MS 300000
@@ -100,14 +101,9 @@ static void init_metrics(struct service *service)
 
 static void init_locks(struct service *service)
 {
-    pthread_condattr_t attributes;
-
     CHECK(pthread_mutex_init(&service->progress_lock, NULL) == 0);
     CHECK(pthread_mutex_init(&service->stop_lock, NULL) == 0);
-    CHECK(pthread_condattr_init(&attributes) == 0);
-    CHECK(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
-    CHECK(pthread_cond_init(&service->stop_changed, &attributes) == 0);
-    pthread_condattr_destroy(&attributes);
+    CHECK(clock_condition_init(&service->stop_changed) == 0);
 }
 
 enum service_task service_init(struct service *service, int argc, char **argv)
@@ -198,17 +194,10 @@ bool service_stopping(struct service *service)
 
 bool service_wait(struct service *service, int64_t wait_ms)
 {
-    struct timespec until;
+    const struct timespec until = clock_condition_until(clock_monotonic_ms() + (uint64_t)wait_ms);
     bool stopping;
     int result = 0;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += (wait_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_mutex_lock(&service->stop_lock);
     while (!service->stopping && result != ETIMEDOUT)
         result = pthread_cond_timedwait(&service->stop_changed, &service->stop_lock, &until);

@@ -138,16 +138,22 @@ enum status store_users_entered(struct store *store, const struct store_entered 
     char users[GATEWAY_KEY_SIZE + 16];
     char number[24];
     redisReply *reply = NULL;
+    size_t sent = 0;
     enum status status = STATUS_OK;
 
     snprintf(number, sizeof number, "%" PRId64, expires_ms);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        bool last = i + 1 == count || strcmp(entered[i].gateway, entered[i + 1].gateway) != 0;
+
         snprintf(users, sizeof users, "p8:gw:%s:users", entered[i].gateway);
         status = store_send(store, (const char *const[]){"HSETNX", users, entered[i].user_id, "1", NULL});
-        if (status == STATUS_OK)
-            status = store_send(store, (const char *const[]){"PEXPIRE", users, number, NULL});
+        sent++;
+        if (status != STATUS_OK || !last)
+            continue;
+        status = store_send(store, (const char *const[]){"PEXPIRE", users, number, NULL});
+        sent++;
     }
-    for (size_t i = 0; i < 2 * count && status == STATUS_OK; i++) {
+    for (size_t i = 0; i < sent && status == STATUS_OK; i++) {
         status = store_receive(store, &reply);
         if (status == STATUS_OK)
             freeReplyObject(reply);

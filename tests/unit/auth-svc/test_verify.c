@@ -210,6 +210,28 @@ static void test_seen_token_is_answered_at_once(void **state)
     rig_free(rig);
 }
 
+/* Before verify_message returns, of what the store says now. */
+static void test_new_token_is_answered_at_once_from_memory(void **state)
+{
+    static const struct users_ops memory = {.name = "test", .immediate = true, .find = rig_find};
+    struct rig *rig = rig_create(1, 10, 60000);
+
+    (void)state;
+    rig->users.ops = &memory;
+    send_claims(rig, "{\"sub\":\"ada\"}", 1);
+    assert_int_equal(rig->replies, 1);
+    expect(rig, 1, "ok");
+    say(rig, STATUS_NOT_FOUND);
+    send_claims(rig, "{\"sub\":\"ada\"}", 2);
+    assert_int_equal(rig->replies, 2);
+    expect(rig, 2, "AUTH_USER_UNKNOWN");
+    send_token(rig, "no.such.token", 3, 0);
+    assert_int_equal(rig->replies, 3);
+    expect(rig, 3, "AUTH_INVALID");
+    assert_int_equal(asked(rig), 2);
+    rig_free(rig);
+}
+
 static void test_single_flight(void **state)
 {
     struct rig *rig = rig_create(4, 50, 60000);
@@ -441,6 +463,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_seen_token_is_answered_at_once),
+        cmocka_unit_test(test_new_token_is_answered_at_once_from_memory),
         cmocka_unit_test(test_single_flight),
         cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_late),

@@ -13,13 +13,20 @@
 
 #include <cmocka.h>
 
-static struct query_item *item(int number)
+#include "common/clock.h"
+
+static struct query_item *item_of(enum query_kind kind, int number)
 {
     char text[16];
     struct bus_message message = {.reply = SLICE_LITERAL("_INBOX.1")};
 
     message.data = slice_make(text, (size_t)snprintf(text, sizeof text, "%d", number));
-    return query_item_copy(QUERY_VALUE_GET, &message);
+    return query_item_copy(kind, &message);
+}
+
+static struct query_item *item(int number)
+{
+    return item_of(QUERY_VALUE_GET, number);
 }
 
 static void order_and_bound(void **state)
@@ -82,10 +89,65 @@ static void closing_empties_first(void **state)
     query_queue_free(queue);
 }
 
+static void *take_some(void *context)
+{
+    struct query_item *taken[16];
+    size_t *count = malloc(sizeof *count);
+
+    *count = query_queue_take(context, taken, 16);
+    for (size_t i = 0; i < *count; i++)
+        free(taken[i]);
+    return count;
+}
+
+/* By the clock that says when they came the time of gathering is an hour away: what ends it is something
+ * else. */
+static void what_gathers_goes_with_what_hurries(void **state)
+{
+    enum { VALUE, FULL, CLOSED, ENDS };
+    struct query_queue *queue;
+    pthread_t taker;
+    void *count;
+
+    (void)state;
+    for (int end = VALUE; end < ENDS; end++) {
+        assert_int_equal(query_queue_create(3, &queue), STATUS_OK);
+        clock_set_for_test((int64_t)clock_monotonic_us() + 3600000000, -1);
+        assert_int_equal(query_queue_put(queue, item_of(QUERY_SESSION_OPEN, 0)), STATUS_OK);
+        assert_int_equal(pthread_create(&taker, NULL, take_some, queue), 0);
+        assert_int_equal(query_queue_put(queue, item_of(QUERY_HEARTBEAT, 1)), STATUS_OK);
+        if (end == CLOSED)
+            query_queue_close(queue);
+        else
+            assert_int_equal(query_queue_put(queue, end == FULL ? item_of(QUERY_LEFT, 2) : item(2)),
+                             STATUS_OK);
+        pthread_join(taker, &count);
+        assert_int_equal(*(size_t *)count, end == CLOSED ? 2 : 3);
+        free(count);
+        query_queue_free(queue);
+        clock_set_for_test(-1, -1);
+    }
+}
+
+/* Nothing more comes: it is given out all the same. */
+static void one_alone_is_given_out(void **state)
+{
+    struct query_queue *queue;
+    struct query_item *taken[4];
+
+    (void)state;
+    assert_int_equal(query_queue_create(4, &queue), STATUS_OK);
+    assert_int_equal(query_queue_put(queue, item_of(QUERY_SESSION_OPEN, 0)), STATUS_OK);
+    assert_int_equal(query_queue_take(queue, taken, 4), 1);
+    free(taken[0]);
+    query_queue_free(queue);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(order_and_bound),
-                                       cmocka_unit_test(closing_empties_first)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(order_and_bound), cmocka_unit_test(closing_empties_first),
+        cmocka_unit_test(what_gathers_goes_with_what_hurries), cmocka_unit_test(one_alone_is_given_out)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

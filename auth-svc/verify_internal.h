@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * What the parts of the verifier share: verify.c takes requests (delivery thread) and owns everything,
+ * verify_work.c has what may block done by worker threads, verify_judge.c says what a token and a user are
+ * worth. Any thread, but where a function says otherwise.
+ */
+#ifndef POLLEN8_AUTH_VERIFY_INTERNAL_H
+#define POLLEN8_AUTH_VERIFY_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "../common/wire.h"
+#include "measures.h"
+#include "user_cache.h"
+#include "verdicts.h"
+#include "verify.h"
+#include "work_queue.h"
+
+struct request {
+    struct slice token;
+    struct slice reply;
+    uint64_t arrived_ns;  /* monotonic */
+    uint64_t deadline_ns; /* monotonic */
+};
+
+struct verifier {
+    struct verify_options options;
+    struct measure_cells cells;
+    struct wire_arena arena; /* the delivery thread's */
+    struct verdicts *verdicts;
+    struct user_cache *user_cache;
+    struct work_queue *queue;
+    _Atomic size_t outstanding;
+    _Atomic bool store_up;
+    _Atomic bool quick; /* signatures are */
+    pthread_rwlock_t settings_lock;
+    struct keys *keys;     /* settings_lock */
+    struct policy *policy; /* settings_lock */
+};
+
+/* ---- verify_judge.c ---- */
+
+/* Replies with a refusal; `message` NULL: the status's own sentence. Local troubles (memory, an unreachable
+ * store) are never the token's fault. */
+void verify_refuse(struct verifier *verifier, const struct request *request, enum status status,
+                   const char *message);
+
+/* Replies with an identity; `user` NULL: none is needed. */
+void verify_accept(struct verifier *verifier, const struct request *request,
+                   const struct token_claims *claims, const struct user *user);
+
+/* The end of every request whose token holds and whose user was asked for. */
+void verify_decide(struct verifier *verifier, const struct request *request,
+                   const struct token_claims *claims, const struct user_result *result);
+
+/* A service is what its token says it is: platform backends have no user record. */
+bool verify_needs_no_record(const struct token_claims *claims);
+
+/* Nobody waits for it any more; counted. */
+bool verify_late(struct verifier *verifier, const struct request *request);
+
+/* Checks the token, and remembers the verdict where it holds. */
+enum status verify_signature(struct verifier *verifier, struct slice token,
+                             const struct verdict_digest *digest, struct token_claims *ret_claims,
+                             const char **ret_message);
+
+/* Asks the store, and counts. The user is the caller's to unref. May block where the store is not immediate.
+ */
+struct user_result verify_ask_store(struct verifier *verifier, struct slice id);
+
+/* ---- verify_work.c ---- */
+
+/* Has a worker answer the request, of which copies are made; `claims` NULL: its token has yet to be checked.
+ * Past the queue's bound it is refused. */
+void verify_submit(struct verifier *verifier, const struct request *request,
+                   const struct token_claims *claims, const struct verdict_digest *digest);
+
+/* A work_fn of the verifier. */
+void verify_work(void *context, struct work_item *item);
+
+#endif
