@@ -3,8 +3,8 @@
  *   STARTING -- answered --> ended, or DISCARDING (its body, which nobody wants)
  *      | owned, with a body           | owned, without
  *   READING -- whole, owned ------> HELD -- answered --> ended, or DRAINING (what the kernel did not take)
- *      | whole, answered --> ended   | without TLS, at the end of the turn --> PARKED -- answered --> ended
- *   ended: closed, or kept alive; without TLS KEPT for a moment, then parked, with nobody to own it
+ *      | whole, answered --> ended   | without TLS, once the loop has polled --> PARKED -- answered --> ended
+ *   ended: closed, or kept alive; without TLS KEPT until the loop has polled, then parked, owned by nobody
  *   ELSEWHERE -- answered --> ended: it has no connection here
  *
  * Holding: where the connection is kept alive the library is told that the transaction is complete before
@@ -13,7 +13,7 @@
  * by the clock; it is rare, because an answer is small and the socket was idle. Where the connection ends
  * with the answer the library holds the transaction and finishes everything by itself.
  */
-#include "exchange.h"
+#include "exchange_internal.h"
 
 #include <libwebsockets.h>
 #include <poll.h>
@@ -22,44 +22,14 @@
 
 #include "../common/check.h"
 #include "gateway.h"
-#include "listener.h"
-#include "loop.h"
 #include "parked.h"
 #include "request.h"
-#include "wheel.h"
 
-#define MAGIC          0x45584348u
 #define HEAD_MAXIMUM   2048
 #define ORIGIN_MAXIMUM 256
 #define DRAIN_STEP_MS  8
-#define PUSHES         64  /* pieces of a rest in one go */
-#define KEEPALIVE_S    60  /* as the virtual host's */
-#define KEPT_MS        100 /* between requests that follow each other a connection stays with the library */
-
-enum state { STARTING, READING, HELD, PARKED, DRAINING, DISCARDING, KEPT, ELSEWHERE };
-
-struct exchange {
-    uint32_t magic;
-    uint8_t state; /* enum state */
-    bool keep_alive;
-    bool head;
-    bool answered;
-    bool ending;           /* on the list below: its connection is closed at the end of the turn */
-    struct lws *wsi;       /* NULL once closed, or PARKED */
-    struct parked *parked; /* PARKED */
-    struct gateway *gateway;
-    const struct exchange_owner *kind; /* NULL: nobody owns it */
-    void *owner;
-    uint64_t body_length;
-    uint64_t deadline_ms; /* DRAINING */
-    struct buf body;
-    struct wheel_timer timer;
-    struct exchange *next_ending;
-    exchange_elsewhere_fn *elsewhere; /* ELSEWHERE: answers it */
-    void *context;                    /* of that */
-    size_t origin_length;
-    char origin[];
-};
+#define PUSHES         64 /* pieces of a rest in one go */
+#define KEEPALIVE_S    60 /* as the virtual host's */
 
 /* Loop thread only. */
 static struct exchange *ending_list;
@@ -86,15 +56,26 @@ uint64_t exchange_body_length(const struct exchange *exchange)
     return exchange->body_length;
 }
 
-/* Off its connection, which stays. */
-static void release(struct exchange *exchange)
+void exchange_release(struct exchange *exchange)
 {
     if (exchange->wsi)
         lws_set_opaque_user_data(exchange->wsi, NULL);
+    exchange_stay(exchange);
     wheel_cancel(exchange->gateway->wheel, &exchange->timer);
     buf_done(&exchange->body);
     exchange->magic = 0;
     free(exchange);
+}
+
+void exchange_gone(struct exchange *exchange)
+{
+    struct gateway *gateway = exchange->gateway;
+    const struct exchange_owner *kind = exchange->kind;
+    void *owner = exchange->owner;
+    if (!exchange->ending)
+        exchange_release(exchange);
+    if (kind)
+        kind->gone(gateway, owner);
 }
 
 /* The connection is closed once no callback of the library is running. */
@@ -117,7 +98,7 @@ void exchanges_end_turn(struct gateway *gateway)
         if (exchange->wsi) /* frees the exchange by exchange_closed, or when the rest is written */
             lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
         else
-            release(exchange);
+            exchange_release(exchange);
     }
 }
 
@@ -164,26 +145,6 @@ static bool push(struct lws *wsi)
     return true;
 }
 
-static void park(void *context, struct wheel_timer *timer);
-
-/* At `due_ms`, where the connection may leave the library. False: it may not. */
-static bool park_at(struct exchange *exchange, uint64_t due_ms)
-{
-    if (lws_is_ssl(exchange->wsi))
-        return false;
-    exchange->timer.fire = park;
-    wheel_arm(exchange->gateway->wheel, &exchange->timer, due_ms);
-    return true;
-}
-
-/* It was answered, and its connection stays. */
-static void keep(struct exchange *exchange)
-{
-    exchange->state = KEPT;
-    if (!park_at(exchange, exchange->gateway->now_ms + KEPT_MS))
-        release(exchange);
-}
-
 static void drain(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
@@ -194,7 +155,7 @@ static void drain(void *context, struct wheel_timer *timer)
         wheel_arm(gateway->wheel, timer, gateway->now_ms + DRAIN_STEP_MS);
     } else {
         lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, KEEPALIVE_S);
-        keep(exchange);
+        exchange_keep(exchange);
     }
 }
 
@@ -216,7 +177,7 @@ static void answer_held(struct exchange *exchange, const struct http_answer *ans
         wheel_arm(gateway->wheel, &exchange->timer, gateway->now_ms + DRAIN_STEP_MS);
     } else {
         lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, KEEPALIVE_S);
-        keep(exchange);
+        exchange_keep(exchange);
     }
 }
 
@@ -238,7 +199,7 @@ static void answer_parked(struct exchange *exchange, const struct http_answer *a
         parked_answer(exchange->parked, &buf, exchange->keep_alive);
     else
         parked_close(exchange->parked);
-    release(exchange);
+    exchange_release(exchange);
 }
 
 static void answer_elsewhere(struct exchange *exchange, const struct http_answer *answer)
@@ -246,13 +207,13 @@ static void answer_elsewhere(struct exchange *exchange, const struct http_answer
     struct gateway *gateway = exchange->gateway;
     exchange_elsewhere_fn *elsewhere = exchange->elsewhere;
     void *context = exchange->context;
-    release(exchange);
+    exchange_release(exchange);
     elsewhere(gateway, context, answer);
 }
 
 void exchange_answer(struct exchange *exchange, const struct http_answer *answer)
 {
-    CHECK(exchange->magic == MAGIC && !exchange->answered);
+    CHECK(exchange->magic == EXCHANGE_MAGIC && !exchange->answered);
     exchange->kind = NULL;
     exchange->owner = NULL;
     if (exchange->state == ELSEWHERE) {
@@ -298,7 +259,7 @@ bool exchange_forget(struct lws *wsi)
         return true;
     if ((earlier->state != DISCARDING && earlier->state != KEPT) || earlier->ending)
         return false;
-    release(earlier);
+    exchange_release(earlier);
     return true;
 }
 
@@ -313,7 +274,7 @@ struct exchange *exchange_start(struct gateway *gateway, struct lws *wsi)
     struct exchange *exchange = calloc(1, sizeof(*exchange) + origin.length);
     if (!exchange)
         return NULL;
-    exchange->magic = MAGIC;
+    exchange->magic = EXCHANGE_MAGIC;
     exchange->gateway = gateway;
     exchange->wsi = wsi;
     exchange->keep_alive = request_keep_alive(wsi) && !gateway->draining;
@@ -337,55 +298,13 @@ static int ended(struct exchange *exchange, uint64_t body_left)
     if (body_left && !hang_up)
         expect_body(exchange, DISCARDING); /* by the library */
     else if (exchange->keep_alive && !hang_up)
-        keep(exchange);
+        exchange_keep(exchange);
     else
-        release(exchange);
+        exchange_release(exchange);
     return hang_up || lws_http_transaction_completed(wsi) ? -1 : 0;
 }
 
 /* ---- holding ------------------------------------------------------------------------------------------ */
-
-static void tell_gone(struct exchange *exchange)
-{
-    struct gateway *gateway = exchange->gateway;
-    const struct exchange_owner *kind = exchange->kind;
-    void *owner = exchange->owner;
-    if (!exchange->ending)
-        release(exchange);
-    if (kind)
-        kind->gone(gateway, owner);
-}
-
-static void parked_gone(void *owner)
-{
-    tell_gone(owner);
-}
-
-/* What memory does not allow to be parked stays with the library. */
-static void park(void *context, struct wheel_timer *timer)
-{
-    struct gateway *gateway = context;
-    struct exchange *exchange = (struct exchange *)(void *)((char *)timer - offsetof(struct exchange, timer));
-    struct lws *wsi = exchange->wsi;
-    if (exchange->ending || lws_partial_buffered(wsi))
-        return;
-    if (loop_input_waits(gateway->loop)) { /* perhaps of this connection */
-        wheel_arm(gateway->wheel, timer, gateway->now_ms);
-        return;
-    }
-    int descriptor = lws_get_socket_fd(wsi);
-    exchange->parked = exchange->state == HELD ? parked_take(gateway, descriptor, parked_gone, exchange)
-                                               : parked_take(gateway, descriptor, NULL, NULL);
-    if (!exchange->parked)
-        return;
-    lws_set_opaque_user_data(wsi, NULL); /* what the library says of it from now on is of no interest */
-    listener_let_go(gateway->listener, wsi);
-    exchange->wsi = NULL;
-    if (exchange->state == HELD)
-        exchange->state = PARKED;
-    else
-        release(exchange);
-}
 
 /* Until the answer is there the connection is idle, for the library. */
 static int held(struct exchange *exchange)
@@ -396,7 +315,7 @@ static int held(struct exchange *exchange)
     if (exchange->keep_alive && lws_http_transaction_completed(exchange->wsi))
         return -1;
     lws_set_timeout(exchange->wsi, NO_PENDING_TIMEOUT, 0);
-    park_at(exchange, 0);
+    exchange_park(exchange);
     return 0;
 }
 
@@ -420,7 +339,7 @@ struct exchange *exchange_create_elsewhere(struct gateway *gateway, exchange_els
     struct exchange *exchange = calloc(1, sizeof(*exchange));
     if (!exchange)
         return NULL;
-    exchange->magic = MAGIC;
+    exchange->magic = EXCHANGE_MAGIC;
     exchange->gateway = gateway;
     exchange->state = ELSEWHERE;
     exchange->elsewhere = answer;
@@ -444,7 +363,7 @@ void exchange_whole(struct exchange *exchange, struct slice body)
 
 void exchange_lost(struct exchange *exchange)
 {
-    tell_gone(exchange);
+    exchange_gone(exchange);
 }
 
 /* ---- its body ----------------------------------------------------------------------------------------- */
@@ -479,9 +398,9 @@ void exchange_closed(struct lws *wsi)
     struct exchange *exchange = lws_get_opaque_user_data(wsi);
     if (!exchange)
         return;
-    CHECK(exchange->magic == MAGIC);
+    CHECK(exchange->magic == EXCHANGE_MAGIC);
     lws_set_opaque_user_data(wsi, NULL);
     exchange->wsi = NULL;
     wheel_cancel(exchange->gateway->wheel, &exchange->timer);
-    tell_gone(exchange);
+    exchange_gone(exchange);
 }

@@ -5,7 +5,7 @@
  *
  * A held request gives the library's table of its headers back where its connection is kept alive: that is
  * then, for the library, between two requests, so that a client that hangs up is noticed at once. Without
- * TLS a connection that is held for longer leaves the library altogether (parked.h).
+ * TLS a connection that waits, for an answer or for the next request, leaves the library (parked.h).
  *
  * Memory: 192 bytes and the Origin; a body while it is read, at most as long as it was said to be.
  */
@@ -74,6 +74,10 @@ int exchange_body_end(struct lws *wsi);
 void exchange_closed(struct lws *wsi);
 
 /* ---- for the loop ---- */
+
+/* Once it has polled, before the library is served what is left: connections that wait leave the library. */
+void exchanges_polled(struct gateway *gateway);
+
 void exchanges_end_turn(struct gateway *gateway);
 
 #endif

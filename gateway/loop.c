@@ -78,6 +78,7 @@ static void on_check(uv_check_t *check)
 {
     struct loop *loop = check->data;
     loop->polling = false;
+    exchanges_polled(loop->gateway);
 }
 
 /* The library serves what is left of earlier reads in its idle callback, before the turn; nobody waits for a
@@ -85,6 +86,11 @@ static void on_check(uv_check_t *check)
 bool loop_input_waits(const struct loop *loop)
 {
     return lws_service_adjust_timeout(loop->context, 1, 0) == 0;
+}
+
+bool loop_polling(const struct loop *loop)
+{
+    return loop->polling;
 }
 
 bool loop_left_over(const struct loop *loop)

@@ -38,6 +38,9 @@ struct uv_loop_s *loop_uv(struct loop *loop);
 /* Whether the library holds bytes of any connection that it has read and not yet worked on. Loop thread. */
 bool loop_input_waits(const struct loop *loop);
 
+/* Whether the loop is in the part of its turn that reads from sockets. Loop thread. */
+bool loop_polling(const struct loop *loop);
+
 /* Whether the connection that calls back had bytes left from an earlier read, so that what it is called about
  * was not read from its socket just now. Loop thread, in a callback of the library about a request. */
 bool loop_left_over(const struct loop *loop);

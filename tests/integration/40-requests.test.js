@@ -14,7 +14,7 @@ const { authority, tlsEnvironment } = require('./helpers/certificate');
 const { Polling } = require('./helpers/engineio');
 const { upgradeRequest } = require('./helpers/raw');
 
-const LATER_MS = 300 * SLOW; // longer than an idle connection stays where it was answered
+const LATER_MS = 50 * SLOW; // turns of the gateway's loop later
 const WRITE_TIMEOUT_S = 1;
 const LARGE = 900000; // more than the buffers of two sockets hold
 
@@ -157,6 +157,30 @@ for (const secure of [false, true]) {
       assert.deepEqual([...connection.text.matchAll(/"turn":(\d+)/g)].map((match) => Number(match[1])), [0, 2, 4, 6]);
       connection.socket.destroy();
       one.close();
+    });
+
+    it('of a request in pieces nothing is lost, wherever it is cut, together with the one before or behind its answer', async () => {
+      const first = get(`${HANDSHAKE}&sid=none`); // what Engine.IO answers, and keeps the connection after
+      const second = get('/none');
+      for (let cut = 1; cut < second.length; cut += 3) {
+        const together = await connect();
+        const behind = await connect();
+        together.socket.write(first + second.slice(0, cut));
+        behind.socket.write(first);
+        assert.deepEqual(await together.answers(1), [400]);
+        assert.deepEqual(await behind.answers(1), [400]);
+        behind.socket.write(second.slice(0, cut));
+        await pause(LATER_MS);
+        together.socket.write(second.slice(cut) + first.slice(0, cut));
+        behind.socket.write(second.slice(cut) + first.slice(0, cut));
+        await pause(LATER_MS);
+        together.socket.write(first.slice(cut));
+        behind.socket.write(first.slice(cut));
+        assert.deepEqual(await together.answers(3), [400, 404, 400], `together, cut at ${cut}`);
+        assert.deepEqual(await behind.answers(3), [400, 404, 400], `behind, cut at ${cut}`);
+        together.socket.destroy();
+        behind.socket.destroy();
+      }
     });
 
     it('an answer that its client takes late arrives whole, and the connection stays', async () => {
