@@ -21,6 +21,7 @@
 #include "verify.h"
 
 #define FILE_STORE_PREFIX "file:"
+#define SUBSCRIBE_WAIT_MS 500
 
 struct service {
     const struct auth_config *config;
@@ -32,6 +33,7 @@ struct service {
     struct store_watch *watch;
     struct ops_http *ops;
     _Atomic bool stopping;
+    _Atomic bool subscribed; /* the broker is known to have the subscription */
 };
 
 static void on_bus_state(void *context, enum bus_state state)
@@ -74,6 +76,19 @@ static void respond(void *context, struct slice reply, const void *data, size_t 
 static bool bus_ready(void *context)
 {
     return bus_connected(((struct service *)context)->bus);
+}
+
+/* Connected is not enough for whoever waits for this to ask: the subscription may still be on its way. Where
+ * the connection is made anew the library sends it before it says so. */
+static bool requests_come(void *context)
+{
+    struct service *service = context;
+
+    if (!bus_connected(service->bus))
+        return false;
+    if (!atomic_load(&service->subscribed) && bus_flush(service->bus, SUBSCRIBE_WAIT_MS) == STATUS_OK)
+        atomic_store(&service->subscribed, true);
+    return atomic_load(&service->subscribed);
 }
 
 static bool store_ready(void *context)
@@ -172,7 +187,7 @@ static enum status join_broker(struct service *service, char *error, size_t erro
 
 static enum status open_ops(struct service *service, char *error, size_t error_size)
 {
-    const struct ops_check ready[] = {{"nats", bus_ready, service}, {"users", store_ready, service}};
+    const struct ops_check ready[] = {{"nats", requests_come, service}, {"users", store_ready, service}};
     struct ops_options options = {.address = service->config->ops_address,
                                   .port = (uint16_t)service->config->ops_port,
                                   .service = "auth-svc",
