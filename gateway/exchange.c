@@ -22,6 +22,7 @@
 
 #include "../common/check.h"
 #include "gateway.h"
+#include "listener.h"
 #include "parked.h"
 #include "request.h"
 
@@ -29,7 +30,6 @@
 #define ORIGIN_MAXIMUM 256
 #define DRAIN_STEP_MS  8
 #define PUSHES         64 /* pieces of a rest in one go */
-#define KEEPALIVE_S    60 /* as the virtual host's */
 
 /* Loop thread only. */
 static struct exchange *ending_list;
@@ -145,6 +145,13 @@ static bool push(struct lws *wsi)
     return true;
 }
 
+/* The answer is written whole, and the connection stays. */
+static void await_next(struct exchange *exchange)
+{
+    lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, LISTENER_KEEPALIVE_S);
+    exchange_keep(exchange);
+}
+
 static void drain(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
@@ -154,8 +161,7 @@ static void drain(void *context, struct wheel_timer *timer)
     } else if (lws_partial_buffered(exchange->wsi)) {
         wheel_arm(gateway->wheel, timer, gateway->now_ms + DRAIN_STEP_MS);
     } else {
-        lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, KEEPALIVE_S);
-        exchange_keep(exchange);
+        await_next(exchange);
     }
 }
 
@@ -176,8 +182,7 @@ static void answer_held(struct exchange *exchange, const struct http_answer *ans
         exchange->timer.fire = drain;
         wheel_arm(gateway->wheel, &exchange->timer, gateway->now_ms + DRAIN_STEP_MS);
     } else {
-        lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, KEEPALIVE_S);
-        exchange_keep(exchange);
+        await_next(exchange);
     }
 }
 

@@ -164,7 +164,7 @@ static struct lws_vhost *create_vhost(const struct gateway *gateway, struct lws_
     info.mounts = http_mounts();
     info.alpn = "http/1.1"; /* HTTP/2 of the packaged library is not safe */
     info.timeout_secs = 10;
-    info.keepalive_timeout = 60;
+    info.keepalive_timeout = LISTENER_KEEPALIVE_S;
     info.retry_and_idle_policy = &no_validity_checks;
     if (settings->tls_cert_file && settings->tls_cert_file[0]) {
         info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT; /* without it the certificate is left aside */

@@ -11,6 +11,8 @@
 
 #include "../common/status.h"
 
+#define LISTENER_KEEPALIVE_S 60 /* a connection of HTTP may be idle between two requests */
+
 struct gateway;
 struct listener; /* opaque */
 struct lws;

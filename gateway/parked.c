@@ -20,7 +20,7 @@
 #include "wheel.h"
 
 #define EVENTS_A_TURN 512
-#define IDLE_MS       60000 /* as the virtual host's */
+#define IDLE_MS       (LISTENER_KEEPALIVE_S * 1000u)
 
 struct parked {
     struct gateway *gateway;
