@@ -148,6 +148,10 @@ enum status history_read(struct gateway *gateway, const struct history_query *qu
     message.industries = (char **)(uintptr_t)query->industries;
     message.n_user_ids = query->user_count;
     message.user_ids = (char **)(uintptr_t)query->users;
+    if (query->user_until) {
+        message.n_user_until = query->user_count;
+        message.user_until = (uint64_t *)(uintptr_t)query->user_until;
+    }
     message.deadline_ms = HISTORY_WAIT_MS;
     message.until_ms = query->until_ms;
     return inquiry_send(gateway, &reading->inquiry, SUBJECT_HISTORY_READ, &message.base, HISTORY_WAIT_MS);

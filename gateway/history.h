@@ -27,6 +27,7 @@ struct history_query {
     size_t industry_count;
     char *const *users;
     size_t user_count;
+    const uint64_t *user_until; /* NULL; or for each user the last number in its history that is asked for */
     int64_t until_ms; /* as of then: moment_ms of another answer; 0: as of now */
 };
 

@@ -36,14 +36,12 @@ enum repair_stage { REPAIR_NONE, REPAIR_SETTLING, REPAIR_ASKING, REPAIR_GIVING }
 
 struct batch {
     enum room_kind kind;
-    size_t from;
-    size_t count;
+    size_t from, count;
 };
 
 struct gathered {
     struct delivery **frames; /* owned */
-    size_t count;
-    size_t capacity;
+    size_t count, capacity;
 };
 
 struct repair {
@@ -59,18 +57,17 @@ struct repair {
     struct room_list industries;
     struct room_list users;
     struct batch *batches; /* those still to be asked */
-    size_t batch_count;
-    size_t batch_capacity;
+    size_t batch_count, batch_capacity;
     size_t asked; /* without an answer yet */
     uint64_t generation;
     uint64_t give_up_ms;
     struct gathered gathered;
     size_t given;
-    size_t closed; /* sessions */
-    /* users with gaps of their own */
-    struct room_list gaps; /* to be looked at */
+    size_t closed;         /* sessions */
+    struct room_list gaps; /* users with gaps of their own, to be looked at */
     struct position gaps_after;
-    struct room_list asked_users; /* being asked for */
+    struct room_list asked_users;                /* being asked for */
+    uint64_t asked_until[HISTORY_ROOMS_MAXIMUM]; /* what is newer comes, or has come, live */
     struct position user_after;
     uint64_t user_give_up_ms;
     struct gathered user_gathered;
@@ -263,6 +260,8 @@ static enum status ask(struct gateway *gateway, const struct position *after, co
     struct history_query query = {.after = after};
     if (answered == on_answer)
         query.until_ms = gateway->repair->moment_ms;
+    else
+        query.user_until = gateway->repair->asked_until;
     if (batch->kind == ROOM_USER) {
         query.users = names;
         query.user_count = batch->count;
@@ -432,6 +431,7 @@ static void choose_users(struct gateway *gateway)
         }
         users_forget(room);
         metrics_add(gateway->metrics, METRIC_GAPS, 1);
+        repair->asked_until[repair->asked_users.count] = users_newest(room);
         (void)room_list_add(&repair->asked_users, room_key(room));
     }
     room_list_done(&gaps);

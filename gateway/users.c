@@ -118,6 +118,11 @@ bool users_whole(const struct room *room)
     return !room->user || (room->user->seen == UINT64_MAX && !room->user->missing);
 }
 
+uint64_t users_newest(const struct room *room)
+{
+    return room->user ? room->user->sequence : 0;
+}
+
 void users_forget(struct room *room)
 {
     if (!room->user)

@@ -10,6 +10,7 @@
 #define POLLEN8_GATEWAY_USERS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "../common/slice.h"
 #include "../common/status.h"
@@ -33,6 +34,9 @@ bool users_missed(struct room *room, const struct delivery *delivery);
 /* Whether all before the newest have come by now; takes it that they have. */
 bool users_whole(const struct room *room);
 void users_forget(struct room *room);
+
+/* The newest number in the user's history that has come; 0: none. */
+uint64_t users_newest(const struct room *room);
 
 /* The identity the user's sessions share where `identity` says the same; takes the reference given and
  * returns one. */

@@ -37,6 +37,7 @@ struct room {
 
 /* A question asks for a room. */
 struct want {
+    uint64_t until; /* not what has a higher number in a user's history; 0: all */
     uint32_t query;
     uint32_t next; /* of the same room; NONE: the last */
 };
@@ -140,13 +141,14 @@ static uint32_t take_room(struct history_batch *batch, enum store_room_kind kind
 }
 
 static void want_room(struct history_batch *batch, uint32_t query, enum store_room_kind kind,
-                      const char *name)
+                      const char *name, uint64_t until)
 {
     struct history_question *question = &batch->questions[query];
     uint32_t index = take_room(batch, kind, name);
 
     question->rooms[question->room_count++] = index;
-    batch->wants[batch->want_count] = (struct want){.query = query, .next = batch->rooms[index].first_want};
+    batch->wants[batch->want_count] =
+        (struct want){.until = until, .query = query, .next = batch->rooms[index].first_want};
     batch->rooms[index].first_want = (uint32_t)batch->want_count++;
     if (question->from_ms < batch->reads[index].from_ms)
         batch->reads[index].from_ms = question->from_ms;
@@ -174,16 +176,17 @@ enum status history_batch_add(struct history_batch *batch, const Pollen8__Histor
 
     if (!question_position_valid(read->after) ||
         !names_valid(read->industries, read->n_industries, NAME_SIZE - 1) ||
-        !names_valid(read->user_ids, read->n_user_ids, ID_MAXIMUM_BYTES))
+        !names_valid(read->user_ids, read->n_user_ids, ID_MAXIMUM_BYTES) ||
+        (read->n_user_until != 0 && read->n_user_until != read->n_user_ids))
         return STATUS_INVALID_PAYLOAD;
     if (index == HISTORY_QUERIES || batch->room_count + rooms > HISTORY_ROOMS ||
         batch->want_count + rooms > WANTS_MAXIMUM)
         return STATUS_FULL;
     question_begin(question, read, &batch->now);
     for (size_t i = 0; i < read->n_industries && !question->reason; i++)
-        want_room(batch, index, ROOM_INDUSTRY, read->industries[i]);
+        want_room(batch, index, ROOM_INDUSTRY, read->industries[i], 0);
     for (size_t i = 0; i < read->n_user_ids && !question->reason; i++)
-        want_room(batch, index, ROOM_USER, read->user_ids[i]);
+        want_room(batch, index, ROOM_USER, read->user_ids[i], read->n_user_until ? read->user_until[i] : 0);
     batch->question_count++;
     *ret_index = index;
     return STATUS_OK;
@@ -283,7 +286,9 @@ static void give_entry(void *context, size_t room, const struct store_entry *sto
     for (uint32_t want = batch->rooms[room].first_want; want != NONE; want = batch->wants[want].next) {
         struct history_question *question = &batch->questions[batch->wants[want].query];
 
-        if (!question_wants(question, batch->found, &entry))
+        if (batch->wants[want].until != 0 && stored->user_sequence > batch->wants[want].until)
+            continue;
+        if (!question_wants(question, &entry))
             continue;
         if (kept == NONE)
             kept = keep(batch, (uint32_t)room, stored, &entry.found);

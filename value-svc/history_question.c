@@ -43,13 +43,44 @@ static bool had(const struct history_question *question, uint32_t lane, uint64_t
     return stamp_us / 1000 < question->since_ms;
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+    uint64_t one = *(const uint64_t *)a;
+    uint64_t two = *(const uint64_t *)b;
+
+    return (one > two) - (one < two);
+}
+
+/* Sorts, and leaves each once. */
+static void compact_dropped(struct history_question *question)
+{
+    size_t kept = 0;
+
+    qsort(question->dropped, question->dropped_count, sizeof question->dropped[0], compare_ids);
+    for (size_t i = 0; i < question->dropped_count; i++) {
+        if (kept == 0 || question->dropped[kept - 1] != question->dropped[i])
+            question->dropped[kept++] = question->dropped[i];
+    }
+    question->dropped_count = kept;
+}
+
 static bool dropped(const struct history_question *question, uint64_t event_id)
 {
-    for (size_t i = 0; i < question->dropped_count; i++) {
-        if (question->dropped[i] == event_id)
-            return true;
+    return bsearch(&event_id, question->dropped, question->dropped_count, sizeof event_id, compare_ids);
+}
+
+/* Another entry of this event was had: those of it that seem missed are not. */
+static void drop(struct history_question *question, uint64_t event_id)
+{
+    if (question->dropped_count == HISTORY_DROPPED) {
+        compact_dropped(question);
+        if (dropped(question, event_id))
+            return;
     }
-    return false;
+    if (question->dropped_count == HISTORY_DROPPED)
+        question->reason = "size";
+    else
+        question->dropped[question->dropped_count++] = event_id;
 }
 
 static int compare_found(const struct history_found *a, const struct history_found *b)
@@ -74,31 +105,18 @@ void question_compact(struct history_question *question, const struct history_fo
 
     qsort_r(question->found, question->found_count, sizeof question->found[0], compare_indexes,
             (void *)(uintptr_t)found);
+    compact_dropped(question);
     for (size_t i = 0; i < question->found_count; i++) {
-        if (kept == 0 || compare_found(&found[question->found[kept - 1]], &found[question->found[i]]) != 0)
+        const struct history_found *next = &found[question->found[i]];
+
+        if ((kept == 0 || compare_found(&found[question->found[kept - 1]], next) != 0) &&
+            !dropped(question, next->event_id))
             question->found[kept++] = question->found[i];
     }
     question->found_count = kept;
 }
 
-/* Another entry of this event was had: those of it that seemed missed are not. */
-static void drop(struct history_question *question, const struct history_found *found, uint64_t event_id)
-{
-    size_t kept = 0;
-
-    if (question->dropped_count == HISTORY_DROPPED)
-        question->reason = "size";
-    else
-        question->dropped[question->dropped_count++] = event_id;
-    for (size_t i = 0; i < question->found_count; i++) {
-        if (found[question->found[i]].event_id != event_id)
-            question->found[kept++] = question->found[i];
-    }
-    question->found_count = kept;
-}
-
-bool question_wants(struct history_question *question, const struct history_found *found,
-                    const struct history_entry *entry)
+bool question_wants(struct history_question *question, const struct history_entry *entry)
 {
     const struct history_found *mine = &entry->found;
     bool again = entry->first_lane != 0;
@@ -108,11 +126,10 @@ bool question_wants(struct history_question *question, const struct history_foun
         return false;
     if (had(question, mine->lane, mine->number, mine->stamp_us)) {
         if (again)
-            drop(question, found, mine->event_id);
+            drop(question, mine->event_id);
         return false;
     }
-    return !again || (!had(question, entry->first_lane, entry->first_number, mine->stamp_us) &&
-                      !dropped(question, mine->event_id));
+    return !again || !had(question, entry->first_lane, entry->first_number, mine->stamp_us);
 }
 
 void question_give(struct history_question *question, const struct history_found *found, uint32_t index)

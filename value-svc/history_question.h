@@ -11,7 +11,7 @@
 
 #include "history_batch.h"
 
-#define HISTORY_DROPPED 64
+#define HISTORY_DROPPED 1024 /* several batches of a worker: all of one that died comes again */
 
 /* A frame that somebody wants. */
 struct history_found {
@@ -44,21 +44,21 @@ struct history_question {
     size_t found_count;
     uint32_t found[HISTORY_FRAMES]; /* indexes into an array of struct history_found */
     size_t dropped_count;
-    uint64_t dropped[HISTORY_DROPPED]; /* event ids of which another entry was had */
+    uint64_t dropped[HISTORY_DROPPED]; /* event ids of which another entry was had; in no order, some twice */
 };
 
 bool question_position_valid(const Pollen8__Position *position);
 void question_begin(struct history_question *question, const Pollen8__HistoryRead *read,
                     const struct history_now *now);
 
-/* Whether the question is to be given the entry. Where the entry says so, takes back what seemed missed. */
-bool question_wants(struct history_question *question, const struct history_found *found,
-                    const struct history_entry *entry);
+/* Whether the question is to be given the entry. Where it was had and is of an event that was published
+ * before, all of that event is taken back with the next question_compact. */
+bool question_wants(struct history_question *question, const struct history_entry *entry);
 
 /* Past HISTORY_FRAMES: not complete. */
 void question_give(struct history_question *question, const struct history_found *found, uint32_t index);
 
-/* Sorts, and leaves what came of several rooms once. */
+/* Sorts, leaves what came of several rooms once, and nothing of events that were had otherwise. */
 void question_compact(struct history_question *question, const struct history_found *found);
 
 #endif

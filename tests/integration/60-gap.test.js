@@ -93,6 +93,7 @@ withPlatform('gaps in a lane', {}, (ring, it) => {
     await ada.wait('test.number', 5);
     assert.deepEqual(numbers(ada), [1, 3, 2, 5, 4]);
     assert.deepEqual(platform.reads.map((read) => [read.industries, read.userIds]), [[[], ['ada']]]);
+    assert.deepEqual(platform.reads[0].userUntil, [lane.users.get('ada')], 'not what came meanwhile');
   });
 
   it('only those whose history cannot tell are closed, and come back', async (platform) => {

@@ -51,6 +51,7 @@ static int tear_down(void **state)
 struct stand {
     uint64_t epoch;
     int64_t time_ms;
+    uint64_t user_until; /* of each user; 0: all */
     size_t count;
     uint32_t lanes[LANES_MAXIMUM];
     uint64_t sequences[LANES_MAXIMUM];
@@ -95,6 +96,7 @@ static void pack(const struct stand *stand, const char *const *industries, const
 {
     Pollen8__HistoryRead read = POLLEN8__HISTORY_READ__INIT;
     Pollen8__Position after = POLLEN8__POSITION__INIT;
+    uint64_t until[LANES_MAXIMUM];
 
     if (stand) {
         after.epoch = stand->epoch;
@@ -110,7 +112,9 @@ static void pack(const struct stand *stand, const char *const *industries, const
         read.n_industries++;
     read.user_ids = (char **)(uintptr_t)users;
     while (users && users[read.n_user_ids])
-        read.n_user_ids++;
+        until[read.n_user_ids++] = stand->user_until;
+    read.user_until = until;
+    read.n_user_until = stand && stand->user_until ? read.n_user_ids : 0;
     read.deadline_ms = deadline_ms;
     buf_init(buf, 1048576);
     assert_int_equal(wire_pack(buf, &read.base), STATUS_OK);
@@ -166,7 +170,7 @@ static void everything_once_and_in_order(void **state)
     static const char *const both[] = {"one", "two", NULL};
     static const char *const two[] = {"two", NULL};
     static const char *const ada[] = {"ada", "nobody", NULL};
-    const struct stand nothing = stand_after(0);
+    struct stand nothing = stand_after(0);
     const Pollen8__HistoryFrames *frames;
     struct rig_frame live;
 
@@ -202,6 +206,12 @@ static void everything_once_and_in_order(void **state)
     assert_true(frames->frames[3]->user_sequence == 2);
     frames = ask(&nothing, two, NULL);
     assert_int_equal(frames->n_frames, 2);
+    nothing.user_until = 1;
+    frames = ask(&nothing, both, ada);
+    assert_true(frames->complete);
+    assert_int_equal(frames->n_frames, 3); /* not the invite, which is the second of ada's */
+    assert_string_equal(frames->frames[0]->event, "network.update");
+    nothing.user_until = 0;
     frames = ask(&nothing, NULL, NULL);
     assert_true(frames->complete && frames->n_frames == 0);
 }

@@ -49,7 +49,7 @@ static bool offer_again(uint32_t lane, uint64_t number, uint64_t event_id, int64
         .first_lane = first_lane,
         .first_number = first_number};
 
-    if (!question_wants(&question, found, &entry))
+    if (!question_wants(&question, &entry))
         return false;
     assert_true(found_count < HISTORY_FRAMES + 2);
     found[found_count] = entry.found;
@@ -91,9 +91,10 @@ static void redelivered(void **state)
     assert_true(offer(1, 11, 100));
     assert_true(offer(1, 12, 101));
     assert_false(offer_again(2, 20, 100, NOW_MS, 1, 11)); /* had the second: the first is taken back */
+    offer_again(3, 1, 100, NOW_MS, 1, 11);                /* and a third is not given either */
+    question_compact(&question, found);
     assert_int_equal(question.found_count, 1);
     assert_true(found[question.found[0]].event_id == 101);
-    assert_false(offer_again(3, 1, 100, NOW_MS, 1, 11)); /* and a third is not wanted either */
 }
 
 static void in_order_and_once(void **state)
@@ -130,6 +131,27 @@ static void bounded(void **state)
     assert_false(offer(1, 99999, 1));
 }
 
+/* A worker's whole batch came again, and a reader that had it asks for something else. Each is in two rooms.
+ */
+static void many_redelivered(void **state)
+{
+    (void)state;
+    begin(0);
+    question.sequences[1] = 100 + HISTORY_DROPPED;
+    assert_true(offer(1, 11, 1));
+    for (uint64_t i = 0; i < HISTORY_DROPPED; i++) {
+        assert_false(offer_again(2, 100 + i, 100 + i, NOW_MS, 1, 12 + i));
+        assert_false(offer_again(2, 100 + i, 100 + i, NOW_MS, 1, 12 + i));
+    }
+    assert_true(offer(1, 12, 100)); /* the first publishing of one of these */
+    assert_null(question.reason);
+    question_compact(&question, found);
+    assert_int_equal(question.found_count, 1);
+    assert_true(found[question.found[0]].event_id == 1);
+    assert_false(offer_again(2, 99, 99, NOW_MS, 1, 13));
+    assert_string_equal(question.reason, "size");
+}
+
 static void positions(void **state)
 {
     Pollen8__Position position = POLLEN8__POSITION__INIT;
@@ -162,9 +184,9 @@ static void positions(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(by_the_numbers), cmocka_unit_test(redelivered),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(by_the_numbers),    cmocka_unit_test(redelivered),
                                        cmocka_unit_test(in_order_and_once), cmocka_unit_test(bounded),
-                                       cmocka_unit_test(positions)};
+                                       cmocka_unit_test(many_redelivered),  cmocka_unit_test(positions)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
