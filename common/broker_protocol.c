@@ -200,7 +200,7 @@ enum status broker_connect_append(struct buf *buf, const struct broker_server *s
 {
     enum status status = buf_append_string(
         buf, "CONNECT {\"verbose\":false,\"pedantic\":false,\"tls_required\":false,\"lang\":\"c\","
-             "\"version\":\"1\",\"protocol\":1,\"headers\":true,\"echo\":true");
+             "\"version\":\"1\",\"protocol\":1,\"headers\":true,\"no_responders\":true,\"echo\":true");
     if (status == STATUS_OK)
         status = append_member(buf, "name", name);
     if (status == STATUS_OK)
@@ -220,4 +220,18 @@ enum status broker_subscribe_append(struct buf *buf, const char *subject, uint64
 enum status broker_unsubscribe_append(struct buf *buf, uint64_t subscription)
 {
     return buf_append_format(buf, "UNSUB %llu\r\n", (unsigned long long)subscription);
+}
+
+enum status broker_publish_append(struct buf *buf, const char *subject, const char *reply, struct slice data)
+{
+    enum status status = buf_append_format(buf, "PUB %s %s%s%zu\r\n", subject, reply ? reply : "",
+                                           reply ? " " : "", data.length);
+    if (status == STATUS_OK)
+        status = buf_append(buf, data.data, data.length);
+    return status == STATUS_OK ? buf_append_string(buf, "\r\n") : status;
+}
+
+bool broker_no_responders(const struct broker_operation *message)
+{
+    return message->data.length == 0 && slice_starts_with(message->headers, SLICE_LITERAL("NATS/1.0 503"));
 }

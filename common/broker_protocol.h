@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The text protocol of the broker as a subscriber speaks it: what the server says, one operation at a time,
- * and what is said to it. For the one connection that is read on a loop thread (gateway/reader.h); everything
- * else goes through bus.h. Strict: what the server is not known to send is malformed. Pure; any thread.
+ * The text protocol of the broker as a client of few words speaks it: what the server says, one operation at
+ * a time, and what is said to it. For connections that are read on a loop thread (gateway/broker_link.h);
+ * everything else goes through bus.h. Strict: what the server is not known to send is malformed. Pure; any
+ * thread.
  *
  *   server   INFO {json}                                    CRLF ends every line
  *            MSG  <subject> <sid> [reply] <bytes>           then the bytes and CRLF
  *            HMSG <subject> <sid> [reply] <head> <bytes>    the same, the first <head> bytes are headers
  *            PING · PONG · +OK · -ERR 'text'
  *   client   CONNECT {json} · SUB <subject> <sid> · UNSUB <sid> · PING · PONG
+ *            PUB <subject> [reply] <bytes>                  then the bytes and CRLF
  */
 #ifndef POLLEN8_COMMON_BROKER_PROTOCOL_H
 #define POLLEN8_COMMON_BROKER_PROTOCOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "buf.h"
@@ -57,5 +60,11 @@ enum status broker_connect_append(struct buf *buf, const struct broker_server *s
 
 enum status broker_subscribe_append(struct buf *buf, const char *subject, uint64_t subscription);
 enum status broker_unsubscribe_append(struct buf *buf, uint64_t subscription);
+
+/* `reply` may be NULL. On a failure part of it may have been appended. */
+enum status broker_publish_append(struct buf *buf, const char *subject, const char *reply, struct slice data);
+
+/* Whether the message says that nobody has subscribed to the subject of the request it answers. */
+bool broker_no_responders(const struct broker_operation *message);
 
 #endif

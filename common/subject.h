@@ -18,6 +18,7 @@
 #define SUBJECT_OUT_INDUSTRY "pollen8.out.industry"
 #define SUBJECT_OUT_ALL      "pollen8.out.all"
 #define SUBJECT_OUT_LANE     "pollen8.out.lane"
+#define SUBJECT_CTL_ANY      "pollen8.ctl.user.*"
 #define SUBJECT_EVENTS_ANY   "pollen8.events.>"
 #define SUBJECT_DEAD_ANY     "pollen8.dead.>"
 #define SUBJECT_SNAPSHOT_ANY "pollen8.snapshot.>"

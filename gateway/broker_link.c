@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * in:  readable -> one recv -> operations -> the owner's message(), PONGs to those who wait for them
- * out: SUB, UNSUB, PING gathered during a turn -> one send at its end
+ * out: SUB, UNSUB, PUB, PING gathered during a turn -> one send at its end
  *
  * PINGs and PONGs come in order, so that counting both tells which PONG is whose.
  */
@@ -15,25 +15,23 @@
 #include <uv.h>
 
 #include "../common/clock.h"
+#include "../common/json.h"
 #include "../common/log.h"
 #include "dialer.h"
 #include "gateway.h"
+#include "link_waiters.h"
 #include "wheel.h"
 
 #define INPUT_BYTES      ((size_t)256 * 1024)
 #define BODY_MAXIMUM     ((size_t)8 * 1024 * 1024)
 #define OUTPUT_MAXIMUM   ((size_t)256 * 1024 * 1024)
+#define PUBLISH_MAXIMUM  ((size_t)16 * 1024 * 1024) /* waiting, beyond which nothing more is published */
+#define PAYLOAD_DEFAULT  (1024 * 1024)
 #define HANDSHAKE_MS     2000
 #define PING_INTERVAL_MS 15000
 #define PINGS_UNANSWERED 2
 
 enum link_state { LINK_DOWN, LINK_GREETING, LINK_LEARNING, LINK_UP };
-
-struct waiting {
-    uint64_t ping; /* called at this PONG */
-    void (*function)(void *context, enum status status);
-    void *context;
-};
 
 struct broker_link {
     struct gateway *gateway;
@@ -46,6 +44,7 @@ struct broker_link {
     bool held;                /* not reading: the owner cannot take more */
     bool watch_write;         /* the socket is full */
     bool subscribed;          /* since the last PING */
+    bool secret;              /* something in the output is to be wiped */
     int descriptor;           /* -1: DOWN */
     int unanswered;           /* keepalive pings in a row */
     uv_poll_t *poll;          /* freed by its close callback */
@@ -54,6 +53,7 @@ struct broker_link {
     char *name;               /* owned */
     struct broker_server servers[BROKER_SERVERS];
     const struct broker_server *server; /* connected to */
+    size_t payload_maximum;             /* as the server has said */
     struct buf output;
     size_t output_sent;
     char *input; /* owned; what has been read and not been worked on is [input_start, input_end) */
@@ -62,10 +62,7 @@ struct broker_link {
     size_t input_capacity;
     uint64_t pings;
     uint64_t pongs;
-    struct waiting *waiting; /* owned; in order, [waiting_start, waiting_end) */
-    size_t waiting_start;
-    size_t waiting_end;
-    size_t waiting_capacity;
+    struct link_waiters waiters;
 };
 
 static void on_socket(uv_poll_t *poll, int status, int events);
@@ -75,6 +72,18 @@ static void on_socket(uv_poll_t *poll, int status, int events);
 static void free_handle(uv_handle_t *handle)
 {
     free(handle);
+}
+
+/* Nothing of the output is wanted any more. */
+static void clear_output(struct broker_link *link)
+{
+    if (link->secret)
+        explicit_bzero(link->output.data, link->output.length);
+    link->secret = false;
+    if (link->output.capacity > INPUT_BYTES)
+        buf_done(&link->output);
+    buf_clear(&link->output);
+    link->output_sent = 0;
 }
 
 /* Nothing of the connection is left. */
@@ -88,8 +97,7 @@ static void reset(struct broker_link *link)
     if (link->descriptor >= 0)
         close(link->descriptor);
     link->descriptor = -1;
-    buf_clear(&link->output);
-    link->output_sent = 0;
+    clear_output(link);
     link->input_start = link->input_end = 0;
     link->held = link->watch_write = link->subscribed = false;
     link->pings = link->pongs = 0;
@@ -99,31 +107,18 @@ static void reset(struct broker_link *link)
     wheel_cancel(link->gateway->wheel, &link->timer);
 }
 
-/* Those whose PONG has come; on a failure all. They may ask again meanwhile. */
-static void call_waiting(struct broker_link *link, enum status status)
-{
-    size_t left = link->waiting_end - link->waiting_start;
-    for (; left > 0; left--) {
-        struct waiting first = link->waiting[link->waiting_start];
-        if (status == STATUS_OK && first.ping > link->pongs)
-            return;
-        link->waiting_start++;
-        first.function(first.context, status);
-    }
-}
-
 static void lose(struct broker_link *link, const char *why)
 {
     bool was_up = link->state == LINK_UP;
     if (link->state == LINK_DOWN)
         return;
-    log_event_limited(LOG_WARN, "the connection to NATS that frames come over is lost",
+    log_event_limited(LOG_WARN, "a connection to NATS is lost", LOG_S("connection", link->name),
                       LOG_S("server", link->server->host.name), LOG_S("reason", why));
     reset(link);
     dialer_start(link->dialer);
     if (was_up)
         link->handlers->event(link->gateway, BROKER_LINK_LOST);
-    call_waiting(link, STATUS_DISCONNECTED);
+    link_waiters_call(&link->waiters, UINT64_MAX, STATUS_DISCONNECTED);
 }
 
 static void watch(struct broker_link *link)
@@ -172,12 +167,8 @@ static void flush(struct broker_link *link)
         link->output_sent += (size_t)sent;
     }
     bool left = link->output_sent < link->output.length;
-    if (!left) {
-        if (link->output.capacity > INPUT_BYTES)
-            buf_done(&link->output);
-        buf_clear(&link->output);
-        link->output_sent = 0;
-    }
+    if (!left)
+        clear_output(link);
     if (left != link->watch_write) {
         link->watch_write = left;
         watch(link);
@@ -217,30 +208,24 @@ void broker_link_unsubscribe(struct broker_link *link, uint64_t subscription)
         said(link, broker_unsubscribe_append(&link->output, subscription));
 }
 
-/* ---- who waits for the server ------------------------------------------------------------------------- */
-
-static enum status reserve_waiting(struct broker_link *link)
+enum status broker_link_publish(struct broker_link *link, const char *subject, const char *reply,
+                                struct slice data, bool secret)
 {
-    if (link->waiting_end < link->waiting_capacity)
-        return STATUS_OK;
-    size_t count = link->waiting_end - link->waiting_start;
-    if (link->waiting_start > 0 && count <= link->waiting_capacity / 2) {
-        memmove(link->waiting, link->waiting + link->waiting_start, count * sizeof(*link->waiting));
-    } else {
-        size_t capacity = link->waiting_capacity ? link->waiting_capacity * 2 : 64;
-        struct waiting *more = malloc(capacity * sizeof(*more));
-        if (!more)
-            return STATUS_NO_MEMORY;
-        if (count)
-            memcpy(more, link->waiting + link->waiting_start, count * sizeof(*more));
-        free(link->waiting);
-        link->waiting = more;
-        link->waiting_capacity = capacity;
-    }
-    link->waiting_start = 0;
-    link->waiting_end = count;
-    return STATUS_OK;
+    size_t before = link->output.length;
+    if (link->state != LINK_UP)
+        return STATUS_DISCONNECTED;
+    if (data.length > link->payload_maximum)
+        return STATUS_PAYLOAD_TOO_LARGE;
+    if (before - link->output_sent > PUBLISH_MAXIMUM)
+        return STATUS_FULL;
+    link->secret |= secret;
+    enum status status = broker_publish_append(&link->output, subject, reply, data);
+    if (status != STATUS_OK)
+        link->output.length = before;
+    return status;
 }
+
+/* ---- who waits for the server ------------------------------------------------------------------------- */
 
 bool broker_link_settled(const struct broker_link *link)
 {
@@ -258,22 +243,30 @@ void broker_link_then(struct broker_link *link, void (*function)(void *context, 
         function(context, STATUS_OK);
         return;
     }
-    if (reserve_waiting(link) != STATUS_OK) {
-        function(context, STATUS_NO_MEMORY);
-        return;
-    }
     /* The PING that covers the latest subscriptions goes out at the end of the turn. */
     uint64_t number = link->subscribed ? link->pings + 1 : link->pings;
-    link->waiting[link->waiting_end++] = (struct waiting){number, function, context};
+    if (link_waiters_add(&link->waiters, number, function, context) != STATUS_OK)
+        function(context, STATUS_NO_MEMORY);
 }
 
 /* ---- in ----------------------------------------------------------------------------------------------- */
 
-static void greet(struct broker_link *link)
+static size_t read_payload_maximum(struct slice info)
+{
+    json_t *object = NULL;
+    json_int_t maximum = 0;
+    if (json_parse(info, &object, NULL, 0) == STATUS_OK)
+        maximum = json_integer_value(json_object_get(object, "max_payload"));
+    json_decref(object);
+    return maximum > 0 ? (size_t)maximum : PAYLOAD_DEFAULT;
+}
+
+static void greet(struct broker_link *link, struct slice info)
 {
     if (link->state != LINK_GREETING)
         return; /* a later INFO: the cluster has changed */
     link->state = LINK_LEARNING;
+    link->payload_maximum = read_payload_maximum(info);
     said(link, broker_connect_append(&link->output, link->server, link->name));
     if (link->state == LINK_LEARNING)
         link->handlers->subscribe(link->gateway);
@@ -298,7 +291,7 @@ static void take_pong(struct broker_link *link)
         wheel_arm(link->gateway->wheel, &link->timer, link->gateway->now_ms + PING_INTERVAL_MS);
         link->handlers->event(link->gateway, event);
     }
-    call_waiting(link, STATUS_OK);
+    link_waiters_call(&link->waiters, link->pongs, STATUS_OK);
 }
 
 static void take(struct broker_link *link, const struct broker_operation *operation)
@@ -307,7 +300,7 @@ static void take(struct broker_link *link, const struct broker_operation *operat
     case BROKER_MESSAGE: link->handlers->message(link->gateway, operation); break;
     case BROKER_PING: said(link, buf_append_string(&link->output, "PONG\r\n")); break;
     case BROKER_PONG: take_pong(link); break;
-    case BROKER_INFO: greet(link); break;
+    case BROKER_INFO: greet(link, operation->text); break;
     case BROKER_ERROR:
         log_event_limited(LOG_WARN, "NATS complains", LOG_SLICE("text", operation->text));
         break;
@@ -413,7 +406,7 @@ bool broker_link_turn(struct broker_link *link)
 {
     if (link->held && parse(link))
         hold(link, false);
-    if (speaks(link) && link->subscribed && link->waiting_end > link->waiting_start)
+    if (speaks(link) && link->subscribed && link_waiters_any(&link->waiters))
         ping(link);
     if (link->state != LINK_DOWN && !link->watch_write)
         flush(link);
@@ -480,7 +473,7 @@ void broker_link_stop(struct broker_link *link)
 {
     dialer_stop(link->dialer);
     reset(link);
-    call_waiting(link, STATUS_DISCONNECTED);
+    link_waiters_call(&link->waiters, UINT64_MAX, STATUS_DISCONNECTED);
 }
 
 void broker_link_free(struct broker_link *link)
@@ -489,7 +482,7 @@ void broker_link_free(struct broker_link *link)
         return;
     dialer_free(link->dialer);
     buf_done(&link->output);
-    free(link->waiting);
+    link_waiters_done(&link->waiters);
     free(link->input);
     free(link->list);
     free(link->name);

@@ -44,11 +44,17 @@ bool broker_link_up(const struct broker_link *link); /* any thread */
 void broker_link_subscribe(struct broker_link *link, const char *subject, uint64_t subscription);
 void broker_link_unsubscribe(struct broker_link *link, uint64_t subscription);
 
+/* Queues a message for the end of the turn. `reply` may be NULL. The bytes are copied; with `secret` they are
+ * wiped once sent. STATUS_DISCONNECTED unless the link is up; STATUS_PAYLOAD_TOO_LARGE for this server;
+ * STATUS_FULL where 16 MB wait for the socket; STATUS_NO_MEMORY. */
+enum status broker_link_publish(struct broker_link *link, const char *subject, const char *reply,
+                                struct slice data, bool secret);
+
 /* Whether the server has dealt with every subscription so far. */
 bool broker_link_settled(const struct broker_link *link);
 
-/* Calls back once it has: at once where that is so now, with STATUS_DISCONNECTED where the connection is lost
- * before or there is none. */
+/* Calls back (link_waiters.h) once it has: at once where that is so now, with STATUS_DISCONNECTED where the
+ * connection is lost before or there is none. */
 void broker_link_then(struct broker_link *link, void (*function)(void *context, enum status status),
                       void *context);
 

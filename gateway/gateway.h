@@ -36,6 +36,7 @@ struct gateway {
     struct mailbox *mailbox; /* any thread */
     struct sender *sender;
     struct reader *reader;
+    struct questions *questions;
     struct loop *loop;
     struct listener *listener;
     struct wheel *wheel;

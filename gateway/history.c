@@ -139,6 +139,7 @@ enum status history_read(struct gateway *gateway, const struct history_query *qu
         return STATUS_NO_MEMORY;
     reading->inquiry.kind = &kind;
     reading->inquiry.follows = true;
+    reading->inquiry.large = true;
     reading->done = done;
     reading->context = context;
     position_to_message(query->after, &after);

@@ -28,7 +28,7 @@ struct history_query {
     char *const *users;
     size_t user_count;
     const uint64_t *user_until; /* NULL; or for each user the last number in its history that is asked for */
-    int64_t until_ms; /* as of then: moment_ms of another answer; 0: as of now */
+    int64_t until_ms;           /* as of then: moment_ms of another answer; 0: as of now */
 };
 
 struct history_answer {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * loop: message packed -> sender ~> bus ~> service
- * delivery thread: answer unpacked, its kind takes what it wants -> mailbox (reply lane)
+ * loop: message packed -> questions ~> service
+ * loop, or where it is large the delivery thread: answer unpacked, its kind takes what it wants -> mailbox
+ * (reply lane)
  * loop: its kind acts
  */
 #include "inquiry.h"
 
 #include "gateway.h"
+#include "questions.h"
 #include "reader.h"
-#include "sender.h"
 
 #define PACKED_MAXIMUM (1u * 1024 * 1024)
 
@@ -41,10 +42,10 @@ enum status inquiry_send(struct gateway *gateway, struct inquiry *inquiry, const
     buf_init(&packed, PACKED_MAXIMUM);
     enum status status = wire_pack(&packed, message);
     if (status == STATUS_OK)
-        status = inquiry->follows ? reader_request(gateway->reader, subject, buf_slice(&packed), timeout_ms,
-                                                   on_answer, inquiry)
-                                  : sender_request(gateway->sender, subject, buf_slice(&packed), false,
-                                                   timeout_ms, on_answer, inquiry);
+        status = inquiry->follows ? reader_request(gateway->reader, subject, buf_slice(&packed),
+                                                   inquiry->large, timeout_ms, on_answer, inquiry)
+                                  : questions_ask(gateway->questions, subject, buf_slice(&packed), false,
+                                                  timeout_ms, on_answer, inquiry);
     buf_done(&packed);
     if (status == STATUS_OK)
         count_in_flight(gateway, 1);

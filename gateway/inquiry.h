@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A question of the gateway's own to a service, as history and recovery ask them: sent through the sender,
- * its answer unpacked on the bus's delivery thread and handed to the loop. Comes back exactly once, also on
- * timeout and disconnect. Loop thread but for `take`.
+ * A question of the gateway's own to a service, as history and recovery ask them: its answer is
+ * unpacked, where it may be large on the bus's delivery thread, and handed to the loop in its turn. Comes
+ * back exactly once, also on timeout and disconnect. Loop thread but for `take`.
  */
 #ifndef POLLEN8_GATEWAY_INQUIRY_H
 #define POLLEN8_GATEWAY_INQUIRY_H
@@ -16,7 +16,8 @@ struct inquiry;
 struct inquiry_kind {
     const ProtobufCMessageDescriptor *descriptor; /* of the answer */
 
-    /* Delivery thread: copies what is wanted out of the answer. A failure becomes the inquiry's status. */
+    /* The loop's or the delivery thread: copies what is wanted out of the answer. A failure becomes the
+     * inquiry's status. */
     enum status (*take)(struct inquiry *inquiry, const ProtobufCMessage *answer);
 
     /* Loop: the answer is here, or `status` says why not. The inquiry is freed afterwards. */
@@ -32,6 +33,7 @@ struct inquiry {
     struct gateway *gateway;
     enum status status;
     bool follows; /* the broker must know every subscription made so far before it is asked */
+    bool large;   /* of one that follows: not to be unpacked on the loop */
 };
 
 /* Takes the inquiry; where this fails it has been freed and no answer comes. */

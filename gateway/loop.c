@@ -33,6 +33,7 @@
 #include "parked.h"
 #include "peer.h"
 #include "presence.h"
+#include "questions.h"
 #include "reader.h"
 #include "relay.h"
 #include "session.h"
@@ -164,6 +165,7 @@ static void turn(uv_prepare_t *prepare)
     presence_turn(gateway);
     more |= sessions_dirty(gateway->sessions);
     more |= reader_turn(gateway->reader);
+    questions_turn(gateway->questions);
     more |= loop->woken;
     if (loop->ending) {
         uv_stop(&loop->uv);
@@ -336,6 +338,7 @@ static void shut(struct loop *loop)
 {
     listener_stop(loop->gateway->listener);
     reader_stop(loop->gateway->reader);
+    questions_stop(loop->gateway->questions);
     sessions_close_all(loop->gateway); /* some have no connection at the moment */
     websockets_end_turn(loop->gateway);
     sockets_stop(loop->gateway);

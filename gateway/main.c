@@ -33,6 +33,7 @@
 #include "poll_relay.h"
 #include "presence.h"
 #include "progress.h"
+#include "questions.h"
 #include "reader.h"
 #include "relay.h"
 #include "repair.h"
@@ -173,6 +174,9 @@ static enum status subscribe(struct gateway *gateway)
         status = reader_subscribe(gateway->reader, SUBJECT_OUT_ALL, intake_all_frame);
     if (status == STATUS_OK)
         status = reader_subscribe(gateway->reader, SUBJECT_OUT_LANE, intake_lane_mark);
+    if (status ==
+        STATUS_OK) /* few, of few users: a subscription each would cost the broker with every connect */
+        status = reader_subscribe(gateway->reader, SUBJECT_CTL_ANY, intake_control);
     if (status == STATUS_OK)
         status = peer_subscribe(gateway);
     return status;
@@ -268,6 +272,8 @@ static enum status connect_parts(struct gateway *gateway, char *error, size_t er
     if (status == STATUS_OK)
         reader_on_renew(gateway->reader, users_renew);
     if (status == STATUS_OK)
+        status = questions_create(gateway, &gateway->questions);
+    if (status == STATUS_OK)
         status = subscribe(gateway);
     if (status == STATUS_OK)
         status = presence_create(gateway, &gateway->presence);
@@ -312,6 +318,7 @@ static void free_parts(struct gateway *gateway)
     departures_free(gateway->departures);
     users_end(gateway);
     sender_free(gateway->sender);
+    questions_free(gateway->questions);
     reader_free(gateway->reader);
     bus_free(gateway->bus);
     mailbox_free(gateway->mailbox, dispose);

@@ -141,8 +141,8 @@ static void settle(struct gateway *gateway, struct letter *letter)
     if (status == STATUS_OK)
         status = pack(gateway, &message, &packed);
     if (status == STATUS_OK)
-        status =
-            reader_request(gateway->reader, subject, buf_slice(&packed), PEER_REPLY_MS, on_settled, letter);
+        status = reader_request(gateway->reader, subject, buf_slice(&packed), true, PEER_REPLY_MS, on_settled,
+                                letter);
     buf_done(&packed);
     if (status != STATUS_OK)
         on_settled(letter, status, NULL);
@@ -224,8 +224,8 @@ enum status peer_ask(struct gateway *gateway, const char *gateway_name,
     letter->id = id;
     enum status status = pack(gateway, message, &packed);
     if (status == STATUS_OK && after_subscriptions)
-        status =
-            reader_request(gateway->reader, subject, buf_slice(&packed), PEER_REPLY_MS, on_reply, letter);
+        status = reader_request(gateway->reader, subject, buf_slice(&packed), true, PEER_REPLY_MS, on_reply,
+                                letter);
     else if (status == STATUS_OK)
         status = sender_request(gateway->sender, subject, buf_slice(&packed), false, PEER_REPLY_MS, on_reply,
                                 letter);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * loop:    broker_link -> the subject's kind -> intake, on this thread · users' subscriptions are two numbers
+ * loop:    broker_link -> the subject's kind -> intake, on this thread · a user's subscription is a number
  * library: the bus's delivery thread -> intake · subscriptions are made on the sender's thread, in order with
  *          the requests that follow them
  */
@@ -19,6 +19,7 @@
 #include "loop.h"
 #include "mailbox.h"
 #include "progress.h"
+#include "questions.h"
 #include "repair.h"
 #include "sender.h"
 
@@ -43,25 +44,17 @@ struct reader {
 struct feed {
     struct gateway *gateway;
     struct bus_subscription *frames;
-    struct bus_subscription *controls;
     size_t length;
     char user[];
 };
 
-static enum status subscribe_one(struct feed *feed, struct bus *bus, enum subject_kind kind,
-                                 bus_message_fn *callback, struct bus_subscription **ret_subscription)
-{
-    char subject[SUBJECT_SIZE];
-    enum status status = subject_make(subject, kind, slice_make(feed->user, feed->length));
-    return status ? status : bus_subscribe(bus, subject, NULL, callback, feed->gateway, ret_subscription);
-}
-
 static void subscribe(void *context, struct bus *bus)
 {
     struct feed *feed = context;
-    enum status status = subscribe_one(feed, bus, SUBJECT_OUT_USER, intake_user_frame, &feed->frames);
+    char subject[SUBJECT_SIZE];
+    enum status status = subject_make(subject, SUBJECT_OUT_USER, slice_make(feed->user, feed->length));
     if (status == STATUS_OK)
-        status = subscribe_one(feed, bus, SUBJECT_CTL_USER, intake_control, &feed->controls);
+        status = bus_subscribe(bus, subject, NULL, intake_user_frame, feed->gateway, &feed->frames);
     if (status != STATUS_OK)
         log_event_limited(LOG_ERROR, "a user's subscription failed", LOG_S("status", status_code(status)));
 }
@@ -71,7 +64,6 @@ static void unsubscribe(void *context, struct bus *bus)
     struct feed *feed = context;
     (void)bus;
     bus_unsubscribe(feed->frames);
-    bus_unsubscribe(feed->controls);
     free(feed);
 }
 
@@ -99,13 +91,10 @@ static void on_message(struct gateway *gateway, const struct broker_operation *o
     const struct reader *reader = gateway->reader;
     const struct bus_message message = {
         .subject = operation->subject, .reply = operation->reply, .data = operation->data};
-    struct slice tail;
     if (operation->subscription - 1 < reader->topic_count)
         reader->topics[operation->subscription - 1].callback(gateway, &message);
-    else if (subject_tail(operation->subject, SUBJECT_OUT_USER, &tail) == STATUS_OK)
-        intake_user_frame(gateway, &message);
     else
-        intake_control(gateway, &message);
+        intake_user_frame(gateway, &message);
 }
 
 static bool is_ready(struct gateway *gateway)
@@ -149,14 +138,10 @@ static enum status enter_loop(struct reader *reader, struct slice user, struct r
     enum status status = subject_make(subject, SUBJECT_OUT_USER, user);
     if (status != STATUS_OK)
         return status;
-    if (!feed->number) {
-        feed->number = reader->numbers + 1;
-        reader->numbers += 2;
-    }
+    if (!feed->number)
+        feed->number = ++reader->numbers;
     broker_link_subscribe(reader->link, subject, feed->number);
-    status = subject_make(subject, SUBJECT_CTL_USER, user);
-    broker_link_subscribe(reader->link, subject, feed->number + 1);
-    return status;
+    return STATUS_OK;
 }
 
 /* ---- both --------------------------------------------------------------------------------------------- */
@@ -231,7 +216,6 @@ void reader_leave(struct reader *reader, struct reader_feed *feed)
 {
     if (feed->number) {
         broker_link_unsubscribe(reader->link, feed->number);
-        broker_link_unsubscribe(reader->link, feed->number + 1);
     } else if (feed->library &&
                sender_call(reader->gateway->sender, unsubscribe, feed->library) != STATUS_OK) {
         log_event_limited(LOG_ERROR, "a user's subscription stays: out of memory");
@@ -250,27 +234,36 @@ struct held {
     bus_reply_fn *callback;
     void *context;
     uint32_t timeout_ms;
+    bool large;
     char subject[SUBJECT_SIZE];
     size_t length;
     char data[];
 };
 
+static enum status ask(struct gateway *gateway, const char *subject, struct slice data, bool large,
+                       uint32_t timeout_ms, bus_reply_fn *callback, void *context)
+{
+    if (large)
+        return sender_request(gateway->sender, subject, data, false, timeout_ms, callback, context);
+    return questions_ask(gateway->questions, subject, data, false, timeout_ms, callback, context);
+}
+
 static void go_on(void *context, enum status status)
 {
     struct held *held = context;
     if (status == STATUS_OK)
-        status = sender_request(held->gateway->sender, held->subject, slice_make(held->data, held->length),
-                                false, held->timeout_ms, held->callback, held->context);
+        status = ask(held->gateway, held->subject, slice_make(held->data, held->length), held->large,
+                     held->timeout_ms, held->callback, held->context);
     if (status != STATUS_OK)
         held->callback(held->context, status, NULL);
     free(held);
 }
 
-enum status reader_request(struct reader *reader, const char *subject, struct slice data, uint32_t timeout_ms,
-                           bus_reply_fn *callback, void *context)
+enum status reader_request(struct reader *reader, const char *subject, struct slice data, bool large,
+                           uint32_t timeout_ms, bus_reply_fn *callback, void *context)
 {
     if (!reader->link || broker_link_settled(reader->link)) /* the sender does one after the other */
-        return sender_request(reader->gateway->sender, subject, data, false, timeout_ms, callback, context);
+        return ask(reader->gateway, subject, data, large, timeout_ms, callback, context);
     struct held *held = malloc(sizeof(*held) + data.length);
     if (!held)
         return STATUS_NO_MEMORY;
@@ -278,12 +271,18 @@ enum status reader_request(struct reader *reader, const char *subject, struct sl
                           .callback = callback,
                           .context = context,
                           .timeout_ms = timeout_ms,
+                          .large = large,
                           .length = data.length};
     snprintf(held->subject, sizeof(held->subject), "%s", subject);
     if (data.length)
         memcpy(held->data, data.data, data.length);
     broker_link_then(reader->link, go_on, held);
     return STATUS_OK;
+}
+
+bool reader_on_loop(const struct reader *reader)
+{
+    return reader->link != NULL;
 }
 
 bool reader_connected(const struct reader *reader)

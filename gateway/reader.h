@@ -34,9 +34,9 @@ enum status reader_create(struct gateway *gateway, struct reader **ret_reader, c
 #define READER_TOPICS 8
 enum status reader_subscribe(struct reader *reader, const char *subject, bus_message_fn *callback);
 
-/* A user's frames and controls. Zeroed to start; embedded in its owner. */
+/* A user's frames. Zeroed to start; embedded in its owner. */
 struct reader_feed {
-    uint64_t number;      /* of its two subscriptions at the broker; loop */
+    uint64_t number;      /* of its subscription at the broker; loop */
     struct feed *library; /* owned until reader_leave; library */
 };
 enum status reader_enter(struct reader *reader, struct slice user, struct reader_feed *feed);
@@ -46,10 +46,14 @@ void reader_leave(struct reader *reader, struct reader_feed *feed);
 void reader_on_renew(struct reader *reader, void (*renew)(struct gateway *gateway));
 
 /* A request that the broker is to see after every subscription made so far: it waits for the broker to say
- * so. Otherwise as sender_request; STATUS_DISCONNECTED comes to the callback where the connection is lost
+ * so. Otherwise as questions_ask, or with `large`, for answers that are not to be unpacked on the loop, as
+ * sender_request; STATUS_DISCONNECTED comes to the callback where the connection is lost
  * before, then on the loop thread and perhaps before this returns. */
-enum status reader_request(struct reader *reader, const char *subject, struct slice data, uint32_t timeout_ms,
-                           bus_reply_fn *callback, void *context);
+enum status reader_request(struct reader *reader, const char *subject, struct slice data, bool large,
+                           uint32_t timeout_ms, bus_reply_fn *callback, void *context);
+
+/* Whether connections to the broker are read on the loop. */
+bool reader_on_loop(const struct reader *reader);
 
 /* Any thread. */
 bool reader_connected(const struct reader *reader);

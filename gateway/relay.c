@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * loop: request made, packed -> sender ~> bus ~> service
- * delivery thread: answer unpacked into the same request -> mailbox (reply lane)
+ * loop: request made, packed -> questions ~> service
+ * answer unpacked into the same request (loop, or the delivery thread where the bus asks) -> mailbox (reply
+ * lane)
  * loop: session found by handle -> opened, refused or answered
  */
 #include "relay.h"
@@ -24,8 +25,8 @@
 #include "identity.h"
 #include "intake.h"
 #include "name_space.h"
+#include "questions.h"
 #include "recovery.h"
-#include "sender.h"
 #include "session.h"
 
 #define PACKED_MAXIMUM (4u * 1024 * 1024)
@@ -65,7 +66,7 @@ void relay_dispose(struct mail *mail)
     request_free((struct request *)mail);
 }
 
-/* ---- delivery thread: the answer's bytes -> struct request -------------------------------------------- */
+/* ---- the answer's bytes -> struct request --------------------------------------------------------- */
 
 static void take_error(struct request *request, const Pollen8__Error *error)
 {
@@ -164,8 +165,8 @@ static enum status send_request(struct gateway *gateway, struct session *session
     buf_init(&packed, PACKED_MAXIMUM);
     enum status status = wire_pack(&packed, message);
     if (status == STATUS_OK)
-        status = sender_request(gateway->sender, subject, buf_slice(&packed), request->kind == REQUEST_VERIFY,
-                                timeout_ms, on_answer, request);
+        status = questions_ask(gateway->questions, subject, buf_slice(&packed),
+                               request->kind == REQUEST_VERIFY, timeout_ms, on_answer, request);
     if (packed.data && request->kind == REQUEST_VERIFY)
         explicit_bzero(packed.data, packed.length); /* it holds the token */
     buf_done(&packed);

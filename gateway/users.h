@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Users with a session here, and what that means at the broker: their frames and controls are subscribed to
+ * Users with a session here, and what that means at the broker: their frames are subscribed to
  * with the first session and given up some time after the last; 3 s after the last the user is said to have
  * left. Loop thread.
  *
