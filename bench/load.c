@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "arguments.h"
@@ -88,33 +87,21 @@ static void read_commands(struct control *control)
     }
 }
 
-/* Sessions and commands are waited for together: the sessions' epoll is itself one of two descriptors. */
+/* Sessions and commands are waited for together. */
 static void serve(struct control *control)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = STDIN_FILENO};
-    int both = epoll_create1(EPOLL_CLOEXEC);
-
-    if (both < 0 || epoll_ctl(both, EPOLL_CTL_ADD, STDIN_FILENO, &event) != 0)
+    if (!load_watch(control->load, STDIN_FILENO))
         perror("bench-load: standard input");
-    event.data.fd = load_epoll(control->load);
-    epoll_ctl(both, EPOLL_CTL_ADD, event.data.fd, &event);
     while (!control->ended) {
-        struct epoll_event ready[2];
         int timeout_ms = control->churning || control->answer_when_settled ? 2 : -1;
-        int count = epoll_wait(both, ready, 2, timeout_ms);
 
-        for (int i = 0; i < count; i++)
-            if (ready[i].data.fd == STDIN_FILENO)
-                read_commands(control);
-        if (control->ended)
-            break;
-        load_turn(control->load);
+        if (load_turn(control->load, timeout_ms))
+            read_commands(control);
         if (control->answer_when_settled && load_settled(control->load)) {
             control->answer_when_settled = false;
             load_report(control->load);
         }
     }
-    close(both);
 }
 
 /* `count` lines of a file from line `from` on, the caller's to free; ends the program where there are fewer.

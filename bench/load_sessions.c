@@ -26,6 +26,7 @@
 #define EVENTS_A_TURN       16384
 #define TEXT_BYTES          WS_CLIENT_TEXT_BYTES
 #define SESSIONS_AN_ADDRESS 12000
+#define OTHER               UINT32_MAX /* a descriptor that is no session's */
 #define OPENING_LIMIT_NS    (180ULL * 1000000000ULL)
 
 enum session_state { SESSION_CLOSED, SESSION_OPENING, SESSION_JOINING, SESSION_OPEN };
@@ -234,9 +235,11 @@ static void session_start(struct load *load, uint32_t number)
     load->opening++;
     session->state = SESSION_OPENING;
     if (!ws_client_start(&session->client, load->epoll, number, load->options.port,
-                         2 + (load->options.from + number) / SESSIONS_AN_ADDRESS, load->options.tls)) {
+                         1 + (load->options.from + number) / SESSIONS_AN_ADDRESS, load->options.tls)) {
         perror("bench-load: connect");
         session_end(load, session);
+    } else if (session->client.stream.connected) {
+        session_connect(load, session);
     }
 }
 
@@ -273,23 +276,27 @@ static void churn_some(struct load *load)
     }
 }
 
-void load_turn(struct load *load)
+bool load_turn(struct load *load, int timeout_ms)
 {
+    bool other = false;
     int count;
 
     open_some(load);
     if (load->churn_rate > 0)
         churn_some(load);
-    count = epoll_wait(load->epoll, load->ready, EVENTS_A_TURN, 0);
+    count = epoll_wait(load->epoll, load->ready, EVENTS_A_TURN, timeout_ms);
     for (int i = 0; i < count; i++) {
-        struct session *session = &load->sessions[load->ready[i].data.u32];
-        if (load->ready[i].data.u32 >= load->options.count || session->state == SESSION_CLOSED)
-            continue; /* another's descriptor; or ended earlier in this turn */
+        uint32_t number = load->ready[i].data.u32;
+        struct session *session = number == OTHER ? NULL : &load->sessions[number];
+        other |= !session;
+        if (!session || session->state == SESSION_CLOSED)
+            continue; /* ended earlier in this turn */
         if (session->client.state == WS_CLIENT_CONNECTING)
             session_connect(load, session);
         else
             session_read(load, session);
     }
+    return other;
 }
 
 bool load_settled(const struct load *load)
@@ -349,9 +356,11 @@ void load_churn(struct load *load, double rate)
     load->churn_started = clock_monotonic_ns();
 }
 
-int load_epoll(const struct load *load)
+bool load_watch(const struct load *load, int descriptor)
 {
-    return load->epoll;
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = OTHER};
+
+    return epoll_ctl(load->epoll, EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
 static int ack_socket(uint16_t port)

@@ -35,11 +35,12 @@ struct load_options {
 struct load *load_create(const struct load_options *options);
 void load_free(struct load *load);
 
-/* The epoll's descriptor, to wait for others with it. */
-int load_epoll(const struct load *load);
+/* Waits for another descriptor's input too: load_turn says when it is there. false with errno. */
+bool load_watch(const struct load *load, int descriptor);
 
-/* Opens what may be opened and handles what has come in, without waiting. */
-void load_turn(struct load *load);
+/* Opens what may be opened, waits for input at most as long as epoll_wait(2) would, and handles what has come
+ * in. Whether the other descriptor has any. */
+bool load_turn(struct load *load, int timeout_ms);
 
 /* Every session is open or has failed for good. */
 bool load_settled(const struct load *load);

@@ -40,23 +40,49 @@ static bool start_tls(struct stream *stream)
     return true;
 }
 
-bool stream_open(struct stream *stream, uint16_t port, unsigned source, bool tls)
+/* 127.0.0.1 is what the kernel takes by itself. */
+static bool from_source(int fd, unsigned source)
 {
     struct sockaddr_in local = {.sin_family = AF_INET};
+    int one = 1;
+
+    local.sin_addr.s_addr = htonl(0x7f000000U + source);
+    if (source == 1)
+        return true;
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    return bind(fd, (const struct sockaddr *)&local, sizeof local) == 0;
+}
+
+/* Whether it stands already. On the loopback it mostly does, though connect() says that it goes on. false
+ * with errno EINPROGRESS: not yet. */
+static bool connect_now(int fd, const struct sockaddr_in *remote)
+{
+    struct sockaddr_in peer;
+    socklen_t size = sizeof peer;
+
+    if (connect(fd, (const struct sockaddr *)remote, sizeof *remote) == 0)
+        return true;
+    if (errno != EINPROGRESS)
+        return false;
+    if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0)
+        return true;
+    errno = EINPROGRESS;
+    return false;
+}
+
+bool stream_open(struct stream *stream, uint16_t port, unsigned source, bool tls)
+{
     struct sockaddr_in remote = {.sin_family = AF_INET, .sin_port = htons(port)};
     int one = 1;
 
     remote.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    local.sin_addr.s_addr = htonl(0x7f000000U + source);
     stream->tls = NULL;
     stream->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (stream->fd < 0)
         return false;
-    setsockopt(stream->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
     setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (bind(stream->fd, (const struct sockaddr *)&local, sizeof local) != 0 ||
-        (connect(stream->fd, (const struct sockaddr *)&remote, sizeof remote) != 0 && errno != EINPROGRESS) ||
-        (tls && !start_tls(stream))) {
+    stream->connected = from_source(stream->fd, source) && connect_now(stream->fd, &remote);
+    if ((!stream->connected && errno != EINPROGRESS) || (tls && !start_tls(stream))) {
         stream_close(stream);
         return false;
     }
@@ -69,8 +95,10 @@ int stream_connect(struct stream *stream, bool *wants_write)
     socklen_t size = sizeof error;
     int result;
 
-    if (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0)
+    if (!stream->connected &&
+        (getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0))
         return -1;
+    stream->connected = true;
     if (!stream->tls)
         return 1;
     ERR_clear_error();

@@ -12,8 +12,9 @@
 #include <sys/types.h>
 
 struct stream {
-    int fd;    /* -1: closed */
-    void *tls; /* owned; NULL: plain */
+    int fd;         /* -1: closed */
+    bool connected; /* by stream_open: on the loopback a connection often stands before it returns */
+    void *tls;      /* owned; NULL: plain */
 };
 
 /* Starts to connect from 127.0.0.<source>. false with errno. */

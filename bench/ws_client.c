@@ -44,10 +44,12 @@ bool ws_client_send(struct ws_client *client, enum frame_opcode opcode, struct s
 
 /* ---- Opening ---------------------------------------------------------------------------------------- */
 
-static bool watch(struct ws_client *client, int epoll, uint32_t number, uint32_t events, int operation)
+static bool watch(struct ws_client *client, int epoll, uint32_t number, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.u32 = number};
+    int operation = client->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
+    client->watched = true;
     return epoll_ctl(epoll, operation, client->stream.fd, &event) == 0;
 }
 
@@ -57,7 +59,8 @@ bool ws_client_start(struct ws_client *client, int epoll, uint32_t number, uint1
     if (!stream_open(&client->stream, port, source, tls))
         return false;
     client->state = WS_CLIENT_CONNECTING;
-    if (watch(client, epoll, number, EPOLLOUT, EPOLL_CTL_ADD))
+    client->watched = false;
+    if (client->stream.connected || watch(client, epoll, number, EPOLLOUT))
         return true;
     ws_client_close(client);
     return false;
@@ -85,7 +88,7 @@ bool ws_client_connect(struct ws_client *client, int epoll, uint32_t number, uin
         return false;
     if (result > 0)
         client->state = WS_CLIENT_UPGRADING;
-    return watch(client, epoll, number, wants_write ? EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
+    return watch(client, epoll, number, wants_write ? EPOLLOUT : EPOLLIN);
 }
 
 /* ---- Reading ---------------------------------------------------------------------------------------- */

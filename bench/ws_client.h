@@ -25,6 +25,7 @@ enum ws_client_state { WS_CLIENT_CLOSED, WS_CLIENT_CONNECTING, WS_CLIENT_UPGRADI
 struct ws_client {
     struct stream stream; /* fd is -1 while closed */
     enum ws_client_state state;
+    bool watched;
     uint32_t tail_length;
     uint32_t tail_capacity;
     char *tail; /* owned */
@@ -43,7 +44,8 @@ struct ws_client_handlers {
 
 void ws_client_init(struct ws_client *client);
 
-/* Starts to connect from 127.0.0.<source> and watches it under `number`. false with errno: closed. */
+/* Starts to connect from 127.0.0.<source> and watches it under `number`; where stream.connected by then,
+ * ws_client_connect is to be called at once. false with errno: closed. */
 bool ws_client_start(struct ws_client *client, int epoll, uint32_t number, uint16_t port, unsigned source,
                      bool tls);
 

@@ -90,18 +90,6 @@ static void refused_by_gateway(struct links *links, struct link *link)
     link->gateway = next;
 }
 
-static void start(struct links *links, uint32_t number)
-{
-    struct link *link = links->all[number];
-
-    link->state = LINK_OPENING;
-    links->opening++;
-    link->heard_ms = links->now_ms;
-    if (!ws_client_start(&link->client, links->epoll, number, links->ring->gateways[link->gateway]->port,
-                         links->source + number, false))
-        refused_by_gateway(links, link);
-}
-
 static void go_on_connecting(struct links *links, uint32_t number)
 {
     struct link *link = links->all[number];
@@ -112,6 +100,20 @@ static void go_on_connecting(struct links *links, uint32_t number)
                            link->socketio ? "/socket.io/?EIO=4&transport=websocket" : "/ws",
                            link->socketio ? NULL : header))
         refused_by_gateway(links, link);
+}
+
+static void start(struct links *links, uint32_t number)
+{
+    struct link *link = links->all[number];
+
+    link->state = LINK_OPENING;
+    links->opening++;
+    link->heard_ms = links->now_ms;
+    if (!ws_client_start(&link->client, links->epoll, number, links->ring->gateways[link->gateway]->port,
+                         links->source + number, false))
+        refused_by_gateway(links, link);
+    else if (link->client.stream.connected)
+        go_on_connecting(links, number);
 }
 
 static bool on_opened(void *context, struct ws_client *client)
