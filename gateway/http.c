@@ -142,8 +142,10 @@ static int confirm_upgrade(struct gateway *gateway, struct lws *wsi, const char 
         return -1;
     const struct http_answer *refusal = judge(gateway, wsi);
     gateway_count(gateway, METRIC_HANDSHAKES, refusal ? refusal->label : "ok");
-    if (!refusal)
+    if (!refusal) {
+        websocket_expect(wsi);
         return 0;
+    }
     return write_answer(wsi, refusal, false) ? 1 : -1;
 }
 

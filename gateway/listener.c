@@ -43,19 +43,6 @@ struct listener {
 
 /* ---- accepting ---------------------------------------------------------------------------------------- */
 
-static void set_options(const struct gateway *gateway, int descriptor)
-{
-    int on = 1;
-    int idle = 60;
-    int buffer = (int)gateway->settings->socket_send_buffer;
-    /* Best effort: a connection without them still works. */
-    (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    (void)setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    (void)setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-    if (buffer)
-        (void)setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
-}
-
 static void adopt(struct listener *listener, int descriptor)
 {
     struct gateway *gateway = listener->gateway;
@@ -68,7 +55,6 @@ static void adopt(struct listener *listener, int descriptor)
         close(descriptor);
         return;
     }
-    set_options(gateway, descriptor);
     listener->connections++;
     if (lws_adopt_socket_vhost(listener->vhost, descriptor)) {
         gateway_count(gateway, METRIC_ACCEPTS, "accepted");
@@ -130,6 +116,19 @@ static bool parse_address(const char *text, uint16_t port, struct sockaddr_stora
         return true;
     }
     return false;
+}
+
+static void set_options(const struct gateway *gateway, int descriptor)
+{
+    int on = 1;
+    int idle = 60;
+    int buffer = (int)gateway->settings->socket_send_buffer;
+    /* Best effort: a connection without them still works. Accepted sockets have them from this one. */
+    (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    if (buffer)
+        (void)setsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 }
 
 static int open_socket(const struct sockaddr_storage *address, socklen_t length)
@@ -196,6 +195,7 @@ static enum status start(struct listener *listener, struct uv_loop_s *loop, char
                  (int)settings->port, strerror(errno));
         return STATUS_DISCONNECTED;
     }
+    set_options(listener->gateway, listener->descriptor);
     listener->nowhere = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener->nowhere < 0 || uv_poll_init(loop, &listener->poll, listener->descriptor) != 0) {
         snprintf(error, error_size, "the listening socket cannot be watched");

@@ -12,8 +12,10 @@
 
 #include <fcntl.h>
 #include <libwebsockets.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../common/check.h"
@@ -47,6 +49,18 @@ static void list_for_turn(struct websocket *websocket)
     websocket->listed = true;
     websocket->turn_next = turn_list;
     turn_list = websocket;
+}
+
+/* Best effort: without it there are two segments. */
+static void cork(struct lws *wsi, int on)
+{
+    if (!lws_is_ssl(wsi))
+        (void)setsockopt(lws_get_socket_fd(wsi), IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
+}
+
+void websocket_expect(struct lws *wsi)
+{
+    cork(wsi, 1);
 }
 
 struct websocket *websocket_create(struct gateway *gateway, struct lws *wsi, websocket_message_fn *message)
@@ -436,6 +450,8 @@ void websockets_end_turn(struct gateway *gateway)
     while ((websocket = turn_list)) {
         turn_list = websocket->turn_next;
         websocket->listed = false;
+        if (websocket->wsi)
+            cork(websocket->wsi, 0);
         if (!connected(websocket))
             websocket_free(websocket);
         else if (websocket->closing)
