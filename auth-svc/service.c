@@ -30,6 +30,7 @@ struct service {
     struct verifier *verifier;
     struct bus *bus;
     struct bus_subscription *subscription;
+    struct bus_subscription *batches;
     struct store_watch *watch;
     struct ops_http *ops;
     _Atomic bool stopping;
@@ -173,7 +174,7 @@ static enum status join_broker(struct service *service, char *error, size_t erro
                                   .name = "auth-svc",
                                   .credentials_file = service->config->nats_credentials_file,
                                   .ca_file = service->config->nats_ca_file,
-                                  .send_as_soon_as_possible = false,
+                                  .send_as_soon_as_possible = true,
                                   .on_state = on_bus_state,
                                   .context = service};
     enum status status = bus_create(&options, &service->bus, error, error_size);
@@ -181,8 +182,11 @@ static enum status join_broker(struct service *service, char *error, size_t erro
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND ? STATUS_MALFORMED : status;
     snprintf(error, error_size, "%s", "the subscription to " SUBJECT_AUTH_VERIFY " could not be made");
-    return bus_subscribe(service->bus, SUBJECT_AUTH_VERIFY, QUEUE_AUTH, verify_message, service->verifier,
-                         &service->subscription);
+    status = bus_subscribe(service->bus, SUBJECT_AUTH_BATCH, QUEUE_AUTH, verify_batch, service->verifier,
+                           &service->batches);
+    return status == STATUS_OK ? bus_subscribe(service->bus, SUBJECT_AUTH_VERIFY, QUEUE_AUTH, verify_message,
+                                               service->verifier, &service->subscription)
+                               : status;
 }
 
 static enum status open_ops(struct service *service, char *error, size_t error_size)
@@ -209,6 +213,7 @@ static void service_free(struct service *service)
 {
     ops_http_free(service->ops);
     store_watch_free(service->watch);
+    bus_unsubscribe(service->batches);
     bus_unsubscribe(service->subscription);
     bus_free(service->bus);
     verify_free(service->verifier);

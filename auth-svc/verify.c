@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- *   verify_message (delivery thread): unpack -> verdict cache, or a quick signature -> user cache, or an
- *        immediate store -> reply
- *        | anything that takes long or may block
+ *   verify_message, verify_batch (delivery thread): unpack -> verdict cache, or a quick signature -> user
+ * cache, or an immediate store -> reply | anything that takes long or may block
  *        v
  *   verify_work.c (worker threads)
  */
@@ -11,6 +10,7 @@
 #include <stdlib.h>
 
 #include "../common/clock.h"
+#include "batch.pb-c.h"
 #include "identity.pb-c.h"
 
 #define DEADLINE_DEFAULT_MS 5000
@@ -97,31 +97,64 @@ static uint64_t deadline_after(uint64_t arrived_ns, uint32_t deadline_ms)
     return arrived_ns + deadline_ms * NANOSECONDS_A_MS;
 }
 
-void verify_message(void *context, const struct bus_message *message)
+static void answer_bytes(struct verifier *verifier, struct request *request, struct slice bytes)
 {
-    struct verifier *verifier = context;
-    struct request request = {.reply = message->reply, .arrived_ns = clock_monotonic_ns()};
     const ProtobufCMessage *unpacked = NULL;
     enum status status;
 
-    if (message->reply.length == 0) {
-        metric_add(verifier->cells.malformed, 1); /* nobody asked for an answer */
-        return;
-    }
+    request->arrived_ns = clock_monotonic_ns();
     wire_arena_reset(&verifier->arena);
-    status = wire_unpack(&verifier->arena, &pollen8__verify_request__descriptor, message->data, &unpacked);
+    status = wire_unpack(&verifier->arena, &pollen8__verify_request__descriptor, bytes, &unpacked);
     if (status == STATUS_NO_MEMORY) {
-        verify_refuse(verifier, &request, status, NULL);
+        verify_refuse(verifier, request, status, NULL);
     } else if (status != STATUS_OK) {
         /* Also a token that is not UTF-8: the caller's token is at fault either way. */
-        verify_refuse(verifier, &request, STATUS_AUTH_INVALID,
+        verify_refuse(verifier, request, STATUS_AUTH_INVALID,
                       "the request is not a VerifyRequest with a token in UTF-8");
     } else {
         const Pollen8__VerifyRequest *verify = (const Pollen8__VerifyRequest *)unpacked;
-        request.token = slice_from_string(verify->token);
-        request.deadline_ns = deadline_after(request.arrived_ns, verify->deadline_ms);
-        answer(verifier, &request);
+        request->token = slice_from_string(verify->token);
+        request->deadline_ns = deadline_after(request->arrived_ns, verify->deadline_ms);
+        answer(verifier, request);
     }
+}
+
+void verify_message(void *context, const struct bus_message *message)
+{
+    struct verifier *verifier = context;
+    struct request request = {.reply = message->reply};
+
+    if (message->reply.length == 0)
+        metric_add(verifier->cells.malformed, 1); /* nobody asked for an answer */
+    else
+        answer_bytes(verifier, &request, message->data);
+}
+
+void verify_batch(void *context, const struct bus_message *message)
+{
+    struct verifier *verifier = context;
+    const ProtobufCMessage *unpacked = NULL;
+    const Pollen8__Batch *batch;
+
+    if (message->reply.length == 0 || wire_unpack(&verifier->batch_arena, &pollen8__batch__descriptor,
+                                                  message->data, &unpacked) != STATUS_OK) {
+        metric_add(verifier->cells.malformed, 1);
+        return;
+    }
+    batch = (const Pollen8__Batch *)unpacked;
+    if (batch->n_items == 0) /* whether there is somebody */
+        verifier->options.respond(verifier->options.respond_context, message->reply, "", 0);
+    for (size_t i = 0; i < batch->n_items; i++) {
+        const Pollen8__BatchItem *item = batch->items[i];
+        struct request request = {.reply = message->reply, .id = item->id, .gather = &verifier->answers};
+
+        if (item->id == 0)
+            metric_add(verifier->cells.malformed, 1);
+        else
+            answer_bytes(verifier, &request, slice_make(item->body.data, item->body.len));
+    }
+    batch_answers_flush(&verifier->answers);
+    wire_arena_reset(&verifier->batch_arena);
 }
 
 /* ---- life cycle ------------------------------------------------------------------------------------- */
@@ -161,6 +194,7 @@ enum status verify_create(const struct verify_options *options, struct keys *key
     atomic_init(&verifier->store_up, true);
     atomic_init(&verifier->quick, keys_secret_alone(keys));
     measure_cells_init(&verifier->cells, options->metrics);
+    batch_answers_init(&verifier->answers, options->respond, options->respond_context);
     status = verdicts_create(options->verdict_entries, &verifier->verdicts);
     if (status == STATUS_OK)
         status = user_cache_create(&cache, &verifier->user_cache);
@@ -223,6 +257,8 @@ void verify_free(struct verifier *verifier)
     keys_free(verifier->keys);
     policy_free(verifier->policy);
     wire_arena_done(&verifier->arena);
+    wire_arena_done(&verifier->batch_arena);
+    batch_answers_done(&verifier->answers);
     pthread_rwlock_destroy(&verifier->settings_lock);
     free(verifier);
 }

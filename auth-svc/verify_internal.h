@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "../common/batch.h"
 #include "../common/wire.h"
 #include "measures.h"
 #include "user_cache.h"
@@ -20,14 +21,18 @@
 struct request {
     struct slice token;
     struct slice reply;
-    uint64_t arrived_ns;  /* monotonic */
-    uint64_t deadline_ns; /* monotonic */
+    uint64_t id;                  /* among those of one message; 0: it came alone */
+    struct batch_answers *gather; /* of those that are answered before the next message; NULL: it was not */
+    uint64_t arrived_ns;          /* monotonic */
+    uint64_t deadline_ns;         /* monotonic */
 };
 
 struct verifier {
     struct verify_options options;
     struct measure_cells cells;
-    struct wire_arena arena; /* the delivery thread's */
+    struct wire_arena arena;       /* the delivery thread's, as the two below */
+    struct wire_arena batch_arena; /* what the messages of a batch are read from */
+    struct batch_answers answers;
     struct verdicts *verdicts;
     struct user_cache *user_cache;
     struct work_queue *queue;

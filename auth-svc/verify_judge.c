@@ -18,7 +18,16 @@
 static void respond(struct verifier *verifier, const struct request *request, enum status result,
                     const struct buf *reply)
 {
-    verifier->options.respond(verifier->options.respond_context, request->reply, reply->data, reply->length);
+    struct batch_answers alone;
+
+    if (request->gather) {
+        batch_answers_add(request->gather, request->reply, request->id, buf_slice(reply));
+    } else {
+        batch_answers_init(&alone, verifier->options.respond, verifier->options.respond_context);
+        batch_answers_add(&alone, request->reply, request->id, buf_slice(reply));
+        batch_answers_flush(&alone);
+        batch_answers_done(&alone);
+    }
     metric_add(verifier->cells.results[result], 1);
     metrics_observe_ns(verifier->options.metrics, METRIC_VERIFY_SECONDS,
                        clock_monotonic_ns() - request->arrived_ns);

@@ -104,6 +104,7 @@ static struct job *job_create(const struct request *request, const struct token_
     if (!job)
         return NULL;
     *job = (struct job){.request = *request, .digest = *digest, .verified = claims != NULL};
+    job->request.gather = NULL;
     if (claims)
         job->claims = *claims;
     if (token_length)

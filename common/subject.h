@@ -13,7 +13,9 @@
 #define SUBJECT_SIZE         256
 
 #define SUBJECT_AUTH_VERIFY  "pollen8.auth.verify"
+#define SUBJECT_AUTH_BATCH   "pollen8.auth.verify.batch"
 #define SUBJECT_SESSION_OPEN "pollen8.session.open"
+#define SUBJECT_OPEN_BATCH   "pollen8.session.open.batch"
 #define SUBJECT_SESSION_ANY  "pollen8.session.*"
 #define SUBJECT_OUT_INDUSTRY "pollen8.out.industry"
 #define SUBJECT_OUT_ALL      "pollen8.out.all"

@@ -4,53 +4,28 @@
  * callback. A question leaves its slot with its answer, its deadline or the loss of the connection, whichever
  * comes first: so it is answered once.
  */
-#include "questions.h"
+#include "questions_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common/base64url.h"
 #include "../common/broker_protocol.h"
 #include "../common/rng.h"
-#include "broker_link.h"
 #include "gateway.h"
 #include "loop.h"
 #include "reader.h"
 #include "sender.h"
-#include "wheel.h"
 
 #define SLOTS_START   64
 #define SLOTS_MAXIMUM 65536
 #define NONE          UINT32_MAX
-#define INBOX_BYTES   15
-#define INBOX_LENGTH  (sizeof("_INBOX.") - 1 + BASE64URL_LENGTH(INBOX_BYTES))
-#define ID_DIGITS     16
-#define REPLY_SIZE    (INBOX_LENGTH + 1 + ID_DIGITS + 1)
 #define SUBSCRIPTION  1
-
-struct question {
-    struct wheel_timer timer; /* its deadline */
-    bus_reply_fn *callback;
-    void *context;
-    struct questions *questions;
-    uint32_t slot;
-};
 
 struct slot {
     struct question *question; /* owned; NULL: free */
     uint32_t generation;
     uint32_t next_free;
-};
-
-struct questions {
-    struct gateway *gateway;
-    struct broker_link *link; /* NULL: the sender asks */
-    struct slot *slots;
-    uint32_t used; /* slots ever used */
-    uint32_t capacity;
-    uint32_t free;
-    char inbox[INBOX_LENGTH + 1];
 };
 
 /* ---- slots -------------------------------------------------------------------------------------------- */
@@ -68,7 +43,7 @@ static enum status grow(struct questions *questions)
     return STATUS_OK;
 }
 
-static enum status put(struct questions *questions, struct question *question)
+enum status question_put(struct questions *questions, struct question *question)
 {
     uint32_t index = questions->free;
     if (index == NONE && questions->used == questions->capacity) {
@@ -78,7 +53,7 @@ static enum status put(struct questions *questions, struct question *question)
     }
     if (index == NONE) {
         index = questions->used++;
-        questions->slots[index] = (struct slot){0};
+        questions->slots[index] = (struct slot){.generation = 1};
     } else {
         questions->free = questions->slots[index].next_free;
     }
@@ -87,19 +62,40 @@ static enum status put(struct questions *questions, struct question *question)
     return STATUS_OK;
 }
 
-/* Frees the question and its slot; what is to be called is told. */
-static void end(struct question *question, enum status status, const struct bus_message *answer)
+uint64_t question_id(const struct question *question)
+{
+    return (uint64_t)question->questions->slots[question->slot].generation << 32 | question->slot;
+}
+
+struct question *question_find(const struct questions *questions, uint64_t id)
+{
+    uint32_t index = (uint32_t)id;
+    if (index >= questions->used || questions->slots[index].generation != (uint32_t)(id >> 32))
+        return NULL;
+    return questions->slots[index].question;
+}
+
+static void take_out(struct question *question)
 {
     struct questions *questions = question->questions;
     struct slot *slot = &questions->slots[question->slot];
-    struct question ended = *question;
     wheel_cancel(questions->gateway->wheel, &question->timer);
     slot->question = NULL;
-    slot->generation++;
+    if (++slot->generation == 0) /* no id is 0 */
+        slot->generation = 1;
     slot->next_free = questions->free;
     questions->free = question->slot;
+}
+
+void question_end(struct question *question, enum status status, const struct bus_message *answer)
+{
+    bus_reply_fn *callback = question->callback;
+    void *context = question->context;
+    gather_answered(question);
+    take_out(question);
     free(question);
-    ended.callback(ended.context, status, answer);
+    if (callback)
+        callback(context, status, answer);
 }
 
 static void end_all(struct questions *questions, enum status status)
@@ -107,16 +103,16 @@ static void end_all(struct questions *questions, enum status status)
     uint32_t used = questions->used; /* what is asked meanwhile is asked elsewhere */
     for (uint32_t i = 0; i < used; i++)
         if (questions->slots[i].question)
-            end(questions->slots[i].question, status, NULL);
+            question_end(questions->slots[i].question, status, NULL);
 }
 
 static void too_late(void *context, struct wheel_timer *timer)
 {
     (void)context;
-    end((struct question *)(void *)timer, STATUS_TIMEOUT, NULL);
+    question_end((struct question *)(void *)timer, STATUS_TIMEOUT, NULL);
 }
 
-/* The question that the subject of an answer names; NULL: it has ended. */
+/* What the subject of an answer names; NULL: it has ended. */
 static struct question *find(const struct questions *questions, struct slice subject)
 {
     uint64_t id = 0;
@@ -130,10 +126,7 @@ static struct question *find(const struct questions *questions, struct slice sub
         else
             return NULL;
     }
-    uint32_t index = (uint32_t)id;
-    if (index >= questions->used || questions->slots[index].generation != (uint32_t)(id >> 32))
-        return NULL;
-    return questions->slots[index].question;
+    return question_find(questions, id);
 }
 
 /* ---- the connection ----------------------------------------------------------------------------------- */
@@ -152,10 +145,12 @@ static void on_message(struct gateway *gateway, const struct broker_operation *o
     struct question *question = find(gateway->questions, operation->subject);
     if (!question)
         return;
-    if (broker_no_responders(operation))
-        end(question, STATUS_NO_RESPONDERS, NULL);
+    if (!question->callback)
+        gather_take(question, operation);
+    else if (broker_no_responders(operation))
+        question_end(question, STATUS_NO_RESPONDERS, NULL);
     else
-        end(question, STATUS_OK, &message);
+        question_end(question, STATUS_OK, &message);
 }
 
 static bool is_ready(struct gateway *gateway)
@@ -166,8 +161,12 @@ static bool is_ready(struct gateway *gateway)
 
 static void on_event(struct gateway *gateway, enum broker_link_event event)
 {
-    if (event == BROKER_LINK_LOST)
-        end_all(gateway->questions, STATUS_DISCONNECTED);
+    if (event != BROKER_LINK_LOST) {
+        gathers_start(gateway->questions);
+        return;
+    }
+    gathers_stop(gateway->questions);
+    end_all(gateway->questions, STATUS_DISCONNECTED);
 }
 
 static const struct broker_link_handlers handlers = {
@@ -175,20 +174,31 @@ static const struct broker_link_handlers handlers = {
 
 /* ---- asking ------------------------------------------------------------------------------------------- */
 
-static enum status ask(struct questions *questions, struct question *question, const char *subject,
-                       struct slice data, bool secret)
+enum status question_publish(const struct question *question, const char *subject, struct slice data,
+                             bool secret)
 {
     char reply[REPLY_SIZE];
-    enum status status = put(questions, question);
+    snprintf(reply, sizeof(reply), "%s.%016llx", question->questions->inbox,
+             (unsigned long long)question_id(question));
+    return broker_link_publish(question->questions->link, subject, reply, data, secret);
+}
+
+static enum status ask(struct question *question, const char *subject, struct slice data, bool secret,
+                       uint32_t timeout_ms)
+{
+    struct questions *questions = question->questions;
+    struct gather *gather = gather_of(questions, subject);
+    enum status status = question_put(questions, question);
     if (status != STATUS_OK)
         return status;
-    struct slot *slot = &questions->slots[question->slot];
-    snprintf(reply, sizeof(reply), "%s.%08x%08x", questions->inbox, slot->generation, question->slot);
-    status = broker_link_publish(questions->link, subject, reply, data, secret);
-    if (status != STATUS_OK) {
-        slot->question = NULL;
-        slot->next_free = questions->free;
-        questions->free = question->slot;
+    if (gather && gather_add(gather, question, data, secret, timeout_ms) == STATUS_OK)
+        return STATUS_OK;
+    status = question_publish(question, subject, data, secret);
+    if (status != STATUS_OK)
+        take_out(question);
+    else if (gather) {
+        question->gather = gather;
+        gather->on_the_way++;
     }
     return status;
 }
@@ -206,7 +216,7 @@ enum status questions_ask(struct questions *questions, const char *subject, stru
     question->callback = callback;
     question->context = context;
     question->timer.fire = too_late;
-    enum status status = ask(questions, question, subject, data, secret);
+    enum status status = ask(question, subject, data, secret, timeout_ms);
     if (status == STATUS_OK)
         wheel_arm(gateway->wheel, &question->timer, gateway->now_ms + timeout_ms);
     else
@@ -216,8 +226,10 @@ enum status questions_ask(struct questions *questions, const char *subject, stru
 
 void questions_turn(struct questions *questions)
 {
-    if (questions->link)
-        (void)broker_link_turn(questions->link); /* it reads whatever comes */
+    if (!questions->link)
+        return;
+    gathers_turn(questions);
+    (void)broker_link_turn(questions->link); /* it reads whatever comes */
 }
 
 /* ---- life --------------------------------------------------------------------------------------------- */
@@ -233,6 +245,7 @@ enum status questions_create(struct gateway *gateway, struct questions **ret_que
     questions->gateway = gateway;
     questions->free = NONE;
     rng_id(id, INBOX_BYTES);
+    gathers_init(questions);
     snprintf(questions->inbox, sizeof(questions->inbox), "_INBOX.%s", id);
     *ret_questions = questions;
     if (!reader_on_loop(gateway->reader))
@@ -248,6 +261,7 @@ void questions_stop(struct questions *questions)
         return;
     if (questions->link)
         broker_link_stop(questions->link);
+    gathers_stop(questions);
     end_all(questions, STATUS_DISCONNECTED);
 }
 
@@ -256,6 +270,7 @@ void questions_free(struct questions *questions)
     if (!questions)
         return;
     broker_link_free(questions->link);
+    gathers_done(questions);
     free(questions->slots);
     free(questions);
 }

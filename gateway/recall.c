@@ -211,6 +211,8 @@ enum status recall_snapshot(struct gateway *gateway, struct session *session)
         return STATUS_NO_MEMORY;
     fill(gateway, session, industries, &message);
     message.purpose = POLLEN8__SESSION_OPEN__PURPOSE__SNAPSHOT;
+    message.fresh = session->fresh_pid;
+    session->fresh_pid = false;
     return inquiry_send(gateway, &recalling->inquiry, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
 }
 

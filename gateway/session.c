@@ -266,6 +266,7 @@ static enum status start(struct gateway *gateway, struct session *session)
         if (!session->pid)
             return STATUS_NO_MEMORY;
         rng_id(session->pid, PID_BYTES);
+        session->fresh_pid = true;
     }
     session->refused_in_a_row = 0;
     session->snapshots_left = FIRST_SNAPSHOTS;

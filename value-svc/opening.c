@@ -59,6 +59,7 @@ enum status opening_read(struct wire_arena *arena, struct slice bytes, struct op
         return STATUS_INVALID_PAYLOAD;
     opening->purpose = open->purpose;
     opening->narrowed = open->narrowed;
+    opening->fresh = open->fresh;
     opening->rooms_length = 0;
     if (open->narrowed && !take_rooms(opening, open))
         return STATUS_INVALID_PAYLOAD;
@@ -78,6 +79,7 @@ void opening_ask(const struct opening *opening, struct store_opening *ret_asked)
                                         .gateway = opening->gateway,
                                         .session = opening->session,
                                         .narrowed = opening->narrowed,
+                                        .fresh = opening->fresh,
                                         .rooms = slice_make(opening->rooms, opening->rooms_length)};
     if (opening->purpose == POLLEN8__SESSION_OPEN__PURPOSE__RECOVER)
         ret_asked->kind = OPENING_CLAIM;
@@ -155,8 +157,8 @@ static void evict(struct bus *bus, const struct opening *opening, const struct s
     buf_done(&buf);
 }
 
-enum status opening_answer(struct bus *bus, const struct opening *opening, const struct store_opened *opened,
-                           const Pollen8__OutboundFrame *snapshot)
+enum status opening_answer(struct bus *bus, struct batch_answers *answers, const struct opening *opening,
+                           const struct store_opened *opened, const Pollen8__OutboundFrame *snapshot)
 {
     struct buf message;
     struct buf reply;
@@ -172,7 +174,7 @@ enum status opening_answer(struct bus *bus, const struct opening *opening, const
     if (status == STATUS_OK)
         status = wire_append_bytes(&reply, FIELD_OPENED, buf_slice(&message));
     if (status == STATUS_OK)
-        status = bus_respond(bus, opening->reply, reply.data, reply.length);
+        status = batch_answers_add(answers, opening->reply, opening->id, buf_slice(&reply));
     buf_done(&message);
     buf_done(&reply);
     return status;

@@ -7,6 +7,7 @@
 #ifndef POLLEN8_VALUE_OPENING_H
 #define POLLEN8_VALUE_OPENING_H
 
+#include "common/batch.h"
 #include "common/bus.h"
 #include "common/industry.h"
 #include "common/names.h"
@@ -20,8 +21,10 @@
 
 struct opening {
     struct slice reply; /* borrowed; empty: no answer is wanted */
+    uint64_t id;        /* among those of one message; 0: it came alone */
     Pollen8__SessionOpen__Purpose purpose;
     bool narrowed;
+    bool fresh; /* nobody but this session can know the pid */
     size_t rooms_length;
     char user_id[ID_MAXIMUM_BYTES + 1];
     char gateway[OPENING_NAME_SIZE]; /* empty: not told, or no name of one */
@@ -42,8 +45,8 @@ static inline bool opening_wants_value(const struct opening *opening)
 /* What the store is asked; borrows from the opening. */
 void opening_ask(const struct opening *opening, struct store_opening *ret_asked);
 
-/* Answers what the store told; `snapshot` is NULL unless it was wanted. */
-enum status opening_answer(struct bus *bus, const struct opening *opening, const struct store_opened *opened,
-                           const Pollen8__OutboundFrame *snapshot);
+/* Adds what the store told to the answers; `snapshot` is NULL unless it was wanted. */
+enum status opening_answer(struct bus *bus, struct batch_answers *answers, const struct opening *opening,
+                           const struct store_opened *opened, const Pollen8__OutboundFrame *snapshot);
 
 #endif

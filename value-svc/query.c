@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "batch.pb-c.h"
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -25,15 +26,26 @@
  * subscriptions of one name are one group whatever their subjects, and only one member gets a message. */
 #define QUEUE_PRESENCE "value-svc-presence"
 
+struct asker {
+    enum query_kind kind;
+    struct slice reply;
+    uint64_t id;
+};
+
 struct query {
     struct service *service;
     struct query_queue *queue;
-    struct bus_subscription *subscriptions[4];
+    struct bus_subscription *subscriptions[5];
     pthread_t reader;
     bool reading; /* the thread was started */
 
+    /* Delivery thread only. */
+    struct wire_arena batch_arena;
+    struct batch_answers refusals;
+
     /* Reader thread only. */
     struct store *store;
+    struct batch_answers answers;
     int64_t retry_at_ms; /* monotonic; Redis is not tried again before */
     struct wire_arena arena;
     struct buf answer;
@@ -47,32 +59,63 @@ struct query {
 
 /* ---- Delivery thread -------------------------------------------------------------------------------- */
 
-static void refuse(struct query *query, enum query_kind kind, struct slice reply, enum status refusal,
-                   const char *message)
+static void refuse(struct query *query, struct batch_answers *answers, const struct asker *asker,
+                   enum status refusal, const char *message)
 {
     struct bus *bus = query->service->bus;
 
     metric_add(metrics_cell(query->service->metrics, VALUE_QUERIES, status_code(refusal)), 1);
-    if (kind == QUERY_SESSION_OPEN)
-        reply_session_refused(bus, reply, refusal, message);
-    else if (kind == QUERY_VALUE_GET || kind == QUERY_INVITE_SEEN)
-        reply_frame_refused(bus, reply, refusal, message);
+    if (asker->kind == QUERY_SESSION_OPEN)
+        reply_session_refused(answers, asker->reply, asker->id, refusal, message);
+    else if (asker->kind == QUERY_VALUE_GET || asker->kind == QUERY_INVITE_SEEN)
+        reply_frame_refused(bus, asker->reply, refusal, message);
 }
 
-static void put(struct query *query, enum query_kind kind, const struct bus_message *message)
+static void put_item(struct query *query, enum query_kind kind, const struct bus_message *message,
+                     uint64_t id)
 {
+    const struct asker asker = {.kind = kind, .reply = message->reply, .id = id};
     struct query_item *item = query_item_copy(kind, message);
 
+    if (item)
+        item->id = id;
     if (item && query_queue_put(query->queue, item) == STATUS_OK)
         return;
     free(item);
     log_event_limited(LOG_WARN, "too many queries wait for Redis");
-    refuse(query, kind, message->reply, STATUS_UNAVAILABLE, NULL);
+    refuse(query, &query->refusals, &asker, STATUS_UNAVAILABLE, NULL);
+}
+
+static void put(struct query *query, enum query_kind kind, const struct bus_message *message)
+{
+    put_item(query, kind, message, 0);
 }
 
 static void on_session_open(void *context, const struct bus_message *message)
 {
     put(context, QUERY_SESSION_OPEN, message);
+}
+
+static void on_open_batch(void *context, const struct bus_message *message)
+{
+    struct query *query = context;
+    const ProtobufCMessage *unpacked = NULL;
+    const Pollen8__Batch *batch;
+
+    if (wire_unpack(&query->batch_arena, &pollen8__batch__descriptor, message->data, &unpacked) != STATUS_OK)
+        return;
+    batch = (const Pollen8__Batch *)unpacked;
+    if (batch->n_items == 0 && message->reply.length > 0) /* whether there is somebody */
+        bus_respond(query->service->bus, message->reply, "", 0);
+    for (size_t i = 0; i < batch->n_items; i++) {
+        const Pollen8__BatchItem *item = batch->items[i];
+        const struct bus_message one = {.reply = message->reply,
+                                        .data = slice_make(item->body.data, item->body.len)};
+
+        if (item->id != 0)
+            put_item(query, QUERY_SESSION_OPEN, &one, item->id);
+    }
+    batch_answers_flush(&query->refusals);
 }
 
 static void on_value_get(void *context, const struct bus_message *message)
@@ -122,9 +165,9 @@ static void answer_session(struct query *query, struct question *question, const
     count_answer(query, question);
     snapshot.published_at_us = clock_wall_us();
     if (!question->wants_value)
-        opening_answer(query->service->bus, &question->opening, opened, NULL);
+        opening_answer(query->service->bus, &query->answers, &question->opening, opened, NULL);
     else if (delivery_update_frame(question->user_id, &current, &query->answer, &snapshot) == STATUS_OK)
-        opening_answer(query->service->bus, &question->opening, opened, &snapshot);
+        opening_answer(query->service->bus, &query->answers, &question->opening, opened, &snapshot);
 }
 
 static enum status answer_value(struct query *query, const struct question *question)
@@ -148,8 +191,11 @@ static enum status answer_value(struct query *query, const struct question *ques
 
 static void refuse_question(struct query *query, struct question *question)
 {
+    const struct asker asker = {
+        .kind = question->item->kind, .reply = question->item->reply, .id = question->item->id};
+
     question->answered = true;
-    refuse(query, question->item->kind, question->item->reply, question->status, question->message);
+    refuse(query, &query->answers, &asker, question->status, question->message);
 }
 
 /* The store could not be read for it. */
@@ -329,6 +375,7 @@ static void handle(struct query *query, size_t item_count)
     open_sessions(query, count);
     for (size_t i = 0; i < count; i++)
         settle(query, &query->questions[i]);
+    batch_answers_flush(&query->answers);
     if (!unavailable)
         note_entered(query, count);
 }
@@ -349,6 +396,11 @@ static void *run(void *context)
 
 /* ---- Life ------------------------------------------------------------------------------------------- */
 
+static void respond(void *context, struct slice reply, const void *data, size_t length)
+{
+    bus_respond(((struct query *)context)->service->bus, reply, data, length);
+}
+
 static enum status subscribe(struct query *query)
 {
     struct bus *bus = query->service->bus;
@@ -364,6 +416,9 @@ static enum status subscribe(struct query *query)
     if (status == STATUS_OK)
         status = bus_subscribe(bus, SUBJECT_SESSION_OPEN, QUEUE_VALUE, on_session_open, query,
                                &query->subscriptions[0]);
+    if (status == STATUS_OK)
+        status = bus_subscribe(bus, SUBJECT_OPEN_BATCH, QUEUE_VALUE, on_open_batch, query,
+                               &query->subscriptions[4]);
     if (status == STATUS_OK)
         status = bus_subscribe(bus, value_get, QUEUE_VALUE, on_value_get, query, &query->subscriptions[1]);
     if (status == STATUS_OK)
@@ -381,6 +436,8 @@ enum status query_create(struct service *service, struct query **ret_query)
     query->service = service;
     query->store = service_store(service);
     buf_init(&query->answer, ANSWER_MAXIMUM);
+    batch_answers_init(&query->answers, respond, query);
+    batch_answers_init(&query->refusals, respond, query);
     if (!query->store ||
         query_queue_create((size_t)service->config.query_queue, &query->queue) != STATUS_OK) {
         query_free(query);
@@ -407,6 +464,9 @@ void query_free(struct query *query)
     query_queue_free(query->queue);
     store_free(query->store);
     wire_arena_done(&query->arena);
+    wire_arena_done(&query->batch_arena);
+    batch_answers_done(&query->answers);
+    batch_answers_done(&query->refusals);
     buf_done(&query->answer);
     free(query);
 }

@@ -27,6 +27,7 @@ static enum status read_session_open(struct wire_arena *arena, struct question *
     if (status != STATUS_OK)
         return status;
     question->opening.reply = question->item->reply;
+    question->opening.id = question->item->id;
     question->wants_value = opening_wants_value(&question->opening);
     return take_user(question, question->opening.user_id);
 }

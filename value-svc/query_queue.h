@@ -10,7 +10,7 @@
 
 #include "common/bus.h"
 
-#define QUERY_GATHER_MS 2
+#define QUERY_GATHER_MS 5
 
 enum query_kind {
     QUERY_SESSION_OPEN,
@@ -26,6 +26,7 @@ enum query_kind {
 struct query_item {
     enum query_kind kind;
     uint64_t received_ms; /* monotonic */
+    uint64_t id;          /* among those of one message; 0: it came alone */
     struct slice reply;   /* within bytes */
     struct slice data;    /* within bytes */
     char bytes[];

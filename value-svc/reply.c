@@ -53,16 +53,25 @@ enum status reply_frame_refused(struct bus *bus, struct slice reply, enum status
     return send_reply(bus, reply, &frame.base);
 }
 
-enum status reply_session_refused(struct bus *bus, struct slice reply, enum status refusal,
-                                  const char *message)
+enum status reply_session_refused(struct batch_answers *answers, struct slice reply, uint64_t id,
+                                  enum status refusal, const char *message)
 {
     Pollen8__SessionOpenReply frame = POLLEN8__SESSION_OPEN_REPLY__INIT;
     Pollen8__Error error = POLLEN8__ERROR__INIT;
+    struct buf buf;
+    enum status status;
 
+    if (reply.length == 0)
+        return STATUS_OK;
     fill_error(&error, refusal, message);
     frame.result_case = POLLEN8__SESSION_OPEN_REPLY__RESULT_ERROR;
     frame.error = &error;
-    return send_reply(bus, reply, &frame.base);
+    buf_init(&buf, REPLY_MAXIMUM_BYTES);
+    status = wire_pack(&buf, &frame.base);
+    if (status == STATUS_OK)
+        status = batch_answers_add(answers, reply, id, buf_slice(&buf));
+    buf_done(&buf);
+    return status;
 }
 
 enum status reply_history_refused(struct bus *bus, struct slice reply, enum status refusal)

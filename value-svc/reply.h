@@ -6,6 +6,7 @@
 #ifndef POLLEN8_VALUE_REPLY_H
 #define POLLEN8_VALUE_REPLY_H
 
+#include "common/batch.h"
 #include "common/bus.h"
 #include "frame.pb-c.h"
 
@@ -22,7 +23,7 @@ enum status reply_frame_refused(struct bus *bus, struct slice reply, enum status
 /* Of a HistoryRead. */
 enum status reply_history_refused(struct bus *bus, struct slice reply, enum status refusal);
 
-enum status reply_session_refused(struct bus *bus, struct slice reply, enum status refusal,
-                                  const char *message);
+enum status reply_session_refused(struct batch_answers *answers, struct slice reply, uint64_t id,
+                                  enum status refusal, const char *message);
 
 #endif

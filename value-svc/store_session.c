@@ -37,11 +37,29 @@ static bool has_pid(const struct store_opening *opening)
     return opening->pid[0] != '\0';
 }
 
+static bool is_fresh(const struct store_opening *opening)
+{
+    return opening->fresh && opening->kind == OPENING_SNAPSHOT && !opening->narrowed;
+}
+
+/* As pid_record.lua, where there is nothing to compare with. */
+static enum status send_fresh_pid(struct store *store, const struct store_opening *opening, const char *key)
+{
+    enum status status =
+        store_send(store, (const char *const[]){"HSET", key, "u", opening->user_id, "g", opening->gateway,
+                                                "s", opening->session, NULL});
+
+    return status == STATUS_OK ? store_send(store, (const char *const[]){"PEXPIRE", key, PID_EXPIRY, NULL})
+                               : status;
+}
+
 static enum status send_pid(struct store *store, const struct store_opening *opening)
 {
     char key[PID_KEY_SIZE];
 
     snprintf(key, sizeof key, "p8:{p.%s}", opening->pid);
+    if (is_fresh(opening))
+        return send_fresh_pid(store, opening, key);
     if (opening->kind == OPENING_CLAIM)
         return store_send_script(store, SCRIPT_PID_CLAIM,
                                  (const char *const[]){"1", key, opening->user_id, opening->gateway,
@@ -129,6 +147,10 @@ static enum status receive_opening(struct store *store, const struct store_openi
 
     if (has_pid(&openings[index]))
         status = receive(store, &pid);
+    if (status == STATUS_OK && has_pid(&openings[index]) && is_fresh(&openings[index])) {
+        freeReplyObject(pid);
+        status = receive(store, &pid);
+    }
     if (status == STATUS_OK && openings[index].kind == OPENING_SNAPSHOT)
         status = receive(store, &kept);
     if (status == STATUS_OK) {

@@ -33,6 +33,7 @@ struct store_opening {
     const char *gateway;
     const char *session;
     bool narrowed;
+    bool fresh;         /* SNAPSHOT: nobody can have claimed the pid */
     struct slice rooms; /* by newlines; where it is narrowed */
 };
 

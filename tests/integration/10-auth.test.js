@@ -7,7 +7,7 @@ const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
-const { withRing, until, USERS } = require('./helpers/ring');
+const { withRing, until, proto, USERS } = require('./helpers/ring');
 
 const keys = {
   rsa: crypto.generateKeyPairSync('rsa', { modulusLength: 2048 }),
@@ -148,6 +148,24 @@ withRing('two auth-svc under load', { gateways: 0, value: 0, auth: 2 }, (ring, i
       else if (user === 'nobody') assert.equal(answer.error.code, 'AUTH_USER_UNKNOWN');
       else assert.equal(answer.identity.userId, user);
     });
+  });
+
+  it('several in one message: each is answered under its id, and nobody else', async () => {
+    const Batch = proto.lookupType('Batch');
+    const VerifyRequest = proto.lookupType('VerifyRequest');
+    const VerifyReply = proto.lookupType('VerifyReply');
+    const asked = ['ada', 'nobody', 'dis', 'bo'];
+    const items = asked.map((user, i) => ({ id: i + 7, body: VerifyRequest.encode({ token: ring.token(user) }).finish() }));
+    items.push({ id: 99, body: Buffer.from([0xff]) }, { id: 0, body: items[0].body });
+    const ask = async (batch) => Batch.decode((await ring.broker.request('pollen8.auth.verify.batch', Batch.encode(batch).finish(), { timeout: 10000 })).data);
+    const answers = new Map((await ask({ items })).items.map(({ id, body }) => [Number(id), VerifyReply.decode(body)]));
+    assert.deepEqual([...answers.keys()].sort((a, b) => a - b), [7, 8, 9, 10, 99]);
+    assert.equal(answers.get(7).identity.userId, 'ada');
+    assert.equal(answers.get(8).error.code, 'AUTH_USER_UNKNOWN');
+    assert.equal(answers.get(9).error.code, 'AUTH_USER_DISABLED');
+    assert.equal(answers.get(10).identity.userId, 'bo');
+    assert.equal(answers.get(99).error.code, 'AUTH_INVALID');
+    assert.equal((await ask({ items: [] })).items.length, 0, 'somebody is there');
   });
 
   it('requests that are no protobuf are left or refused, and the service goes on', async () => {

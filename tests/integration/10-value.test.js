@@ -136,6 +136,31 @@ withRing('value-svc', { gateways: 0, auth: 0 }, (ring, it) => {
     assert.deepEqual(JSON.parse(Buffer.from(snapshot.data)), { userId: 'later', newValue: 6.28 });
   });
 
+  it('several openings in one message: each is answered under its id, and a pid is known from then on', async () => {
+    const Batch = proto.lookupType('Batch');
+    const SessionOpen = proto.lookupType('SessionOpen');
+    const SessionOpenReply = proto.lookupType('SessionOpenReply');
+    const ask = async (opens) => {
+      const items = opens.map((open, i) => ({ id: i + 1, body: SessionOpen.encode({ gateway: 'g', session: 's', industries: [], ...open }).finish() }));
+      const answers = [];
+      const inbox = `_INBOX.test.${Math.random()}`.replace('0.', '');
+      const subscription = ring.broker.subscribe(inbox, { callback: (_, message) => answers.push(...Batch.decode(message.data).items) });
+      ring.broker.publish('pollen8.session.open.batch', Batch.encode({ items }).finish(), { reply: inbox });
+      await until('all answers', () => answers.length === items.length);
+      subscription.unsubscribe();
+      return answers.sort((a, b) => Number(a.id) - Number(b.id)).map(({ body }) => SessionOpenReply.decode(body));
+    };
+    const [one, bad, two] = await ask([{ userId: 'many-1', pid: 'pidofmany1', fresh: true }, { userId: '' }, { userId: 'many-2' }]);
+    assert.equal(JSON.parse(Buffer.from(one.opened.snapshot.data)).userId, 'many-1');
+    assert.equal(bad.error.code, 'INVALID_PAYLOAD');
+    assert.equal(JSON.parse(Buffer.from(two.opened.snapshot.data)).userId, 'many-2');
+    assert.ok(Number((await ring.redisCommand('PTTL', 'p8:{p.pidofmany1}'))) > 3600000);
+    const claim = { userId: 'many-1', purpose: 1, pid: 'pidofmany1', session: 'other' };
+    const [mine, theirs] = await ask([claim, { ...claim, userId: 'many-2' }]);
+    assert.equal(mine.opened.known, true);
+    assert.equal(theirs.opened.known, false);
+  });
+
   it('requests that are no protobuf or carry no user are refused or ignored, and the service goes on', async () => {
     for (const subject of ['pollen8.in.connection.new', 'pollen8.in.value.get', 'pollen8.session.open']) {
       for (const bytes of [Buffer.alloc(0), Buffer.from([0xff, 0xff]), Buffer.from('{"userId":"ada"}'), Buffer.alloc(300000, 1)]) {

@@ -26,7 +26,7 @@ const { SioClient, WsClient } = require('./clients');
 const root = path.join(__dirname, '../../..');
 const bin = path.resolve(root, process.env.POLLEN8_BIN || 'build/dev/bin');
 
-const proto = loadProto(['error', 'identity', 'frame', 'event', 'presence', 'control']);
+const proto = loadProto(['error', 'identity', 'frame', 'event', 'presence', 'control', 'batch']);
 
 const USERS = [
   { _id: 'ada', industries: ['technology', 'finance'] },

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Items are packed one behind the other: that is what a Batch is.
+ */
+#include "batch.h"
+
+#include <string.h>
+
+#include "wire.h"
+
+#define FIELD_ID     1
+#define FIELD_BODY   2
+#define ITEM_MAXIMUM WIRE_MAXIMUM_BYTES
+
+enum status batch_append(struct buf *batch, struct buf *item, uint64_t id, struct slice body)
+{
+    enum status status;
+
+    buf_clear(item);
+    status = wire_append_integer(item, FIELD_ID, id);
+    if (status == STATUS_OK)
+        status = wire_append_bytes(item, FIELD_BODY, body);
+    return status == STATUS_OK ? wire_append_bytes(batch, FIELD_BATCH_ITEMS, buf_slice(item)) : status;
+}
+
+void batch_answers_init(struct batch_answers *answers, batch_respond_fn *respond, void *context)
+{
+    answers->respond = respond;
+    answers->context = context;
+    answers->reply_length = 0;
+    buf_init(&answers->items, BATCH_BYTES + ITEM_MAXIMUM);
+    buf_init(&answers->item, ITEM_MAXIMUM);
+}
+
+void batch_answers_done(struct batch_answers *answers)
+{
+    buf_done(&answers->items);
+    buf_done(&answers->item);
+}
+
+void batch_answers_flush(struct batch_answers *answers)
+{
+    if (answers->items.length > 0)
+        answers->respond(answers->context, slice_make(answers->reply, answers->reply_length),
+                         answers->items.data, answers->items.length);
+    buf_clear(&answers->items);
+}
+
+static bool same_asker(const struct batch_answers *answers, struct slice reply)
+{
+    return slice_equal(reply, slice_make(answers->reply, answers->reply_length));
+}
+
+enum status batch_answers_add(struct batch_answers *answers, struct slice reply, uint64_t id,
+                              struct slice answer)
+{
+    size_t before;
+    enum status status;
+
+    if (id == 0) {
+        answers->respond(answers->context, reply, answer.data, answer.length);
+        return STATUS_OK;
+    }
+    if (reply.length > sizeof answers->reply)
+        return STATUS_MALFORMED;
+    if (answers->items.length > 0 && (!same_asker(answers, reply) || answers->items.length > BATCH_BYTES))
+        batch_answers_flush(answers);
+    memcpy(answers->reply, reply.data, reply.length);
+    answers->reply_length = reply.length;
+    before = answers->items.length;
+    status = batch_append(&answers->items, &answers->item, id, answer);
+    if (status != STATUS_OK)
+        answers->items.length = before;
+    return status;
+}
