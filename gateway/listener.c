@@ -28,6 +28,7 @@
 #define ACCEPTS_A_WAKE    64
 #define RESERVED_FILES    128 /* broker, ops port, logs, library */
 #define EXHAUSTED_WAIT_MS 100
+#define CROWDED_WAIT_MS   4
 
 struct listener {
     struct gateway *gateway;
@@ -38,10 +39,32 @@ struct listener {
     int nowhere;    /* takes the place of descriptors that the library has let go */
     size_t connections;
     size_t maximum;
+    int library_files;      /* descriptors below are the library's */
+    size_t library_maximum; /* connections that may be with it */
+    size_t with_library;
     struct wheel_timer resume; /* accepting again after the descriptors had run out */
 };
 
 /* ---- accepting ---------------------------------------------------------------------------------------- */
+
+/* False: it has been closed. */
+static bool give_to_library(struct listener *listener, int descriptor)
+{
+    int mine = descriptor < listener->library_files ? descriptor : fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    if (mine != descriptor)
+        close(descriptor);
+    if (mine < 0)
+        return false;
+    if (mine >= listener->library_files) {
+        close(mine);
+        return false;
+    }
+    size_t before = listener->with_library++;
+    if (lws_adopt_socket_vhost(listener->vhost, mine))
+        return true;
+    listener->with_library = before; /* the library has closed the descriptor */
+    return false;
+}
 
 static void adopt(struct listener *listener, int descriptor)
 {
@@ -56,11 +79,11 @@ static void adopt(struct listener *listener, int descriptor)
         return;
     }
     listener->connections++;
-    if (lws_adopt_socket_vhost(listener->vhost, descriptor)) {
+    if (give_to_library(listener, descriptor)) {
         gateway_count(gateway, METRIC_ACCEPTS, "accepted");
         return;
     }
-    listener->connections = before; /* the library has closed the descriptor */
+    listener->connections = before;
     gateway_count(gateway, METRIC_ACCEPTS, "error");
 }
 
@@ -74,6 +97,13 @@ static void resume(void *context, struct wheel_timer *timer)
         uv_poll_start(&gateway->listener->poll, UV_READABLE, on_readable);
 }
 
+/* The socket stays readable: asking again at once would spin. */
+static void pause_accepting(struct listener *listener, uint32_t for_ms)
+{
+    uv_poll_stop(&listener->poll);
+    wheel_arm(listener->gateway->wheel, &listener->resume, listener->gateway->now_ms + for_ms);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct listener *listener = poll->data;
@@ -81,6 +111,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)events;
     listener->gateway->now_ms = clock_monotonic_ms();
     for (int i = 0; i < ACCEPTS_A_WAKE && listener->descriptor >= 0; i++) {
+        if (listener->with_library >= listener->library_maximum) {
+            pause_accepting(listener, CROWDED_WAIT_MS); /* the others wait in the kernel's queue */
+            return;
+        }
         int descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (descriptor >= 0) {
             adopt(listener, descriptor);
@@ -89,9 +123,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             gateway_count(listener->gateway, METRIC_ACCEPTS, "error");
             log_event_limited(LOG_ERROR, "connections cannot be accepted", LOG_S("reason", strerror(errno)));
-            uv_poll_stop(poll); /* the socket stays readable: asking again at once would spin */
-            wheel_arm(listener->gateway->wheel, &listener->resume,
-                      listener->gateway->now_ms + EXHAUSTED_WAIT_MS);
+            pause_accepting(listener, EXHAUSTED_WAIT_MS);
         }
         if (errno != ECONNABORTED && errno != EINTR)
             return;
@@ -209,9 +241,10 @@ static enum status start(struct listener *listener, struct uv_loop_s *loop, char
 }
 
 enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop, struct lws_context *context,
-                            uint64_t open_files, struct listener **ret_listener, char *error,
+                            const struct listener_files *files, struct listener **ret_listener, char *error,
                             size_t error_size)
 {
+    uint64_t open_files = files->open;
     struct listener *listener = calloc(1, sizeof(*listener));
     if (!listener)
         return STATUS_NO_MEMORY;
@@ -220,6 +253,8 @@ enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop, str
     listener->descriptor = -1;
     listener->nowhere = -1;
     listener->resume.fire = resume;
+    listener->library_files = (int)files->library;
+    listener->library_maximum = files->library > RESERVED_FILES ? (size_t)files->library - RESERVED_FILES : 1;
     listener->maximum = (size_t)gateway->settings->max_sessions;
     if (open_files <= RESERVED_FILES || listener->maximum > open_files - RESERVED_FILES)
         listener->maximum = open_files > RESERVED_FILES ? (size_t)open_files - RESERVED_FILES : 1;
@@ -266,6 +301,12 @@ size_t listener_connections(const struct listener *listener)
     return listener->connections;
 }
 
+int listener_duplicate(const struct listener *listener, int descriptor)
+{
+    int duplicate = fcntl(descriptor, F_DUPFD_CLOEXEC, listener->library_files);
+    return duplicate < 0 ? fcntl(descriptor, F_DUPFD_CLOEXEC, 0) : duplicate;
+}
+
 void listener_let_go(struct listener *listener, struct lws *wsi)
 {
     struct epoll_event event = {0};
@@ -279,15 +320,16 @@ void listener_let_go(struct listener *listener, struct lws *wsi)
 void listener_take_back(struct listener *listener, int descriptor)
 {
     size_t others = listener->connections > 0 ? listener->connections - 1 : 0;
-    if (!lws_adopt_socket_vhost(listener->vhost, descriptor))
-        listener->connections = others; /* the library has closed the descriptor */
+    if (!give_to_library(listener, descriptor))
+        listener->connections = others;
 }
 
 void listener_closed(struct listener *listener, const struct lws *wsi)
 {
-    (void)wsi;
     if (listener && listener->connections > 0)
         listener->connections--;
+    if (listener && wsi && listener->with_library > 0)
+        listener->with_library--;
 }
 
 void listener_reload(struct listener *listener)

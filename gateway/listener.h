@@ -19,9 +19,15 @@ struct lws;
 struct lws_context;
 struct uv_loop_s;
 
-/* Binds and listens. `open_files` is the process's limit. On failure `error` gets one line. */
+/* Descriptors: the process's limit, and how many of them, from 0, the library has places for. */
+struct listener_files {
+    uint64_t open;
+    uint64_t library;
+};
+
+/* Binds and listens. On failure `error` gets one line. */
 enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop, struct lws_context *context,
-                            uint64_t open_files, struct listener **ret_listener, char *error,
+                            const struct listener_files *files, struct listener **ret_listener, char *error,
                             size_t error_size);
 
 uint16_t listener_port(const struct listener *listener);
@@ -31,6 +37,10 @@ void listener_stop(struct listener *listener);
 
 /* Connections that are open. */
 size_t listener_connections(const struct listener *listener);
+
+/* A duplicate of the library's descriptor, above those it has places for while there are others. -1: errno.
+ */
+int listener_duplicate(const struct listener *listener, int descriptor);
 
 /* A connection goes on without the library, under a duplicate of its descriptor, which the caller has. The
  * library closes the number it knows: what it shuts down and closes by then is another socket, nobody's. Not

@@ -42,7 +42,10 @@
 #include "wheel.h"
 #include "written.h"
 
-#define ANSWERS_A_TURN 4096
+#define ANSWERS_A_TURN        4096
+#define LIBRARY_SHARE         4     /* of the descriptors: one in so many */
+#define LIBRARY_FILES_MAXIMUM 16384 /* connections that are being opened, and requests of HTTP at work */
+#define LIBRARY_FILES_MINIMUM 2048
 #define OPEN_FILES_MAXIMUM                                                                                   \
     4000000u /* far below where the library gives up and falls back to a small table                         \
               */
@@ -237,7 +240,34 @@ static void on_library_log(int level, const char *line)
                       LOG_SLICE("text", slice_make(line, length)));
 }
 
-static bool create_context(struct loop *loop)
+/* The library looks through a table of as many places as there may be descriptors each time a connection
+ * comes. Where established sockets leave it (no TLS) they go above the descriptors that are for it alone. */
+static uint64_t choose_library_files(const struct settings *settings, uint64_t open_files)
+{
+    uint64_t share = open_files / LIBRARY_SHARE;
+    if (settings->tls_cert_file && settings->tls_cert_file[0])
+        return open_files;
+    if (share > LIBRARY_FILES_MAXIMUM)
+        share = LIBRARY_FILES_MAXIMUM;
+    return share > LIBRARY_FILES_MINIMUM ? share : open_files;
+}
+
+/* The library takes the limit of open files for the size of its tables. */
+static struct lws_context *create_limited(struct lws_context_creation_info *info, uint64_t files)
+{
+    struct rlimit limit;
+    bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0;
+    struct rlimit lower = limit;
+    lower.rlim_cur = (rlim_t)files;
+    if (known && lower.rlim_cur < limit.rlim_cur)
+        (void)setrlimit(RLIMIT_NOFILE, &lower);
+    struct lws_context *context = lws_create_context(info);
+    if (known && lower.rlim_cur < limit.rlim_cur)
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    return context;
+}
+
+static bool create_context(struct loop *loop, uint64_t files)
 {
     static const lws_retry_bo_t no_validity_checks = {
         0}; /* a sorted list of timers, slow with many sessions */
@@ -262,7 +292,7 @@ static bool create_context(struct loop *loop)
         (unsigned)settings->max_sessions; /* polls that end with their connection keep one */
     info.timeout_secs = 10;
     info.retry_and_idle_policy = &no_validity_checks;
-    loop->context = lws_create_context(&info);
+    loop->context = create_limited(&info, files);
     return loop->context != NULL;
 }
 
@@ -314,12 +344,14 @@ enum status loop_create(struct gateway *gateway, const struct loop_handlers *han
     if (sockets_create(gateway, &loop->uv, &gateway->sockets) != STATUS_OK ||
         parking_create(gateway, &loop->uv, &gateway->parking) != STATUS_OK)
         return STATUS_NO_MEMORY;
-    if (!create_context(loop)) {
+    uint64_t library_files = choose_library_files(gateway->settings, open_files);
+    if (!create_context(loop, library_files)) {
         snprintf(error, error_size, "libwebsockets cannot start (is libwebsockets-evlib-uv installed?)");
         return STATUS_NOT_FOUND;
     }
+    const struct listener_files files = {.open = open_files, .library = library_files};
     enum status status =
-        listener_create(gateway, &loop->uv, loop->context, open_files, &gateway->listener, error, error_size);
+        listener_create(gateway, &loop->uv, loop->context, &files, &gateway->listener, error, error_size);
     if (status == STATUS_OK)
         lws_set_log_level(LLL_ERR | LLL_WARN, on_library_log);
     return status;

@@ -90,7 +90,7 @@ struct parked *parked_take(struct gateway *gateway, int descriptor, parked_gone_
     if (!parked)
         return NULL;
     *parked = (struct parked){.gateway = gateway, .gone = gone, .owner = owner, .timer.fire = overdue};
-    parked->descriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+    parked->descriptor = listener_duplicate(gateway->listener, descriptor);
     if (parked->descriptor < 0 || !watch(parked, EPOLL_CTL_ADD, EPOLLIN | EPOLLRDHUP)) {
         if (parked->descriptor >= 0)
             close(parked->descriptor);

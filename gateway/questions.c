@@ -226,7 +226,7 @@ enum status questions_ask(struct questions *questions, const char *subject, stru
 
 void questions_turn(struct questions *questions)
 {
-    if (!questions->link)
+    if (!questions || !questions->link)
         return;
     gathers_turn(questions);
     (void)broker_link_turn(questions->link); /* it reads whatever comes */

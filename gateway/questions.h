@@ -23,7 +23,7 @@ enum status questions_create(struct gateway *gateway, struct questions **ret_que
 enum status questions_ask(struct questions *questions, const char *subject, struct slice data, bool secret,
                           uint32_t timeout_ms, bus_reply_fn *callback, void *context);
 
-/* Once a turn, at its end: sends what the turn has asked. */
+/* Once a turn, at its end: sends what the turn has asked. NULL is accepted. */
 void questions_turn(struct questions *questions);
 
 /* What awaits an answer ends with STATUS_DISCONNECTED. The loop must turn once more for the handles; then

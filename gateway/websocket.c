@@ -10,7 +10,6 @@
  */
 #include "websocket.h"
 
-#include <fcntl.h>
 #include <libwebsockets.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -431,7 +430,7 @@ static void take_socket(struct websocket *websocket)
     struct lws *wsi = websocket->wsi;
     if (websocket->received || lws_partial_buffered(wsi))
         return;
-    int descriptor = fcntl(lws_get_socket_fd(wsi), F_DUPFD_CLOEXEC, 0);
+    int descriptor = listener_duplicate(websocket->gateway->listener, lws_get_socket_fd(wsi));
     if (descriptor < 0)
         return;
     if (socket_adopt(websocket, descriptor) != STATUS_OK) {
