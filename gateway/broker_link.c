@@ -45,6 +45,7 @@ struct broker_link {
     bool watch_write;         /* the socket is full */
     bool subscribed;          /* since the last PING */
     bool secret;              /* something in the output is to be wiped */
+    bool urgent;              /* something in the output waits for nothing */
     int descriptor;           /* -1: DOWN */
     int unanswered;           /* keepalive pings in a row */
     uv_poll_t *poll;          /* freed by its close callback */
@@ -79,7 +80,7 @@ static void clear_output(struct broker_link *link)
 {
     if (link->secret)
         explicit_bzero(link->output.data, link->output.length);
-    link->secret = false;
+    link->secret = link->urgent = false;
     if (link->output.capacity > INPUT_BYTES)
         buf_done(&link->output);
     buf_clear(&link->output);
@@ -219,6 +220,7 @@ enum status broker_link_publish(struct broker_link *link, const char *subject, c
     if (before - link->output_sent > PUBLISH_MAXIMUM)
         return STATUS_FULL;
     link->secret |= secret;
+    link->urgent = true;
     enum status status = broker_publish_append(&link->output, subject, reply, data);
     if (status != STATUS_OK)
         link->output.length = before;
@@ -298,7 +300,10 @@ static void take(struct broker_link *link, const struct broker_operation *operat
 {
     switch (operation->kind) {
     case BROKER_MESSAGE: link->handlers->message(link->gateway, operation); break;
-    case BROKER_PING: said(link, buf_append_string(&link->output, "PONG\r\n")); break;
+    case BROKER_PING:
+        link->urgent = true;
+        said(link, buf_append_string(&link->output, "PONG\r\n"));
+        break;
     case BROKER_PONG: take_pong(link); break;
     case BROKER_INFO: greet(link, operation->text); break;
     case BROKER_ERROR:
@@ -406,9 +411,14 @@ bool broker_link_turn(struct broker_link *link)
 {
     if (link->held && parse(link))
         hold(link, false);
-    if (speaks(link) && link->subscribed && link_waiters_any(&link->waiters))
+    bool ask = speaks(link) && link->subscribed && link_waiters_any(&link->waiters);
+    /* One PING at a time: a PONG is a write of the server's. What is subscribed to meanwhile goes with the
+     * next.
+     */
+    bool wait = ask && link->state == LINK_UP && link->pings != link->pongs;
+    if (ask && !wait)
         ping(link);
-    if (link->state != LINK_DOWN && !link->watch_write)
+    if (link->state != LINK_DOWN && !link->watch_write && (!wait || link->urgent))
         flush(link);
     return link->held && link->handlers->ready(link->gateway);
 }
