@@ -98,8 +98,8 @@ enum status gather_add(struct gather *gather, const struct question *question, s
 void gather_answered(struct question *question);
 
 /* What came for a message of several, or that nobody takes such. */
-void gather_take(struct question *question, const struct broker_operation *operation);
-void gather_over(struct question *question, enum status status);
+void gather_take(struct question *message, const struct broker_operation *operation);
+void gather_over(struct question *message, enum status status);
 
 /* At the end of a turn. */
 void gathers_turn(struct questions *questions);
