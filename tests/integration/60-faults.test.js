@@ -5,6 +5,7 @@
 // meanwhile, and afterwards every count is exact without anybody's help.
 
 const assert = require('node:assert/strict');
+const net = require('node:net');
 const { USERS, withRing, until, get } = require('./helpers/ring');
 
 const users = [...USERS, { _id: 'counted', industries: ['counting'] }];
@@ -294,5 +295,27 @@ withRing('services stop', { users, auth: 2, value: 2, env: { value: quick.value 
       ring.redis.thaw();
     }
     await ring.values[0].start();
+  });
+});
+
+withRing('few descriptors', { users, prepareOnly: true, env: { gateway: { MAX_SESSIONS: '6000' } } }, (ring, it) => {
+  // Of 9,000 descriptors the library of the gateway has places for 2,250, 128 of which are not for connections.
+  const places = 2122;
+
+  it('connections beyond those being opened wait until some have gone, and then come in; the open ones do not count', async () => {
+    ring.gateway.args = ['-c', 'ulimit -n 9000 && exec "$0"', ring.gateway.command];
+    ring.gateway.command = 'sh';
+    for (const part of [ring.nats, ring.redis, ring.auth, ring.value, ring.gateway]) await part.start();
+    const open = await Promise.all(Array.from({ length: 50 }, () => ring.ws('ada')));
+    const accepted = async () => (await ring.metrics(ring.gateway)).value('pollen8_gateway_accepts_total', { result: 'accepted' });
+    const silent = Array.from({ length: places + 100 }, () => net.connect(new URL(ring.url(0)).port, '127.0.0.1').on('error', () => {}));
+    await until('all places to be taken', async () => await accepted() >= places);
+    assert.equal(await accepted(), open.length + places);
+    const late = ring.openWs('bo');
+    assert.equal((await open[0].request('value.get')).ok, true, 'who is in notices nothing');
+    assert.equal(await accepted(), open.length + places, 'the others wait');
+    for (const socket of silent) socket.destroy();
+    await late.ready();
+    await Promise.all(Array.from({ length: 50 }, () => ring.ws('ada')));
   });
 });
