@@ -134,9 +134,11 @@ static void give_snapshot(struct gateway *gateway, struct session *session, stru
 /* When to ask again. */
 static void plan(struct gateway *gateway, struct session *session, enum status status)
 {
-    if (status != STATUS_OK) /* value-svc is away: keep asking, not all sessions at once */
-        session->snapshot_ms = gateway->now_ms + 2000 + rng_below(3000);
-    else if (session->snapshots_left > 0 && --session->snapshots_left > 0)
+    if (status != STATUS_OK) {            /* value-svc is away: keep asking, not all sessions at once */
+        bool soon = !session->asked_soon; /* a client cannot recover with a pid that nobody was told of */
+        session->asked_soon = true;
+        session->snapshot_ms = gateway->now_ms + (soon ? 200 + rng_below(400) : 2000 + rng_below(3000));
+    } else if (session->snapshots_left > 0 && --session->snapshots_left > 0)
         session->snapshot_ms = gateway->now_ms + 2000;
     else if (session->pid)
         session->snapshot_ms = gateway->now_ms + PID_REFRESH_MS + rng_below(PID_REFRESH_SPAN);
