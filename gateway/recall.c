@@ -28,6 +28,8 @@
 #define WAIT_MS          3000
 #define KEPT_MAXIMUM     256
 #define PACKED_MAXIMUM   65536
+#define RETRY_FIRST_MS   UINT64_C(200)       /* to three times as long */
+#define RETRY_DOUBLINGS  3                   /* 1.6 to 4.8 s from then on */
 #define PID_REFRESH_MS   (11u * 3600 * 1000) /* the record of a pid is kept for 25 hours */
 #define PID_REFRESH_SPAN (3600u * 1000)
 
@@ -131,17 +133,27 @@ static void give_snapshot(struct gateway *gateway, struct session *session, stru
     session_send(gateway, session, snapshot);
 }
 
+/* value-svc is away: keep asking, not all sessions at once. Soon at first, for a client cannot recover with a
+ * pid that nobody was told of. */
+static uint64_t wait_after(unsigned failures)
+{
+    uint64_t least = RETRY_FIRST_MS << (failures < RETRY_DOUBLINGS ? failures : RETRY_DOUBLINGS);
+    return least + rng_below(2 * least);
+}
+
 /* When to ask again. */
 static void plan(struct gateway *gateway, struct session *session, enum status status)
 {
-    if (status != STATUS_OK) {            /* value-svc is away: keep asking, not all sessions at once */
-        bool soon = !session->asked_soon; /* a client cannot recover with a pid that nobody was told of */
-        session->asked_soon = true;
-        session->snapshot_ms = gateway->now_ms + (soon ? 200 + rng_below(400) : 2000 + rng_below(3000));
-    } else if (session->snapshots_left > 0 && --session->snapshots_left > 0)
-        session->snapshot_ms = gateway->now_ms + 2000;
-    else if (session->pid)
-        session->snapshot_ms = gateway->now_ms + PID_REFRESH_MS + rng_below(PID_REFRESH_SPAN);
+    if (status != STATUS_OK) {
+        session->snapshot_ms = gateway->now_ms + wait_after(session->snapshots_failed);
+        session->snapshots_failed += session->snapshots_failed < UINT8_MAX;
+    } else {
+        session->snapshots_failed = 0;
+        if (session->snapshots_left > 0 && --session->snapshots_left > 0)
+            session->snapshot_ms = gateway->now_ms + 2000;
+        else if (session->pid)
+            session->snapshot_ms = gateway->now_ms + PID_REFRESH_MS + rng_below(PID_REFRESH_SPAN);
+    }
     session_rearm(gateway, session);
 }
 

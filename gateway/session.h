@@ -60,11 +60,11 @@ struct session {
     uint8_t format; /* enum frame_format */
     uint8_t membership_count;
     uint8_t snapshots_left;
+    uint8_t snapshots_failed; /* in a row */
     bool awaiting_pong;
     bool valued;     /* its first snapshot has come: see session_send */
     bool wants_kept; /* the next snapshot brings what is kept for the user */
     bool fresh_pid;  /* value-svc has not been told of it */
-    bool asked_soon; /* for its first snapshot, again, soon after the first failure */
     bool leaving; /* while draining: what is in flight is answered, nothing more is taken, then it closes */
     uint16_t in_flight;
     uint16_t refused_in_a_row;
