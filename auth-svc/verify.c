@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- *   verify_message, verify_batch (delivery thread): unpack -> verdict cache, or a quick signature -> user
- * cache, or an immediate store -> reply | anything that takes long or may block
+ *   verify_message, verify_batch (delivery thread): unpack -> verdict cache, or a quick signature ->
+ *        user cache, or an immediate store -> reply
+ *        | anything that takes long or may block
  *        v
  *   verify_work.c (worker threads)
  */
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 
 #include "../common/clock.h"
-#include "batch.pb-c.h"
 #include "identity.pb-c.h"
 
 #define DEADLINE_DEFAULT_MS 5000
@@ -130,31 +130,24 @@ void verify_message(void *context, const struct bus_message *message)
         answer_bytes(verifier, &request, message->data);
 }
 
+static void take_item(void *context, struct slice reply, uint64_t id, struct slice body)
+{
+    struct verifier *verifier = context;
+    struct request request = {.reply = reply, .id = id, .gather = &verifier->answers};
+
+    if (id == 0)
+        metric_add(verifier->cells.malformed, 1);
+    else
+        answer_bytes(verifier, &request, body);
+}
+
 void verify_batch(void *context, const struct bus_message *message)
 {
     struct verifier *verifier = context;
-    const ProtobufCMessage *unpacked = NULL;
-    const Pollen8__Batch *batch;
 
-    if (message->reply.length == 0 || wire_unpack(&verifier->batch_arena, &pollen8__batch__descriptor,
-                                                  message->data, &unpacked) != STATUS_OK) {
+    if (message->reply.length == 0 ||
+        batch_read(&verifier->answers, message->reply, message->data, take_item, verifier) != STATUS_OK)
         metric_add(verifier->cells.malformed, 1);
-        return;
-    }
-    batch = (const Pollen8__Batch *)unpacked;
-    if (batch->n_items == 0) /* whether there is somebody */
-        verifier->options.respond(verifier->options.respond_context, message->reply, "", 0);
-    for (size_t i = 0; i < batch->n_items; i++) {
-        const Pollen8__BatchItem *item = batch->items[i];
-        struct request request = {.reply = message->reply, .id = item->id, .gather = &verifier->answers};
-
-        if (item->id == 0)
-            metric_add(verifier->cells.malformed, 1);
-        else
-            answer_bytes(verifier, &request, slice_make(item->body.data, item->body.len));
-    }
-    batch_answers_flush(&verifier->answers);
-    wire_arena_reset(&verifier->batch_arena);
 }
 
 /* ---- life cycle ------------------------------------------------------------------------------------- */
@@ -257,7 +250,6 @@ void verify_free(struct verifier *verifier)
     keys_free(verifier->keys);
     policy_free(verifier->policy);
     wire_arena_done(&verifier->arena);
-    wire_arena_done(&verifier->batch_arena);
     batch_answers_done(&verifier->answers);
     pthread_rwlock_destroy(&verifier->settings_lock);
     free(verifier);

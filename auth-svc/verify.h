@@ -40,8 +40,7 @@ struct verify_options {
 enum status verify_create(const struct verify_options *options, struct keys *keys, struct policy *policy,
                           struct verifier **ret_verifier);
 
-/* One VerifyRequest, or a Batch of them; bus_message_fn with the verifier as context. One thread at a time.
- */
+/* One VerifyRequest, a Batch of them: bus_message_fn with the verifier as context. One thread at a time. */
 void verify_message(void *context, const struct bus_message *message);
 void verify_batch(void *context, const struct bus_message *message);
 

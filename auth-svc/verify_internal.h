@@ -30,8 +30,7 @@ struct request {
 struct verifier {
     struct verify_options options;
     struct measure_cells cells;
-    struct wire_arena arena;       /* the delivery thread's, as the two below */
-    struct wire_arena batch_arena; /* what the messages of a batch are read from */
+    struct wire_arena arena; /* the delivery thread's, as the next */
     struct batch_answers answers;
     struct verdicts *verdicts;
     struct user_cache *user_cache;

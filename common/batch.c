@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "wire.h"
+#include "batch.pb-c.h"
 
 #define FIELD_ID     1
 #define FIELD_BODY   2
@@ -28,6 +28,7 @@ void batch_answers_init(struct batch_answers *answers, batch_respond_fn *respond
     answers->respond = respond;
     answers->context = context;
     answers->reply_length = 0;
+    answers->arena = (struct wire_arena){0};
     buf_init(&answers->items, BATCH_BYTES + ITEM_MAXIMUM);
     buf_init(&answers->item, ITEM_MAXIMUM);
 }
@@ -36,6 +37,7 @@ void batch_answers_done(struct batch_answers *answers)
 {
     buf_done(&answers->items);
     buf_done(&answers->item);
+    wire_arena_done(&answers->arena);
 }
 
 void batch_answers_flush(struct batch_answers *answers)
@@ -72,4 +74,24 @@ enum status batch_answers_add(struct batch_answers *answers, struct slice reply,
     if (status != STATUS_OK)
         answers->items.length = before;
     return status;
+}
+
+enum status batch_read(struct batch_answers *answers, struct slice reply, struct slice bytes,
+                       batch_take_fn *take, void *context)
+{
+    const ProtobufCMessage *message = NULL;
+    const Pollen8__Batch *batch;
+    enum status status = wire_unpack(&answers->arena, &pollen8__batch__descriptor, bytes, &message);
+
+    if (status != STATUS_OK)
+        return status;
+    batch = (const Pollen8__Batch *)message;
+    if (batch->n_items == 0 && reply.length > 0)
+        answers->respond(answers->context, reply, "", 0);
+    for (size_t i = 0; i < batch->n_items; i++)
+        take(context, reply, batch->items[i]->id,
+             slice_make(batch->items[i]->body.data, batch->items[i]->body.len));
+    batch_answers_flush(answers);
+    wire_arena_reset(&answers->arena);
+    return STATUS_OK;
 }

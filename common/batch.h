@@ -14,6 +14,7 @@
 
 #include "buf.h"
 #include "subject.h"
+#include "wire.h"
 
 #define BATCH_ITEMS       64    /* in one message */
 #define BATCH_BYTES       65536 /* beyond which nothing is added to one */
@@ -28,6 +29,7 @@ struct batch_answers {
     char reply[SUBJECT_SIZE]; /* whose answers are gathered */
     struct buf items;
     struct buf item;
+    struct wire_arena arena; /* the Batch that is read */
 };
 
 void batch_answers_init(struct batch_answers *answers, batch_respond_fn *respond, void *context);
@@ -39,6 +41,13 @@ void batch_answers_done(struct batch_answers *answers);
 enum status batch_answers_add(struct batch_answers *answers, struct slice reply, uint64_t id,
                               struct slice answer);
 void batch_answers_flush(struct batch_answers *answers);
+
+/* Hands out what is in a Batch that came with this reply subject, answers one that is empty (whether somebody
+ * is there), and flushes what was answered meanwhile. Items without an id are for `take` to leave. The bytes
+ * of a body last as long as its call. STATUS_MALFORMED, STATUS_NO_MEMORY: nothing was handed out. */
+typedef void batch_take_fn(void *context, struct slice reply, uint64_t id, struct slice body);
+enum status batch_read(struct batch_answers *answers, struct slice reply, struct slice bytes,
+                       batch_take_fn *take, void *context);
 
 /* Appends an item to a Batch. STATUS_NO_MEMORY, STATUS_FULL; part of it may have been appended to `item`,
  * which is used for packing. */

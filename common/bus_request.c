@@ -10,6 +10,7 @@
  */
 #include "bus_internal.h"
 #include "clock.h"
+#include "subject.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,6 @@
 #define FIRST_CAPACITY   64
 #define NO_SLOT          UINT32_MAX
 #define DUE_BATCH        64
-#define ID_DIGITS        16
 
 struct ended {
     bus_reply_fn *callback;
@@ -195,32 +195,11 @@ enum status bus_request(struct bus *bus, const char *subject, const char *const 
 
     if (status != STATUS_OK)
         return status;
-    snprintf(reply, sizeof(reply), "%s.%016llx", bus->requests.inbox, (unsigned long long)id);
+    subject_reply_make(reply, sizeof(reply), bus->requests.inbox, id);
     status = bus_send(bus, subject, reply, headers, data, length);
     if (status != STATUS_OK && !take_back(bus, id))
         status = STATUS_OK;
     return status;
-}
-
-static bool parse_id(const struct bus_requests *requests, const char *subject, uint64_t *ret_id)
-{
-    const char *digits = subject + requests->inbox_length + 1;
-    uint64_t id = 0;
-
-    if (strlen(subject) != requests->inbox_length + 1 + ID_DIGITS)
-        return false;
-    for (int i = 0; i < ID_DIGITS; i++) {
-        char c = digits[i];
-
-        if (c >= '0' && c <= '9')
-            id = id << 4 | (uint64_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            id = id << 4 | (uint64_t)(c - 'a' + 10);
-        else
-            return false;
-    }
-    *ret_id = id;
-    return true;
 }
 
 /* Delivery thread: a reply, perhaps a late one. */
@@ -235,7 +214,7 @@ static void dispatch_reply(natsConnection *connection, natsSubscription *native,
 
     (void)connection;
     (void)native;
-    if (parse_id(&bus->requests, natsMsg_GetSubject(message), &id)) {
+    if (subject_reply_id(slice_from_string(natsMsg_GetSubject(message)), bus->requests.inbox_length, &id)) {
         pthread_mutex_lock(&bus->mutex);
         if (matches(&bus->requests, (uint32_t)id, (uint32_t)(id >> 32)))
             ended = release_slot(&bus->requests, (uint32_t)id, STATUS_OK);

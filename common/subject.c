@@ -5,6 +5,8 @@
  */
 #include "subject.h"
 
+#include <stdio.h>
+
 #include "base64url.h"
 #include "check.h"
 #include "names.h"
@@ -93,4 +95,27 @@ enum status subject_tail(struct slice subject, enum subject_kind kind, struct sl
         return STATUS_MALFORMED;
     *ret_tail = tail;
     return STATUS_OK;
+}
+
+void subject_reply_make(char *out, size_t size, const char *inbox, uint64_t id)
+{
+    snprintf(out, size, "%s.%016llx", inbox, (unsigned long long)id);
+}
+
+bool subject_reply_id(struct slice subject, size_t inbox_length, uint64_t *ret_id)
+{
+    uint64_t id = 0;
+
+    if (subject.length != inbox_length + SUBJECT_ID_LENGTH)
+        return false;
+    for (const char *c = subject.data + inbox_length + 1; c < subject.data + subject.length; c++) {
+        if (*c >= '0' && *c <= '9')
+            id = id << 4 | (uint64_t)(*c - '0');
+        else if (*c >= 'a' && *c <= 'f')
+            id = id << 4 | (uint64_t)(*c - 'a' + 10);
+        else
+            return false;
+    }
+    *ret_id = id;
+    return true;
 }

@@ -6,6 +6,9 @@
 #ifndef POLLEN8_COMMON_SUBJECT_H
 #define POLLEN8_COMMON_SUBJECT_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "slice.h"
 #include "status.h"
 
@@ -53,5 +56,11 @@ enum status subject_make(char out[SUBJECT_SIZE], enum subject_kind kind, struct 
 /* The tail of a subject of `kind` (the event name, the token), borrowed from `subject`; STATUS_MALFORMED
  * where the subject is of another kind. Tokens are returned as they are, not decoded. */
 enum status subject_tail(struct slice subject, enum subject_kind kind, struct slice *ret_tail);
+
+/* Where the answer to a request goes: "<inbox>.<id, 16 hex digits>". Writes it and a NUL, cut to `size`;
+ * reads the id of what came to the inbox, false where there is none. */
+#define SUBJECT_ID_LENGTH 17 /* the point and the digits */
+void subject_reply_make(char *out, size_t size, const char *inbox, uint64_t id);
+bool subject_reply_id(struct slice subject, size_t inbox_length, uint64_t *ret_id);
 
 #endif

@@ -412,9 +412,7 @@ bool broker_link_turn(struct broker_link *link)
     if (link->held && parse(link))
         hold(link, false);
     bool ask = speaks(link) && link->subscribed && link_waiters_any(&link->waiters);
-    /* One PING at a time: a PONG is a write of the server's. What is subscribed to meanwhile goes with the
-     * next.
-     */
+    /* One PING at a time: a PONG is a write of the server's. What is subscribed to meanwhile waits. */
     bool wait = ask && link->state == LINK_UP && link->pings != link->pongs;
     if (ask && !wait)
         ping(link);

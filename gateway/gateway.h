@@ -4,8 +4,9 @@
  * it belongs to the loop thread but what says otherwise.
  *
  *   in   listener -> http -> websocket -> transport_ws | engineio -> socketio -> (codec) -> ingress ->
- * builtins | polling_http -> exchange -> polling -> engineio       | relay -> sender ~> bus out  bus ~>
- * intake -> mailbox -> egress -> rooms -> session's outq -> websocket (one write a turn) | polling ack  bus
+ * builtins | polling_http -> exchange -> polling -> engineio       | relay -> questions, or sender ~> bus out
+ * bus ~> intake -> mailbox -> egress -> rooms -> session's outq -> websocket (one write a turn) | polling ack
+ * bus
  * ~> relay -> mailbox -> relay -> session's outq -> websocket | polling
  *
  * `~>` is another thread. Nothing calls back up these arrows.

@@ -256,13 +256,13 @@ static uint64_t choose_library_files(const struct settings *settings, uint64_t o
 static struct lws_context *create_limited(struct lws_context_creation_info *info, uint64_t files)
 {
     struct rlimit limit;
-    bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0;
-    struct rlimit lower = limit;
-    lower.rlim_cur = (rlim_t)files;
-    if (known && lower.rlim_cur < limit.rlim_cur)
+    bool lowers = getrlimit(RLIMIT_NOFILE, &limit) == 0 && files < limit.rlim_cur;
+    if (lowers) {
+        const struct rlimit lower = {.rlim_cur = (rlim_t)files, .rlim_max = limit.rlim_max};
         (void)setrlimit(RLIMIT_NOFILE, &lower);
+    }
     struct lws_context *context = lws_create_context(info);
-    if (known && lower.rlim_cur < limit.rlim_cur)
+    if (lowers)
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     return context;
 }

@@ -112,23 +112,6 @@ static void too_late(void *context, struct wheel_timer *timer)
     question_end((struct question *)(void *)timer, STATUS_TIMEOUT, NULL);
 }
 
-/* What the subject of an answer names; NULL: it has ended. */
-static struct question *find(const struct questions *questions, struct slice subject)
-{
-    uint64_t id = 0;
-    if (subject.length != REPLY_SIZE - 1)
-        return NULL;
-    for (const char *c = subject.data + INBOX_LENGTH + 1; c < subject.data + subject.length; c++) {
-        if (*c >= '0' && *c <= '9')
-            id = id << 4 | (uint64_t)(*c - '0');
-        else if (*c >= 'a' && *c <= 'f')
-            id = id << 4 | (uint64_t)(*c - 'a' + 10);
-        else
-            return NULL;
-    }
-    return question_find(questions, id);
-}
-
 /* ---- the connection ----------------------------------------------------------------------------------- */
 
 static void on_subscribe(struct gateway *gateway)
@@ -142,7 +125,10 @@ static void on_message(struct gateway *gateway, const struct broker_operation *o
 {
     const struct bus_message message = {
         .subject = operation->subject, .reply = operation->reply, .data = operation->data};
-    struct question *question = find(gateway->questions, operation->subject);
+    struct question *question = NULL; /* it may have ended */
+    uint64_t id;
+    if (subject_reply_id(operation->subject, INBOX_LENGTH, &id))
+        question = question_find(gateway->questions, id);
     if (!question)
         return;
     if (!question->callback)
@@ -178,8 +164,7 @@ enum status question_publish(const struct question *question, const char *subjec
                              bool secret)
 {
     char reply[REPLY_SIZE];
-    snprintf(reply, sizeof(reply), "%s.%016llx", question->questions->inbox,
-             (unsigned long long)question_id(question));
+    subject_reply_make(reply, sizeof(reply), question->questions->inbox, question_id(question));
     return broker_link_publish(question->questions->link, subject, reply, data, secret);
 }
 

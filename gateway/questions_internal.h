@@ -16,8 +16,7 @@
 
 #define INBOX_BYTES  15
 #define INBOX_LENGTH (sizeof("_INBOX.") - 1 + BASE64URL_LENGTH(INBOX_BYTES))
-#define ID_DIGITS    16
-#define REPLY_SIZE   (INBOX_LENGTH + 1 + ID_DIGITS + 1)
+#define REPLY_SIZE   (INBOX_LENGTH + SUBJECT_ID_LENGTH + 1)
 #define GATHERS      2
 
 struct gather;

@@ -7,9 +7,9 @@
  *            subscription costs nothing here. For nats:// servers without a credentials file.
  *   library  the connection of the bus and its delivery thread. For everything else (TLS, credentials).
  *
- * BROKER_READER chooses; `auto` is the first that can be had. Requests and publishes go over the bus in both.
- * Backpressure: on the loop nothing is read while half of INBOUND_QUEUE waits; a broker that cannot wait ends
- * the connection, which is a gap like every other. Loop thread, but for reader_connected.
+ * BROKER_READER chooses; `auto` is the first that can be had. Publishes go over the bus in both; for requests
+ * see questions.h. Backpressure: on the loop nothing is read while half of INBOUND_QUEUE waits; a broker that
+ * cannot wait ends the connection, which is a gap like every other. Loop thread, but for reader_connected.
  */
 #ifndef POLLEN8_GATEWAY_READER_H
 #define POLLEN8_GATEWAY_READER_H

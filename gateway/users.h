@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Users with a session here, and what that means at the broker: their frames are subscribed to
- * with the first session and given up some time after the last; 3 s after the last the user is said to have
- * left. Loop thread.
+ * Users with a session here, and what that means at the broker: their frames are subscribed to with the first
+ * session and given up some time after the last; 3 s after the last the user is said to have left. Loop
+ * thread.
  *
- * Memory: a user 96 bytes and its room; where the broker's library reads (reader.h) 1 KB more there.
+ * Memory: a user 96 bytes and its room; where the broker's library reads (reader.h) that has a subscription
+ * more.
  */
 #ifndef POLLEN8_GATEWAY_USERS_H
 #define POLLEN8_GATEWAY_USERS_H

@@ -33,8 +33,7 @@ struct websocket; /* opaque */
 typedef void websocket_message_fn(struct gateway *gateway, struct session *session, bool binary,
                                   struct slice message);
 
-/* Before the library answers the upgrade: its answer leaves together with what is written in the same turn.
- */
+/* Before the library answers the upgrade: that leaves together with what is written in the same turn. */
 void websocket_expect(struct lws *wsi);
 
 /* NULL where memory is short. */

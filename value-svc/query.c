@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "batch.pb-c.h"
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -40,7 +39,6 @@ struct query {
     bool reading; /* the thread was started */
 
     /* Delivery thread only. */
-    struct wire_arena batch_arena;
     struct batch_answers refusals;
 
     /* Reader thread only. */
@@ -96,26 +94,19 @@ static void on_session_open(void *context, const struct bus_message *message)
     put(context, QUERY_SESSION_OPEN, message);
 }
 
+static void take_opening(void *context, struct slice reply, uint64_t id, struct slice body)
+{
+    const struct bus_message message = {.reply = reply, .data = body};
+
+    if (id != 0)
+        put_item(context, QUERY_SESSION_OPEN, &message, id);
+}
+
 static void on_open_batch(void *context, const struct bus_message *message)
 {
     struct query *query = context;
-    const ProtobufCMessage *unpacked = NULL;
-    const Pollen8__Batch *batch;
 
-    if (wire_unpack(&query->batch_arena, &pollen8__batch__descriptor, message->data, &unpacked) != STATUS_OK)
-        return;
-    batch = (const Pollen8__Batch *)unpacked;
-    if (batch->n_items == 0 && message->reply.length > 0) /* whether there is somebody */
-        bus_respond(query->service->bus, message->reply, "", 0);
-    for (size_t i = 0; i < batch->n_items; i++) {
-        const Pollen8__BatchItem *item = batch->items[i];
-        const struct bus_message one = {.reply = message->reply,
-                                        .data = slice_make(item->body.data, item->body.len)};
-
-        if (item->id != 0)
-            put_item(query, QUERY_SESSION_OPEN, &one, item->id);
-    }
-    batch_answers_flush(&query->refusals);
+    batch_read(&query->refusals, message->reply, message->data, take_opening, query);
 }
 
 static void on_value_get(void *context, const struct bus_message *message)
@@ -464,7 +455,6 @@ void query_free(struct query *query)
     query_queue_free(query->queue);
     store_free(query->store);
     wire_arena_done(&query->arena);
-    wire_arena_done(&query->batch_arena);
     batch_answers_done(&query->answers);
     batch_answers_done(&query->refusals);
     buf_done(&query->answer);

@@ -131,8 +131,7 @@ static void bounded(void **state)
     assert_false(offer(1, 99999, 1));
 }
 
-/* A worker's whole batch came again, and a reader that had it asks for something else. Each is in two rooms.
- */
+/* A worker's batch came again, and a reader that had it asks for something else. Each is in two rooms. */
 static void many_redelivered(void **state)
 {
     (void)state;
