@@ -19,7 +19,6 @@
 #include "../common/log.h"
 #include "dialer.h"
 #include "gateway.h"
-#include "link_waiters.h"
 #include "wheel.h"
 
 #define INPUT_BYTES      ((size_t)256 * 1024)
@@ -227,6 +226,11 @@ enum status broker_link_publish(struct broker_link *link, const char *subject, c
     return status;
 }
 
+size_t broker_link_payload_maximum(const struct broker_link *link)
+{
+    return link->payload_maximum;
+}
+
 /* ---- who waits for the server ------------------------------------------------------------------------- */
 
 bool broker_link_settled(const struct broker_link *link)
@@ -234,20 +238,15 @@ bool broker_link_settled(const struct broker_link *link)
     return link->state == LINK_UP && !link->subscribed && link->pings == link->pongs;
 }
 
-void broker_link_then(struct broker_link *link, void (*function)(void *context, enum status status),
-                      void *context)
+void broker_link_then(struct broker_link *link, link_waiter_fn *function, void *context)
 {
-    if (!speaks(link)) {
-        function(context, STATUS_DISCONNECTED);
-        return;
-    }
-    if (broker_link_settled(link)) {
-        function(context, STATUS_OK);
-        return;
-    }
     /* The PING that covers the latest subscriptions goes out at the end of the turn. */
     uint64_t number = link->subscribed ? link->pings + 1 : link->pings;
-    if (link_waiters_add(&link->waiters, number, function, context) != STATUS_OK)
+    if (!speaks(link))
+        function(context, STATUS_DISCONNECTED);
+    else if (broker_link_settled(link))
+        function(context, STATUS_OK);
+    else if (link_waiters_add(&link->waiters, number, function, context) != STATUS_OK)
         function(context, STATUS_NO_MEMORY);
 }
 

@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "../common/broker_protocol.h"
+#include "link_waiters.h"
 
 struct broker_link; /* opaque */
 struct gateway;
@@ -50,13 +51,15 @@ void broker_link_unsubscribe(struct broker_link *link, uint64_t subscription);
 enum status broker_link_publish(struct broker_link *link, const char *subject, const char *reply,
                                 struct slice data, bool secret);
 
+/* The largest body that the server takes, bytes, as it said last; 0 before it has said so. */
+size_t broker_link_payload_maximum(const struct broker_link *link);
+
 /* Whether the server has dealt with every subscription so far. */
 bool broker_link_settled(const struct broker_link *link);
 
-/* Calls back (link_waiters.h) once it has: at once where that is so now, with STATUS_DISCONNECTED where the
+/* Calls back once it has: at once where that is so now, with STATUS_DISCONNECTED where the
  * connection is lost before or there is none. */
-void broker_link_then(struct broker_link *link, void (*function)(void *context, enum status status),
-                      void *context);
+void broker_link_then(struct broker_link *link, link_waiter_fn *function, void *context);
 
 /* Once a turn: writes what waits, reads on where reading had to wait. Whether there is more to read. */
 bool broker_link_turn(struct broker_link *link);

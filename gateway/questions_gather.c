@@ -24,6 +24,7 @@
 #define WAIT_MS       WHEEL_TICK_MS
 #define PROBE_WAIT_MS 5000
 #define ASK_AGAIN_MS  5000
+#define ITEM_OVERHEAD 32    /* its id, tags and lengths, at most */
 #define FORBIDDEN_MS  60000 /* no word came back: the broker may not have let it through */
 
 static struct question *message_create(struct gather *gather, size_t count, uint32_t timeout_ms);
@@ -169,15 +170,23 @@ struct gather *gather_of(struct questions *questions, const char *subject)
     return NULL;
 }
 
+/* Of a message: what the broker takes bounds it too. */
+static size_t batch_limit(const struct gather *gather)
+{
+    size_t payload = broker_link_payload_maximum(gather->questions->link);
+    return payload < BATCH_BYTES ? payload : BATCH_BYTES;
+}
+
 enum status gather_add(struct gather *gather, const struct question *question, struct slice data, bool secret,
                        uint32_t timeout_ms)
 {
-    size_t before = gather->items.length;
-    if (!gather->possible || (gather->on_the_way < ON_THE_WAY && gather->count == 0) ||
-        data.length > BATCH_BYTES / 2)
+    size_t limit = batch_limit(gather);
+    size_t size = data.length + ITEM_OVERHEAD;
+    if (!gather->possible || (gather->on_the_way < ON_THE_WAY && gather->count == 0) || size > limit / 2)
         return STATUS_FULL;
-    if (gather->count == BATCH_ITEMS || before + data.length > BATCH_BYTES)
+    if (gather->count == BATCH_ITEMS || gather->items.length + size > limit)
         send(gather);
+    size_t before = gather->items.length;
     gather->secret |= secret;
     enum status status = batch_append(&gather->items, &gather->item, question_id(question), data);
     if (status != STATUS_OK) {

@@ -108,3 +108,17 @@ withRing('questions of a gateway', { auth: 0, env: { gateway: { AUTH_TIMEOUT: '5
     await check(users.map((user) => ring.openWs(user)));
   });
 });
+
+// A token is about 200 bytes: forty of them are more than it takes at once.
+withRing('a broker that takes little', { auth: 0, maxPayload: 4096, env: { gateway: { AUTH_TIMEOUT: '5s' } } }, (ring, it) => {
+  it('what is asked together is what fits', async () => {
+    const auth = new Auth(ring.broker);
+    await auth.takeBatches();
+    auth.holding = true;
+    const clients = Array.from({ length: 40 }, () => ring.openWs('ada'));
+    await until('all to have been asked', () => auth.singles + auth.batches.reduce((a, b) => a + b, 0) === clients.length);
+    auth.release();
+    await Promise.all(clients.map((client) => client.ready()));
+    assert.ok(auth.batches.length > 1, `batches of ${auth.batches}`);
+  });
+});

@@ -134,7 +134,7 @@ class Ring {
     const file = path.join(this.folder, 'nats.conf');
     fs.writeFileSync(file, [
       `listen: "127.0.0.1:${port}"`,
-      'max_payload: 2097152',
+      `max_payload: ${this.options.maxPayload || 2097152}`,
       `jetstream { store_dir: "${path.join(this.folder, 'nats')}" }`,
     ].join('\n'));
     this.nats = this.add(new Part({
