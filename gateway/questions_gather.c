@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * While ON_THE_WAY messages of a kind have no answer yet, what is asked meanwhile waits for one of them,
- * WAIT_MS at most, and goes out together: one at a time nobody waits, and under load a message carries many.
+ * While ON_THE_WAY messages of a kind have no answer yet, what is asked is gathered for WAIT_MS, or until a
+ * message is full, and goes out together: one at a time nobody waits, and under load a message carries many.
+ * That an answer has come meanwhile does not end it: with small messages broker and services would spend
+ * their time on waking up for each, and all of them would have their answers later.
  *
  *   question -> a Batch -> end of the turn -> <subject>.batch ~> a Batch of answers -> each to its question
  *
@@ -210,7 +212,7 @@ static void turn(struct gather *gather)
     struct gateway *gateway = gather->questions->gateway;
     if (gather->count == 0)
         return;
-    if (gather->due || gather->on_the_way < ON_THE_WAY || gather->count == BATCH_ITEMS)
+    if (gather->due || gather->count == BATCH_ITEMS)
         send(gather);
     else if (!wheel_armed(&gather->timer))
         wheel_arm(gateway->wheel, &gather->timer, gateway->now_ms + WAIT_MS);
