@@ -288,6 +288,12 @@ class LimitUring(Limit):
     about = "as limit, sends through io_uring (where the kernel allows it and liburing is installed)"
     sending = "uring"
 
+    @classmethod
+    def install(cls):
+        if subprocess.run([programs.BUILD / "bin" / "bench-limit", "--check", cls.sending], capture_output=True,
+                          check=False).returncode != 0:
+            raise Failed("it was built without liburing, or the kernel forbids io_uring")
+
 
 class Bare(Peer):
     name = "bare"
