@@ -114,6 +114,31 @@ class Hold(FleetRow):
             peer.stop()
 
 
+class MemoryTls(FleetRow):
+    name = "memory-tls-100000"
+    title = "Memory of the server's own an idle session, 100,000 sessions, TLS"
+    metrics = (Metric("bytes", "bytes a session", less=True),)
+
+    @classmethod
+    def fits(cls, peer):
+        return super().fits(peer) and peer.tls
+
+    @classmethod
+    def measure_alone(cls, peer, seconds):
+        fleet = None
+        try:
+            peer.use_tls = True
+            fleet = Fleet(peer, cls.sessions)
+            used = (fleet.private_bytes() - fleet.private_before) / cls.sessions
+            reports = fleet.told("report")
+            return {"bytes": used, "complete": (sum(r["sessions"] for r in reports) == cls.sessions
+                                                and not any(r["failed"] for r in reports))}
+        finally:
+            if fleet:
+                fleet.stop()
+            peer.stop()
+
+
 class Growth(FleetRow):
     """The same number of deliveries a second at both sizes, open loop."""
     name = "growth"
@@ -142,4 +167,4 @@ class Growth(FleetRow):
                 "bytes": used, "lost": small["lost"] + large["lost"], "complete": small["complete"] and large["complete"]}
 
 
-ROWS.update({row.name: row for row in (Hold, Growth)})
+ROWS.update({row.name: row for row in (Hold, MemoryTls, Growth)})
