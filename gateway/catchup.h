@@ -19,7 +19,7 @@
  * that while.
  *
  * Bounds: held frames as many bytes as a queue (past it they are dropped, and read in their turn), ids
- * FRAME_IDS_MAXIMUM (past it the session cannot resume).
+ * FRAME_IDS_MAXIMUM (past it the session cannot resume). Memory: 832 bytes, and what is held.
  */
 #ifndef POLLEN8_GATEWAY_CATCHUP_H
 #define POLLEN8_GATEWAY_CATCHUP_H
@@ -78,6 +78,7 @@ struct catchup {
     struct position claim;   /* what the client has; while it may resume: what it was given here */
     struct wheel_timer timer;
 };
+_Static_assert(sizeof(struct catchup) <= 832, "stated above");
 
 /* The session's; made IDLE where there is none. NULL where memory is short. */
 struct catchup *catchup_of(struct session *session);

@@ -43,6 +43,7 @@ struct exchange {
     size_t origin_length;
     char origin[];
 };
+_Static_assert(sizeof(struct exchange) <= 192, "stated in exchange.h");
 
 /* Off its connection, which stays; freed. */
 void exchange_release(struct exchange *exchange);

@@ -4,6 +4,8 @@
  * share it. `message` points into the same allocation and can be packed as it is.
  *
  * Made on the bus's delivery thread; references are counted on the loop thread only.
+ *
+ * Memory: 96 bytes, a pointer for each industry and permission, and the texts.
  */
 #ifndef POLLEN8_GATEWAY_IDENTITY_H
 #define POLLEN8_GATEWAY_IDENTITY_H
@@ -25,6 +27,7 @@ struct identity {
     Pollen8__Identity message;
     char *strings[]; /* industries, permissions, then their text */
 };
+_Static_assert(sizeof(struct identity) <= 96, "stated above");
 
 /* A checked copy; STATUS_MALFORMED where user id, role or lists break their bounds. */
 enum status identity_create(const Pollen8__Identity *message, struct identity **ret_identity);

@@ -24,6 +24,7 @@ struct name_space {
     size_t length;
     char name[]; /* with a NUL */
 };
+_Static_assert(sizeof(struct name_space) <= 40, "stated in name_space.h");
 
 static const struct transport_ops ops;
 

@@ -10,7 +10,7 @@
  * slow) ends the first with it: a namespace that is told to disconnect never comes back by itself, a
  * transport that closes does. Loop thread.
  *
- * Memory: a session, and 48 bytes and the name.
+ * Memory: a session, and 40 bytes and the name.
  */
 #ifndef POLLEN8_GATEWAY_NAME_SPACE_H
 #define POLLEN8_GATEWAY_NAME_SPACE_H

@@ -62,6 +62,7 @@ struct polling {
     struct wheel_timer timer; /* of the upgrade, or of leaving */
     char sid[SID_KEY_SIZE];
 };
+_Static_assert(sizeof(struct polling) <= 128, "stated in polling.h");
 
 static const struct transport_ops polling_ops;
 

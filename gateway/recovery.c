@@ -31,6 +31,7 @@ struct recovery {
     size_t id_length; /* resume: the id of its frame; 0: no ack is wanted */
     char id[CLIENT_ID_MAXIMUM_BYTES];
 };
+_Static_assert(sizeof(struct recovery) <= 224, "stated in recovery.h");
 
 void recovery_free(struct recovery *recovery)
 {

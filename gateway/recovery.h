@@ -8,6 +8,8 @@
  * missed frames, what came meanwhile. Whatever stands in the way: CONNECT with a new pid, never an error.
  *
  * /ws: the event resume {offset}, first thing after ready: the missed frames, then resumed {recovered}.
+ *
+ * Memory: 224 bytes, until the answer is in.
  */
 #ifndef POLLEN8_GATEWAY_RECOVERY_H
 #define POLLEN8_GATEWAY_RECOVERY_H

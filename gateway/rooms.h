@@ -38,6 +38,7 @@ struct room {
     uint16_t key_length;
     char key[]; /* NUL-terminated */
 };
+_Static_assert(sizeof(struct room) <= 72, "stated above");
 
 /* A session's place in a room. */
 struct membership {
@@ -45,6 +46,7 @@ struct membership {
     uint32_t index; /* in room->members */
     uint32_t reserved;
 };
+_Static_assert(sizeof(struct membership) <= 16, "stated above");
 
 struct rooms; /* opaque */
 

@@ -35,6 +35,7 @@ struct socket_rest {
     size_t extra;
     char bytes[];
 };
+_Static_assert(sizeof(struct socket_rest) <= 24, "stated in socket.h");
 
 struct sockets {
     struct gateway *gateway;

@@ -6,7 +6,8 @@
  * be.
  *
  * Why: the library keeps 2 KB for a connection, of which nothing is needed once it is open, and costs a few
- * hundred instructions a write. Memory here: nothing for a socket with nothing half-way. Loop thread.
+ * hundred instructions a write. Memory here: nothing for a socket with nothing half-way; else 24
+ * bytes and what is still to be written, or an input buffer. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_SOCKET_H
 #define POLLEN8_GATEWAY_SOCKET_H

@@ -30,6 +30,7 @@ struct wheel_timer {
     wheel_fire_fn *fire;       /* set by the owner before arming */
     uint64_t due_tick;
 };
+_Static_assert(sizeof(struct wheel_timer) <= 32, "two of them are part of every session");
 
 /* `context` is handed to every timer's fire. NULL where memory is short. */
 struct wheel *wheel_create(uint64_t now_ms, void *context);
