@@ -32,6 +32,9 @@ class Fleet:
     def private_bytes(self):
         return sum(server.private_bytes() for server in self.peer.servers)
 
+    def bytes_a_session(self):
+        return (self.private_bytes() - self.private_before) / self.sessions
+
     def cpu_ns(self):
         return sum(server.cpu_ns() for server in self.peer.servers)
 
@@ -83,11 +86,12 @@ class FleetRow(Row):
 
     @classmethod
     def fits(cls, peer):
-        return peer.fleet and not peer.end_to_end_alone
+        return peer.fleet and super().fits(peer)
 
     @classmethod
     def launch(cls, peer):
-        """Each size is a fleet of its own."""
+        """Each size is a fleet of its own, started by the row."""
+        peer.use_tls = cls.tls
 
 
 class Hold(FleetRow):
@@ -104,7 +108,7 @@ class Hold(FleetRow):
         fleet = None
         try:
             fleet = Fleet(peer, cls.sessions)
-            used = (fleet.private_bytes() - fleet.private_before) / cls.sessions
+            used = fleet.bytes_a_session()
             cpu = fleet.cpu_ns()
             sample = fleet.broadcast(1 / 60, held)
             return {**sample, "bytes": used, "busy": (fleet.cpu_ns() - cpu) / 1e9 / held, "seconds": held}
@@ -118,18 +122,14 @@ class MemoryTls(FleetRow):
     name = "memory-tls-100000"
     title = "Memory of the server's own an idle session, 100,000 sessions, TLS"
     metrics = (Metric("bytes", "bytes a session", less=True),)
-
-    @classmethod
-    def fits(cls, peer):
-        return super().fits(peer) and peer.tls
+    tls = True
 
     @classmethod
     def measure_alone(cls, peer, seconds):
         fleet = None
         try:
-            peer.use_tls = True
             fleet = Fleet(peer, cls.sessions)
-            used = (fleet.private_bytes() - fleet.private_before) / cls.sessions
+            used = fleet.bytes_a_session()
             reports = fleet.told("report")
             return {"bytes": used, "complete": (sum(r["sessions"] for r in reports) == cls.sessions
                                                 and not any(r["failed"] for r in reports))}
@@ -155,7 +155,7 @@ class Growth(FleetRow):
             fleet = None
             try:
                 fleet = Fleet(peer, sessions)
-                used = (fleet.private_bytes() - fleet.private_before) / sessions
+                used = fleet.bytes_a_session()
                 samples.append(fleet.broadcast(cls.deliveries / sessions, max(cls.seconds, seconds)))
             finally:
                 if fleet:
