@@ -10,7 +10,8 @@
  * members are visited as it boards.
  *
  * A visit queues references; the loop flushes all queues at the end of a turn. A turn visits at most
- * EGRESS_VISITS members, so that reads, pongs and accepts wait no longer than that takes.
+ * EGRESS_VISITS members, so that reads, pongs and accepts wait no longer than that takes: about 3 ms where a
+ * write to each costs 11 us.
  *
  * Rooms are walked from the last member down: a member that takes a leaver's place has been visited already,
  * and the number in each session keeps it from being given anything twice. A frame leaves the board when
@@ -24,7 +25,7 @@
 #include <stdbool.h>
 
 #define EGRESS_BOARD  64
-#define EGRESS_VISITS 512
+#define EGRESS_VISITS 256
 
 struct egress; /* opaque */
 struct gateway;

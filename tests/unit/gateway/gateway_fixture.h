@@ -221,6 +221,7 @@ static inline void open_session(struct gateway *gateway, struct probe *probe, co
 
     connect_session(gateway, probe, FRAME_JSON, 0);
     session = probe->session;
+    egress_enter(gateway, session); /* what has boarded before is not for it */
     join(gateway, session, ROOM_EVERYONE, "");
     join(gateway, session, ROOM_USER, user);
     snprintf(list, sizeof(list), "%s", industries);
