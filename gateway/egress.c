@@ -29,6 +29,7 @@
 #define BOARD_SHARE 4
 #define BOARD_ROOMS (EGRESS_BOARD * INDUSTRIES_MAXIMUM)
 #define FEW         16 /* members of a room that are visited as something boards for it */
+#define VISITS_LEFT 32 /* in a turn, however many sessions wait to be flushed */
 
 /* A frame on the board. */
 struct place {
@@ -380,10 +381,16 @@ const struct position *egress_position(struct gateway *gateway, const struct ses
     return position_merge(&egress->merged, &catchup->claim) == STATUS_OK ? &egress->merged : NULL;
 }
 
+static uint32_t visits_taken(const struct sessions *sessions)
+{
+    size_t dirty = sessions_dirty(sessions);
+    return dirty < EGRESS_VISITS - VISITS_LEFT ? (uint32_t)dirty : EGRESS_VISITS - VISITS_LEFT;
+}
+
 bool egress_run(struct gateway *gateway)
 {
     struct egress *egress = gateway->egress;
-    egress->visited = 0;
+    egress->visited = visits_taken(gateway->sessions);
     egress->turn_bytes = 0;
     egress->wall_ms = clock_wall_ms();
     rooms_collect(gateway->rooms);

@@ -9,9 +9,10 @@
  * it a write, carries all of them; and what is for few (a user's own) need not wait for large rooms: its
  * members are visited as it boards.
  *
- * A visit queues references; the loop flushes all queues at the end of a turn. A turn visits at most
- * EGRESS_VISITS members, so that reads, pongs and accepts wait no longer than that takes: about 3 ms where a
- * write to each costs 11 us.
+ * A visit queues references; the loop flushes the queues at the end of a turn, as many as its time allows. A
+ * turn visits EGRESS_VISITS members less those that still wait to be flushed, so that no more are visited
+ * than can be written to: what comes meanwhile joins the walk instead of waiting in queues. A few are visited
+ * in any case, however many others have something to write.
  *
  * Rooms are walked from the last member down: a member that takes a leaver's place has been visited already,
  * and the number in each session keeps it from being given anything twice. A frame leaves the board when

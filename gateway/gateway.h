@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../common/clock.h"
 #include "../common/metrics.h"
 #include "frame.h"
 #include "limits.h"
@@ -61,6 +62,7 @@ struct gateway {
     struct frame *pings[FRAME_FORMATS];      /* heartbeats, shared by all sessions */
     struct token_rule event_rule;
     uint64_t now_ms;     /* monotonic, as of this turn of the loop */
+    uint64_t turn_us;    /* monotonic: when the turn began */
     uint32_t in_flight;  /* requests whose answer has not come back to the loop */
     struct drain *drain; /* NULL until SIGTERM */
     bool draining;
@@ -71,6 +73,18 @@ struct gateway {
     atomic_bool listening;      /* for /readyz */
     _Atomic uint64_t turned_ms; /* when the loop last turned, for /healthz */
 };
+
+/* Sockets are looked at between turns. When a part of a turn leaves the rest of its work for the next one, in
+ * microseconds from its beginning: what a client sends, and who connects, waits 5 ms at most. Each does a
+ * little even where it begins late. */
+#define TURN_ANSWERS_US 1000
+#define TURN_PEERS_US   1500
+#define TURN_WRITES_US  2500
+
+static inline bool turn_past(const struct gateway *gateway, uint64_t us)
+{
+    return clock_monotonic_us() >= gateway->turn_us + us;
+}
 
 /* A labelled counter by one; for what is not on the path of every frame. */
 static inline void gateway_count(const struct gateway *gateway, enum gateway_metric metric, const char *label)

@@ -2,11 +2,13 @@
  *
  * A turn runs in libuv's prepare phase: after all callbacks of a round and before the loop sleeps. Its order:
  *
- *   timers -> answers from services -> messages of peers -> a slice of deliveries -> one write for each
- * session that has something
- *   -> closes that were asked for (no callback of the library is running now) -> memory of closed sessions
+ *   timers -> answers from services -> messages of peers -> a slice of deliveries
+ *   -> one write for each session that has something
+ *   -> closes that were asked for (no callback of the library is running now)
+ *   -> memory of closed sessions
  *
- * Where deliveries are left the loop does not sleep (idle handle), but looks at sockets first: that is what
+ * Answers, messages and writes each end when their time is over (gateway.h), deliveries after so many visits.
+ * Where any of it is left the loop does not sleep (idle handle), but looks at sockets first: that is what
  * bounds the wait of reads, pongs and accepts.
  */
 #include "loop.h"
@@ -42,7 +44,6 @@
 #include "wheel.h"
 #include "written.h"
 
-#define ANSWERS_A_TURN        4096
 #define LIBRARY_SHARE         4     /* of the descriptors: one in so many */
 #define LIBRARY_FILES_MAXIMUM 16384 /* connections that are being opened, and requests of HTTP at work */
 #define LIBRARY_FILES_MINIMUM 2048
@@ -116,7 +117,7 @@ static void on_wake(uv_async_t *wake)
 static bool take_answers(struct gateway *gateway)
 {
     struct mail *mail;
-    for (int i = 0; i < ANSWERS_A_TURN; i++) {
+    do {
         mail = mailbox_take(gateway->mailbox, MAIL_REPLIES);
         if (!mail)
             return false;
@@ -126,7 +127,7 @@ static bool take_answers(struct gateway *gateway)
             inquiry_answer(gateway, mail);
         else
             relay_answer(gateway, mail);
-    }
+    } while (!turn_past(gateway, TURN_ANSWERS_US));
     return true;
 }
 
@@ -149,8 +150,8 @@ static void turn(uv_prepare_t *prepare)
 {
     struct loop *loop = prepare->data;
     struct gateway *gateway = loop->gateway;
-    uint64_t start_us = clock_monotonic_us();
-    gateway->now_ms = start_us / 1000;
+    gateway->turn_us = clock_monotonic_us();
+    gateway->now_ms = gateway->turn_us / 1000;
     loop->woken = false;
     loop->polling = true;
     atomic_store_explicit(&gateway->turned_ms, gateway->now_ms, memory_order_relaxed);
@@ -166,7 +167,7 @@ static void turn(uv_prepare_t *prepare)
     parking_end_turn(gateway);
     sessions_end_turn(gateway);
     presence_turn(gateway);
-    more |= sessions_dirty(gateway->sessions);
+    more |= sessions_dirty(gateway->sessions) > 0;
     more |= reader_turn(gateway->reader);
     questions_turn(gateway->questions);
     more |= loop->woken;
@@ -179,7 +180,7 @@ static void turn(uv_prepare_t *prepare)
         uv_idle_start(&loop->idle, on_idle);
     else
         uv_idle_stop(&loop->idle);
-    uint64_t taken_us = clock_monotonic_us() - start_us;
+    uint64_t taken_us = clock_monotonic_us() - gateway->turn_us;
     if (taken_us >= 1000) /* only what can be felt: an idle loop turns for nothing */
         metrics_observe_ns(gateway->metrics, METRIC_LOOP_LAG_SECONDS, taken_us * 1000);
 }

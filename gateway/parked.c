@@ -19,7 +19,7 @@
 #include "listener.h"
 #include "wheel.h"
 
-#define EVENTS_A_TURN 512
+#define EVENTS_A_TURN 128 /* then a turn */
 #define IDLE_MS       (LISTENER_KEEPALIVE_S * 1000u)
 
 struct parked {

@@ -23,8 +23,6 @@
 #include "sender.h"
 #include "session.h"
 
-#define MESSAGES_A_TURN 256
-
 struct letter {
     struct mail mail;
     struct gateway *gateway;
@@ -189,12 +187,12 @@ void peer_take(struct gateway *gateway, struct mail *mail)
 bool peer_run(struct gateway *gateway)
 {
     struct mail *mail;
-    for (int i = 0; i < MESSAGES_A_TURN; i++) {
+    do {
         mail = mailbox_take(gateway->mailbox, MAIL_PEERS);
         if (!mail)
             return false;
         peer_take(gateway, mail);
-    }
+    } while (!turn_past(gateway, TURN_PEERS_US));
     return true;
 }
 

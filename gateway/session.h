@@ -105,11 +105,12 @@ struct session *sessions_named(const struct sessions *sessions, struct slice id)
 size_t sessions_slots(const struct sessions *sessions);
 struct session *sessions_at(const struct sessions *sessions, size_t index);
 
-/* Flushes what became dirty. */
+/* Flushes what became dirty, the oldest first, until the turn has taken TURN_WRITES_US; a few in any case. */
 void sessions_flush(struct gateway *gateway);
+/* How many wait to be flushed, or were closed meanwhile. */
+size_t sessions_dirty(const struct sessions *sessions);
 /* Frees closed sessions: nobody holds a pointer to one across turns. */
 void sessions_end_turn(struct gateway *gateway);
-bool sessions_dirty(const struct sessions *sessions);
 /* At the end of the process. */
 void sessions_close_all(struct gateway *gateway);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * The table of sessions: slots reused through a free list, each with a generation, so that a handle kept by
- * something in flight never finds another session. And the two lists of a turn: who has something to write,
- * and who is closed.
+ * something in flight never finds another session. And two lists: who has something to write, oldest first,
+ * and who was closed in this turn.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 #define SLOTS_START 256
 #define ID_BYTES    15
 #define NONE        UINT32_MAX
+#define FLUSHES     8 /* between two looks at the clock */
 
 struct slot {
     struct session *session; /* NULL: free */
@@ -29,8 +30,9 @@ struct sessions {
     size_t capacity;
     size_t count;
     uint32_t free;
-    struct session **dirty;
-    size_t dirty_count;
+    struct session **dirty; /* NULL: it was closed */
+    size_t dirty_first;     /* what is before has been flushed */
+    size_t dirty_end;
     size_t dirty_capacity;
     struct session *dead;
 };
@@ -162,39 +164,55 @@ void sessions_remove(struct sessions *sessions, struct session *session)
     sessions->dead = session;
 }
 
+static void append_dirty(struct sessions *sessions, struct session *session)
+{
+    sessions->dirty[sessions->dirty_end++] = session;
+    session->dirty = (uint32_t)sessions->dirty_end;
+}
+
+/* To the front, over the places of those flushed and closed: there are as many places as sessions. */
+static void close_up(struct sessions *sessions)
+{
+    size_t from = sessions->dirty_first;
+    size_t end = sessions->dirty_end;
+    sessions->dirty_first = sessions->dirty_end = 0;
+    for (; from < end; from++)
+        if (sessions->dirty[from])
+            append_dirty(sessions, sessions->dirty[from]);
+}
+
 void session_mark_dirty(struct gateway *gateway, struct session *session)
 {
     struct sessions *sessions = gateway->sessions;
     if (session->dirty || session->state == SESSION_CLOSING)
         return;
-    if (sessions->dirty_count ==
-        sessions->dirty_capacity) { /* holes of closed sessions: flush what there is */
-        sessions_flush(gateway);
-        if (session->state == SESSION_CLOSING)
-            return;
-    }
-    sessions->dirty[sessions->dirty_count++] = session;
-    session->dirty = (uint32_t)sessions->dirty_count;
+    if (sessions->dirty_end == sessions->dirty_capacity)
+        close_up(sessions);
+    append_dirty(sessions, session);
 }
 
-bool sessions_dirty(const struct sessions *sessions)
+size_t sessions_dirty(const struct sessions *sessions)
 {
-    return sessions->dirty_count > 0;
+    return sessions->dirty_end - sessions->dirty_first;
 }
 
 void sessions_flush(struct gateway *gateway)
 {
     struct sessions *sessions = gateway->sessions;
+    unsigned count = 0;
     /* One that is flushed may make another dirty: that of a further namespace its carrier. */
-    for (size_t i = 0; i < sessions->dirty_count; i++) {
-        struct session *session = sessions->dirty[i];
-        if (!session)
-            continue;
-        sessions->dirty[i] = NULL;
-        session->dirty = 0;
-        session->ops->flush(gateway, session);
+    while (sessions_dirty(sessions) && (count < FLUSHES || !turn_past(gateway, TURN_WRITES_US))) {
+        for (count = 0; count < FLUSHES && sessions_dirty(sessions);) {
+            struct session *session = sessions->dirty[sessions->dirty_first++];
+            if (!session)
+                continue;
+            count++;
+            session->dirty = 0;
+            session->ops->flush(gateway, session);
+        }
     }
-    sessions->dirty_count = 0;
+    if (!sessions_dirty(sessions))
+        sessions->dirty_first = sessions->dirty_end = 0;
 }
 
 void sessions_end_turn(struct gateway *gateway)

@@ -22,7 +22,7 @@
 #include "wheel.h"
 #include "ws_frame.h"
 
-#define EVENTS_A_TURN   512
+#define EVENTS_A_TURN   128 /* then a turn */
 #define INPUT_BYTES     65536
 #define EXTRA_MAXIMUM   4096 /* of control frames behind a rest */
 #define CLOSE_WAIT_MS   5000 /* for the client's part of the closing handshake */

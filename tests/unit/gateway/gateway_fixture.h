@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "../../../common/clock.h"
 #include "../../../gateway/dedupe.h"
 #include "../../../gateway/egress.h"
 #include "../../../gateway/gateway.h"
@@ -33,7 +34,8 @@ struct probe {
     unsigned count;
     unsigned pings;
     unsigned flushes;
-    bool stuck; /* takes nothing */
+    unsigned write_us; /* how far a flush moves the clock, which then stands still */
+    bool stuck;        /* takes nothing */
     uint16_t close_code;
 };
 
@@ -53,6 +55,8 @@ static inline void flush(struct gateway *gateway, struct session *session)
 
     (void)gateway;
     probe->flushes++;
+    if (probe->write_us)
+        clock_set_for_test((int64_t)(clock_monotonic_us() + probe->write_us), clock_wall_us());
     while (session->outq.count > 0 && !probe->stuck) {
         struct frame *frame = outq_frames(&session->outq)[0];
 
@@ -128,6 +132,7 @@ static inline int setup(void **state)
     fixture->settings.write_timeout = 20000;
     gateway->settings = &fixture->settings;
     gateway->now_ms = 1000;
+    gateway->turn_us = INT64_MAX; /* it is never over */
     assert_int_equal(metrics_create(definitions, METRIC_COUNT, &gateway->metrics), STATUS_OK);
     gateway->mailbox = mailbox_create(10000, wake, NULL);
     gateway->wheel = wheel_create(gateway->now_ms, gateway);

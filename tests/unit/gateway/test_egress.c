@@ -6,6 +6,7 @@
  */
 #include "gateway_fixture.h"
 
+#include "../../../common/clock.h"
 #include "../../../common/subject.h"
 #include "../../../common/wire.h"
 
@@ -253,6 +254,41 @@ static void what_comes_during_a_walk_joins_it(void **state)
     }
 }
 
+/* However long writes take, a turn ends in time, no more are visited than can be written to, and nothing is
+ * lost or changes its order: neither with those that close while they wait. */
+static void a_turn_ends_in_time(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    enum { WRITE_US = 100, SLACK_US = 8 * WRITE_US, FRAMES = 4 };
+    static const unsigned all[FRAMES] = {0, 1, 2, 3};
+    unsigned turns = 0;
+    bool more = true;
+
+    for (size_t i = 0; i < CROWD; i++) {
+        open_session(gateway, &crowd[i], "ada", "finance");
+        crowd[i].write_us = WRITE_US;
+    }
+    while (more) {
+        if (turns % 20 == 0 && turns / 20 < FRAMES)
+            publish(gateway, &(struct message){.number = turns / 20, .industries = "finance"});
+        gateway->turn_us = clock_monotonic_us();
+        more = egress_run(gateway);
+        assert_true(sessions_dirty(gateway->sessions) <= EGRESS_VISITS);
+        sessions_flush(gateway);
+        assert_true(clock_monotonic_us() - gateway->turn_us <= TURN_WRITES_US + SLACK_US);
+        more |= sessions_dirty(gateway->sessions) > 0;
+        if (turns < CROWD / 4 && crowd[turns * 4].session)
+            session_close(gateway, crowd[turns * 4].session, CAUSE_NORMAL);
+        sessions_end_turn(gateway);
+        assert_true(++turns < 1000);
+    }
+    clock_set_for_test(-1, -1);
+    assert_true(turns > CROWD / 2 * WRITE_US / TURN_WRITES_US);
+    for (size_t i = 0; i < CROWD; i++)
+        if (crowd[i].session)
+            assert_numbers(&crowd[i], all, FRAMES);
+}
+
 /* A user's own waits for nobody's room, and comes after what boarded before it. */
 static void a_user_does_not_wait_for_a_crowd(void **state)
 {
@@ -348,6 +384,7 @@ int main(void)
         EGRESS_TEST(a_repeat_is_dropped),
         EGRESS_TEST(an_older_version_never_follows_a_newer_one),
         EGRESS_TEST(a_crowd_is_served_in_slices),
+        EGRESS_TEST(a_turn_ends_in_time),
         EGRESS_TEST(members_may_come_and_go_between_slices),
         EGRESS_TEST(what_comes_during_a_walk_joins_it),
         EGRESS_TEST(a_user_does_not_wait_for_a_crowd),
