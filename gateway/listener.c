@@ -240,6 +240,18 @@ static enum status start(struct listener *listener, struct uv_loop_s *loop, char
     return STATUS_OK;
 }
 
+/* The kernel makes a process's table of descriptors larger when one comes that is beyond it, and where there
+ * are threads it lets this one wait meanwhile, some 10 ms: so once, before anybody is connected. */
+static void reserve_descriptors(const struct listener *listener, const struct listener_files *files)
+{
+    uint64_t below = files->library < files->open ? files->library : 0;
+    uint64_t last = below + listener->maximum + RESERVED_FILES;
+    int descriptor =
+        fcntl(listener->nowhere, F_DUPFD_CLOEXEC, (int)(last < files->open ? last : files->open - 1));
+    if (descriptor >= 0)
+        close(descriptor);
+}
+
 enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop, struct lws_context *context,
                             const struct listener_files *files, struct listener **ret_listener, char *error,
                             size_t error_size)
@@ -263,6 +275,7 @@ enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop, str
         listener_free(listener);
         return status;
     }
+    reserve_descriptors(listener, files);
     atomic_store(&gateway->listening, true);
     *ret_listener = listener;
     return STATUS_OK;
