@@ -166,7 +166,7 @@ static void turn(uv_prepare_t *prepare)
     exchanges_end_turn(gateway);
     parking_end_turn(gateway);
     sessions_end_turn(gateway);
-    presence_turn(gateway);
+    more |= presence_turn(gateway);
     more |= sessions_dirty(gateway->sessions) > 0;
     more |= reader_turn(gateway->reader);
     questions_turn(gateway->questions);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * rooms -> counts by industry and user -> metric, and heartbeats of at most PART_ENTRIES entries each. A user
- * that left -> SessionClosed.
+ * metric:    rooms -> counts by industry
+ * heartbeat: rooms of industries, then the users of SLOTS_A_TURN sessions each turn -> parts of at most
+ *            PART_ENTRIES entries -> published together, so that no user is between two parts for long
+ * A user that left -> SessionClosed.
  */
 #include "presence.h"
 
@@ -18,14 +20,17 @@
 #include "../common/wire.h"
 #include "gateway.h"
 #include "loop.h"
+#include "membership.h"
 #include "rooms.h"
 #include "sender.h"
+#include "session.h"
 #include "wheel.h"
 
 #define REFRESH_WAIT_MS  500
 #define FIRST_MS         500
 #define LAST_INTERVAL_MS 1 /* of an ending gateway: forgotten as soon as may be */
 #define LARGEST          100
+#define SLOTS_A_TURN     512
 #define PART_ENTRIES     2048
 #define PART_BYTES       (1024u * 1024)
 #define ENTRY_BYTES      512
@@ -36,9 +41,21 @@
 #define FIELD_NAME       1
 #define FIELD_SESSIONS   2
 
+/* A heartbeat that is being made. */
+struct report {
+    struct buf *parts; /* owned: entries, packed */
+    size_t count;      /* of parts */
+    size_t entries;    /* in the last part */
+    size_t next_slot;  /* of sessions */
+    bool gathering;
+    bool failed;
+};
+
 struct presence {
     struct gateway *gateway;
     struct wheel_timer timer;
+    struct report report;
+    uint32_t number; /* of heartbeats begun: which rooms are in this one */
     char subject[SUBJECT_SIZE];
     atomic_bool asked; /* the metric is wanted */
     pthread_mutex_t lock;
@@ -46,7 +63,7 @@ struct presence {
     uint64_t times_served; /* lock */
 };
 
-/* Rooms of one kind, gathered; the pointers are good within this turn. */
+/* Rooms of industries; the pointers are good within this turn. */
 struct counts {
     const struct room **rooms;
     size_t count;
@@ -90,76 +107,128 @@ static void set_connections(const struct gateway *gateway, const struct counts *
 
 /* ---- heartbeat ---------------------------------------------------------------------------------------- */
 
-/* {name, sessions} as a further member of one of the two lists. */
-static enum status append_entry(struct buf *packed, struct buf *entry, const struct room *room)
+static void report_clear(struct report *report)
 {
-    buf_clear(entry);
-    enum status status = wire_append_bytes(entry, FIELD_NAME, room_key(room));
+    for (size_t i = 0; i < report->count; i++)
+        buf_done(&report->parts[i]);
+    free(report->parts);
+    *report = (struct report){0};
+}
+
+static struct buf *last_part(struct report *report)
+{
+    if (report->count > 0 && report->entries < PART_ENTRIES)
+        return &report->parts[report->count - 1];
+    struct buf *parts = realloc(report->parts, (report->count + 1) * sizeof(*parts));
+    if (!parts)
+        return NULL;
+    report->parts = parts;
+    report->entries = 0;
+    buf_init(&parts[report->count], PART_BYTES);
+    return &parts[report->count++];
+}
+
+/* {name, sessions} as a further member of one of the two lists. */
+static enum status append_entry(struct buf *packed, const struct room *room)
+{
+    struct buf entry;
+    buf_init(&entry, ENTRY_BYTES);
+    enum status status = wire_append_bytes(&entry, FIELD_NAME, room_key(room));
     if (status == STATUS_OK)
-        status = wire_append_integer(entry, FIELD_SESSIONS, room->count);
+        status = wire_append_integer(&entry, FIELD_SESSIONS, room->count);
     if (status == STATUS_OK)
         status = wire_append_bytes(packed, room->kind == ROOM_INDUSTRY ? FIELD_INDUSTRIES : FIELD_USERS,
-                                   buf_slice(entry));
+                                   buf_slice(&entry));
+    buf_done(&entry);
     return status;
 }
 
-/* The message is packed by its descriptor; rooms, as the lists of a heartbeat, entry by entry behind it: they
- * are many. */
-static void tell(const struct presence *presence, const char *const *headers, const ProtobufCMessage *message,
-                 const struct room *const *rooms, size_t count)
+static void report_room(void *context, const struct room *room)
 {
-    struct buf packed;
-    struct buf entry;
-    buf_init(&packed, PART_BYTES);
-    buf_init(&entry, ENTRY_BYTES);
-    enum status status = wire_pack(&packed, message);
-    for (size_t i = 0; status == STATUS_OK && i < count; i++)
-        status = append_entry(&packed, &entry, rooms[i]);
-    if (status == STATUS_OK)
-        status = sender_publish(presence->gateway->sender, presence->subject, headers, buf_slice(&packed));
-    if (status != STATUS_OK)
-        log_event_limited(LOG_WARN, "a report of presence was not sent");
-    buf_done(&entry);
-    buf_done(&packed);
+    struct report *report = context;
+    struct buf *part = report->failed ? NULL : last_part(report);
+    if (!part || append_entry(part, room) != STATUS_OK)
+        report->failed = true;
+    report->entries++;
 }
 
-static void send_heartbeat(struct presence *presence, const struct counts *counts, int64_t interval_ms)
+/* A user is found by each of its sessions, and is in the heartbeat once. */
+static void report_user(struct presence *presence, const struct session *session)
 {
-    static const char *const headers[] = {"Pollen8-Type", "GatewayHeartbeat", NULL};
+    if (session->membership_count <= MEMBERSHIP_USER)
+        return;
+    struct room *room = session->memberships[MEMBERSHIP_USER].room;
+    if (room->reported == presence->number)
+        return;
+    room->reported = presence->number;
+    report_room(&presence->report, room);
+}
+
+/* Static, for the sender reads them later. */
+static const char *const heartbeat_headers[] = {"Pollen8-Type", "GatewayHeartbeat", NULL};
+static const char *const closed_headers[] = {"Pollen8-Type", "SessionClosed", NULL};
+
+static void publish(const struct presence *presence, const char *const *headers, struct slice message)
+{
+    if (sender_publish(presence->gateway->sender, presence->subject, headers, message) != STATUS_OK)
+        log_event_limited(LOG_WARN, "a report of presence was not sent");
+}
+
+/* What is not a list comes behind the entries: the order of fields is free. */
+static void publish_parts(struct presence *presence, int64_t interval_ms)
+{
     const struct gateway *gateway = presence->gateway;
     const struct room *everyone = rooms_find(gateway->rooms, ROOM_EVERYONE, (struct slice){0});
-    size_t parts = counts->count ? (counts->count + PART_ENTRIES - 1) / PART_ENTRIES : 1;
-    for (size_t p = 0; p < parts; p++) {
-        Pollen8__GatewayHeartbeat head = POLLEN8__GATEWAY_HEARTBEAT__INIT;
-        size_t from = p * PART_ENTRIES;
-        size_t left = counts->count - from;
-        const struct room *const *rooms = counts->count ? counts->rooms + from : NULL;
-        head.gateway = gateway->settings->gateway_name;
-        head.sessions = everyone ? everyone->count : 0;
-        head.interval_ms = (uint32_t)interval_ms;
-        head.part = (uint32_t)p;
-        head.parts = (uint32_t)parts;
-        tell(presence, headers, &head.base, rooms, left < PART_ENTRIES ? left : PART_ENTRIES);
+    struct report *report = &presence->report;
+    Pollen8__GatewayHeartbeat head = POLLEN8__GATEWAY_HEARTBEAT__INIT;
+    if (report->count == 0) /* nobody is here: one without entries */
+        report->failed |= !last_part(report);
+    head.gateway = gateway->settings->gateway_name;
+    head.sessions = everyone ? everyone->count : 0;
+    head.interval_ms = (uint32_t)interval_ms;
+    head.parts = (uint32_t)report->count;
+    for (; !report->failed && head.part < head.parts; head.part++) {
+        struct buf *part = &report->parts[head.part];
+        report->failed = wire_pack(part, &head.base) != STATUS_OK;
+        if (!report->failed)
+            publish(presence, heartbeat_headers, buf_slice(part));
     }
+    if (report->failed)
+        log_event_limited(LOG_WARN, "out of memory for a report of presence");
+    report_clear(report);
+}
+
+static void gather_users(struct presence *presence)
+{
+    const struct gateway *gateway = presence->gateway;
+    struct report *report = &presence->report;
+    size_t slots = sessions_slots(gateway->sessions);
+    size_t end = report->next_slot + SLOTS_A_TURN < slots ? report->next_slot + SLOTS_A_TURN : slots;
+    for (; report->next_slot < end; report->next_slot++) {
+        const struct session *session = sessions_at(gateway->sessions, report->next_slot);
+        if (session)
+            report_user(presence, session);
+    }
+    if (report->next_slot == slots)
+        publish_parts(presence, gateway->settings->heartbeat_interval);
 }
 
 static void tick(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
     struct presence *presence = (struct presence *)(void *)((char *)timer - offsetof(struct presence, timer));
-    struct counts counts = {0};
-    rooms_each(gateway->rooms, ROOM_INDUSTRY, gather_one, &counts);
-    rooms_each(gateway->rooms, ROOM_USER, gather_one, &counts);
-    if (!counts.failed)
-        send_heartbeat(presence, &counts, gateway->settings->heartbeat_interval);
-    free(counts.rooms);
+    if (!presence->report.gathering) { /* else the last one is still on its way */
+        presence->number++;
+        presence->report.gathering = true;
+        rooms_each(gateway->rooms, ROOM_INDUSTRY, report_room, &presence->report);
+    }
     wheel_arm(gateway->wheel, timer, gateway->now_ms + (uint64_t)gateway->settings->heartbeat_interval);
 }
 
 void presence_left(struct gateway *gateway, struct slice user_id)
 {
-    static const char *const headers[] = {"Pollen8-Type", "SessionClosed", NULL};
     Pollen8__SessionClosed message = POLLEN8__SESSION_CLOSED__INIT;
+    struct buf packed;
     char name[257];
     if (!gateway->presence || user_id.length >= sizeof(name))
         return;
@@ -167,23 +236,25 @@ void presence_left(struct gateway *gateway, struct slice user_id)
     name[user_id.length] = '\0';
     message.gateway = gateway->settings->gateway_name;
     message.user_id = name;
-    tell(gateway->presence, headers, &message.base, NULL, 0);
+    buf_init(&packed, PART_BYTES);
+    if (wire_pack(&packed, &message.base) == STATUS_OK)
+        publish(gateway->presence, closed_headers, buf_slice(&packed));
+    else
+        log_event_limited(LOG_WARN, "out of memory for a report of presence");
+    buf_done(&packed);
 }
 
 void presence_end(struct gateway *gateway)
 {
-    const struct counts none = {0};
     wheel_cancel(gateway->wheel, &gateway->presence->timer);
-    send_heartbeat(gateway->presence, &none, LAST_INTERVAL_MS);
+    report_clear(&gateway->presence->report);
+    publish_parts(gateway->presence, LAST_INTERVAL_MS);
 }
 
-void presence_turn(struct gateway *gateway)
+static void refresh(struct presence *presence)
 {
-    struct presence *presence = gateway->presence;
+    const struct gateway *gateway = presence->gateway;
     struct counts counts = {0};
-    if (!presence || !atomic_load_explicit(&presence->asked, memory_order_relaxed))
-        return;
-    atomic_store(&presence->asked, false);
     rooms_each(gateway->rooms, ROOM_INDUSTRY, gather_one, &counts);
     if (!counts.failed)
         set_connections(gateway, &counts);
@@ -192,6 +263,20 @@ void presence_turn(struct gateway *gateway)
     presence->times_served++;
     pthread_cond_broadcast(&presence->served);
     pthread_mutex_unlock(&presence->lock);
+}
+
+bool presence_turn(struct gateway *gateway)
+{
+    struct presence *presence = gateway->presence;
+    if (!presence)
+        return false;
+    if (atomic_load_explicit(&presence->asked, memory_order_relaxed)) {
+        atomic_store(&presence->asked, false);
+        refresh(presence);
+    }
+    if (presence->report.gathering)
+        gather_users(presence);
+    return presence->report.gathering;
 }
 
 void presence_refresh(struct presence *presence)
@@ -236,6 +321,7 @@ void presence_free(struct gateway *gateway, struct presence *presence)
     if (!presence)
         return;
     wheel_cancel(gateway->wheel, &presence->timer);
+    report_clear(&presence->report);
     pthread_cond_destroy(&presence->served);
     pthread_mutex_destroy(&presence->lock);
     free(presence);

@@ -7,6 +7,8 @@
 #ifndef POLLEN8_GATEWAY_PRESENCE_H
 #define POLLEN8_GATEWAY_PRESENCE_H
 
+#include <stdbool.h>
+
 #include "../common/slice.h"
 #include "../common/status.h"
 
@@ -26,8 +28,9 @@ void presence_left(struct gateway *gateway, struct slice user_id);
 /* The gateway ends: its numbers are gone at once, not when its last heartbeat expires. */
 void presence_end(struct gateway *gateway);
 
-/* What presence_refresh asked for is done here, once a turn. */
-void presence_turn(struct gateway *gateway);
+/* Once a turn: what presence_refresh asked for, and a slice of the heartbeat that is being made. Whether
+ * there is more of it. */
+bool presence_turn(struct gateway *gateway);
 
 void presence_free(struct gateway *gateway, struct presence *presence);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The index is one open-addressing table of pointers with linear probing; removal shifts followers back, so
- * that no tombstones pile up under churn.
+ * The index is an open-addressing table of pointers a kind, with linear probing; removal shifts followers
+ * back, so that no tombstones pile up under churn.
  */
 #include "rooms.h"
 
@@ -13,10 +13,14 @@
 
 #define TABLE_START 64
 
-struct rooms {
-    struct room **table;
+struct table {
+    struct room **places;
     size_t size; /* a power of two */
     size_t count;
+};
+
+struct rooms {
+    struct table tables[ROOM_KINDS];
     uint64_t seed;
     struct room *garbage;
     void (*moved)(struct session *session, struct room *room, uint32_t index);
@@ -27,88 +31,92 @@ struct rooms *rooms_create(uint64_t seed)
     struct rooms *rooms = calloc(1, sizeof(*rooms));
     if (!rooms)
         return NULL;
-    rooms->table = calloc(TABLE_START, sizeof(struct room *));
-    if (!rooms->table) {
-        free(rooms);
-        return NULL;
-    }
-    rooms->size = TABLE_START;
     rooms->seed = seed;
+    for (int kind = 0; kind < ROOM_KINDS; kind++) {
+        struct table *table = &rooms->tables[kind];
+        table->places = calloc(TABLE_START, sizeof(struct room *));
+        if (!table->places) {
+            rooms_free(rooms);
+            return NULL;
+        }
+        table->size = TABLE_START;
+    }
     return rooms;
 }
 
-static uint64_t key_hash(const struct rooms *rooms, enum room_kind kind, struct slice key)
+static uint64_t key_hash(const struct rooms *rooms, struct slice key)
 {
-    return hash64(key.data, key.length, rooms->seed + (uint64_t)kind);
+    return hash64(key.data, key.length, rooms->seed);
 }
 
 /* The place of the key, or the free one where it would go. */
-static size_t place(const struct rooms *rooms, enum room_kind kind, struct slice key, uint64_t hash)
+static struct room **place(const struct table *table, struct slice key, uint64_t hash)
 {
-    size_t i = hash & (rooms->size - 1);
-    for (; rooms->table[i]; i = (i + 1) & (rooms->size - 1)) {
-        const struct room *room = rooms->table[i];
-        if (room->hash == hash && room->kind == (uint8_t)kind && slice_equal(room_key(room), key))
+    size_t i = hash & (table->size - 1);
+    for (; table->places[i]; i = (i + 1) & (table->size - 1)) {
+        const struct room *room = table->places[i];
+        if (room->hash == hash && slice_equal(room_key(room), key))
             break;
     }
-    return i;
+    return &table->places[i];
 }
 
-static void put(struct rooms *rooms, struct room *room)
+static void put(struct table *table, struct room *room)
 {
-    size_t i = room->hash & (rooms->size - 1);
-    while (rooms->table[i])
-        i = (i + 1) & (rooms->size - 1);
-    rooms->table[i] = room;
+    size_t i = room->hash & (table->size - 1);
+    while (table->places[i])
+        i = (i + 1) & (table->size - 1);
+    table->places[i] = room;
 }
 
-static enum status grow_table(struct rooms *rooms)
+static enum status grow(struct table *table)
 {
-    struct room **old = rooms->table;
-    size_t old_size = rooms->size;
-    struct room **table = calloc(old_size * 2, sizeof(struct room *));
-    if (!table)
+    struct room **old = table->places;
+    size_t old_size = table->size;
+    struct room **places = calloc(old_size * 2, sizeof(struct room *));
+    if (!places)
         return STATUS_NO_MEMORY;
-    rooms->table = table;
-    rooms->size = old_size * 2;
+    table->places = places;
+    table->size = old_size * 2;
     for (size_t i = 0; i < old_size; i++)
         if (old[i])
-            put(rooms, old[i]);
+            put(table, old[i]);
     free(old);
     return STATUS_OK;
 }
 
-static void remove_from_table(struct rooms *rooms, const struct room *room)
+static void take_out(struct table *table, const struct room *room)
 {
-    size_t mask = rooms->size - 1;
+    size_t mask = table->size - 1;
     size_t hole = room->hash & mask;
-    while (rooms->table[hole] != room)
+    while (table->places[hole] != room)
         hole = (hole + 1) & mask;
-    for (size_t i = (hole + 1) & mask; rooms->table[i]; i = (i + 1) & mask) {
-        size_t home = rooms->table[i]->hash & mask;
+    for (size_t i = (hole + 1) & mask; table->places[i]; i = (i + 1) & mask) {
+        size_t home = table->places[i]->hash & mask;
         if (((i - home) & mask) >= ((i - hole) & mask)) {
-            rooms->table[hole] = rooms->table[i];
+            table->places[hole] = table->places[i];
             hole = i;
         }
     }
-    rooms->table[hole] = NULL;
-    rooms->count--;
+    table->places[hole] = NULL;
+    table->count--;
 }
 
 struct room *rooms_find(const struct rooms *rooms, enum room_kind kind, struct slice key)
 {
-    return rooms->table[place(rooms, kind, key, key_hash(rooms, kind, key))];
+    return *place(&rooms->tables[kind], key, key_hash(rooms, key));
 }
 
 static struct room *find_or_make(struct rooms *rooms, enum room_kind kind, struct slice key)
 {
-    uint64_t hash = key_hash(rooms, kind, key);
-    size_t at = place(rooms, kind, key, hash);
-    if (rooms->table[at])
-        return rooms->table[at];
-    if (rooms->count * 4 >= rooms->size * 3 && grow_table(rooms) != STATUS_OK)
+    struct table *table = &rooms->tables[kind];
+    uint64_t hash = key_hash(rooms, key);
+    struct room *room = *place(table, key, hash);
+    if (room)
+        return room;
+    if (table->count * 4 >= table->size * 3 && grow(table) != STATUS_OK)
         return NULL;
-    struct room *room = calloc(1, sizeof(*room) + key.length + 1);
+    room = calloc(1, sizeof(*room) + key.length + 1);
     if (!room)
         return NULL;
     room->members = &room->only;
@@ -117,8 +125,8 @@ static struct room *find_or_make(struct rooms *rooms, enum room_kind kind, struc
     room->key_length = (uint16_t)key.length;
     if (key.length)
         memcpy(room->key, key.data, key.length);
-    put(rooms, room);
-    rooms->count++;
+    put(table, room);
+    table->count++;
     return room;
 }
 
@@ -204,7 +212,7 @@ void rooms_collect(struct rooms *rooms)
         room->garbage = false;
         if (room->count || room->user)
             continue;
-        remove_from_table(rooms, room);
+        take_out(&rooms->tables[room->kind], room);
         if (room->capacity)
             free(room->members);
         free(room);
@@ -216,23 +224,27 @@ void rooms_free(struct rooms *rooms)
     if (!rooms)
         return;
     rooms_collect(rooms);
-    CHECK(rooms->count == 0);
-    free(rooms->table);
+    for (int kind = 0; kind < ROOM_KINDS; kind++) {
+        CHECK(rooms->tables[kind].count == 0);
+        free(rooms->tables[kind].places);
+    }
     free(rooms);
 }
 
 void rooms_each(const struct rooms *rooms, enum room_kind kind,
                 void (*callback)(void *context, const struct room *room), void *context)
 {
-    for (size_t i = 0; i < rooms->size; i++)
-        if (rooms->table[i] && rooms->table[i]->kind == (uint8_t)kind && rooms->table[i]->count)
-            callback(context, rooms->table[i]);
+    const struct table *table = &rooms->tables[kind];
+    for (size_t i = 0; i < table->size; i++)
+        if (table->places[i] && table->places[i]->count)
+            callback(context, table->places[i]);
 }
 
 void rooms_each_pinned(const struct rooms *rooms, void (*callback)(void *context, const struct room *room),
                        void *context)
 {
-    for (size_t i = 0; i < rooms->size; i++)
-        if (rooms->table[i] && rooms->table[i]->user)
-            callback(context, rooms->table[i]);
+    const struct table *table = &rooms->tables[ROOM_USER];
+    for (size_t i = 0; i < table->size; i++)
+        if (table->places[i] && table->places[i]->user)
+            callback(context, table->places[i]);
 }

@@ -22,7 +22,7 @@
 struct session;
 struct user;
 
-enum room_kind { ROOM_EVERYONE, ROOM_INDUSTRY, ROOM_USER };
+enum room_kind { ROOM_EVERYONE, ROOM_INDUSTRY, ROOM_USER, ROOM_KINDS };
 
 struct room {
     struct session **members; /* &only, or owned */
@@ -32,7 +32,8 @@ struct room {
     uint64_t hash;
     uint64_t frames; /* which frames on the board are for this room; see egress.h */
     uint8_t kind;
-    bool garbage; /* on the list of emptied rooms */
+    bool garbage;      /* on the list of emptied rooms */
+    uint32_t reported; /* ROOM_USER: the heartbeat it was last in; see presence.c */
     struct room *next_garbage;
     struct user *user; /* ROOM_USER: borrowed; keeps the room alive while set */
     uint16_t key_length;
