@@ -51,8 +51,7 @@ static double open_descriptors(void)
     struct stat folder;
     DIR *directory;
 
-    /* Since Linux 6.2 the folder's size is their number; to read it takes milliseconds where they are many.
-     */
+    /* Since Linux 6.2 the folder's size is their number; many take milliseconds to read. */
     if (stat("/proc/self/fd", &folder) == 0 && folder.st_size > 0)
         return (double)folder.st_size;
     directory = opendir("/proc/self/fd");
