@@ -40,7 +40,7 @@ function portIsFree(port) {
 
 /** Calls `probe` until it answers with something true; for conditions that nothing announces. An error with
  * `final` set ends the wait. */
-async function until(what, probe, timeoutMs = STEP_MS) {
+async function until(what, probe, timeoutMs = STEP_MS, pauseMs = 25) {
   const end = Date.now() + timeoutMs;
   let last;
   for (;;) {
@@ -52,7 +52,7 @@ async function until(what, probe, timeoutMs = STEP_MS) {
       last = error;
     }
     if (Date.now() > end) throw new Error(`waited in vain for: ${what}${last ? ` (${last.message})` : ''}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
 
