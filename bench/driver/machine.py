@@ -93,6 +93,15 @@ def wait_port(process, port):
     until(f"{process.name} does not listen", process, answers)
 
 
+def metrics(ops_port):
+    """What a service tells of itself: a number a series."""
+    connection = http.client.HTTPConnection("127.0.0.1", ops_port, timeout=5)
+    connection.request("GET", "/metrics")
+    lines = connection.getresponse().read().decode().splitlines()
+    connection.close()
+    return {series: float(value) for series, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
+
+
 def wait_ready(process, ops_port):
     def ready():
         try:

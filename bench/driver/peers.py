@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 
 from . import programs
-from .machine import BOTH_CPUS, OTHER_CPU, SERVER_CPU, Failed, Process, free_port, wait_port, wait_ready
+from .machine import BOTH_CPUS, OTHER_CPU, SERVER_CPU, Failed, Process, free_port, metrics, wait_port, wait_ready
 
 
 class Peer:
@@ -83,6 +83,10 @@ class Peer:
         """As many servers as the descriptors need; `servers`, and `ports` for the load clients, one a server."""
         raise NotImplementedError
 
+    def turns(self):
+        """Turns of the server's loop since this was last asked: those that can be felt and, of them, the long ones."""
+        return {}
+
     def load_arguments(self):
         return ["--path", "/?token=%t"]
 
@@ -123,6 +127,15 @@ class Pollen8(Peer):
         self.servers = [self.service("gateway", gateway_cpu, PORT=str(self.port), LISTEN_ADDRESS="127.0.0.1",
                                      HANDSHAKE_RATE="0", **tls) for _ in range(gateways)]
         self.server = self.servers[0]
+        self.turns_before = (0, 0)
+
+    def turns(self):
+        name = "pollen8_gateway_loop_turn_seconds"
+        told = [metrics(server.ops_port) for server in self.servers]
+        felt = sum(int(one[f"{name}_count"]) for one in told)
+        long = felt - sum(int(one[f'{name}_bucket{{le="0.005"}}']) for one in told)
+        before, self.turns_before = self.turns_before, (felt, long)
+        return {"turns": felt - before[0], "turns_long": long - before[1]}
 
     def service(self, name, cpu, **settings):
         ops_port = free_port()
@@ -130,6 +143,7 @@ class Pollen8(Peer):
                   "LOG_FORMAT": "text", "OPS_PORT": str(ops_port)}
         service = self.process(name, cpu, [self.bench.bin / name], {**common, **settings})
         wait_ready(service, ops_port)
+        service.ops_port = ops_port
         return service
 
     def load_arguments(self):

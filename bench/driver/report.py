@@ -58,6 +58,13 @@ class Results:
             lines.append(line)
         return head, lines
 
+    def turns(self, row):
+        """A line a peer that tells of its loop."""
+        for peer in self.peers:
+            samples = [s for s in self.of(row, peer).values() if "turns" in s]
+            if samples:
+                yield (f"{peer}: {sum(s['turns_long'] for s in samples):,} of {sum(s['turns'] for s in samples):,} turns of its "
+                       "loop that took 1 ms or more took over 5 ms")
 
     def summary(self):
         """A figure of a row and peer each: its median and its ratios."""
@@ -119,6 +126,7 @@ def write(folder, results, about):
             *(f"| {name} | {PEERS[name].about} |" for name in results.peers if name in PEERS), ""]
     for row in results.rows:
         (folder / f"{row.name}.svg").write_text(plot(results, row))
-        text += [f"## {row.title}", "", f"![{row.name}]({row.name}.svg)", "", markdown_table(*results.table(row)), ""]
+        text += [f"## {row.title}", "", f"![{row.name}]({row.name}.svg)", "", markdown_table(*results.table(row)), "",
+                 *(line + "\n" for line in results.turns(row))]
     (folder / "results.md").write_text("\n".join(text))
     (folder / "results.jsonl").write_text("".join(json.dumps(s) + "\n" for s in results.samples))
