@@ -131,7 +131,9 @@ class Pollen8(Peer):
 
     def turns(self):
         name = "pollen8_gateway_loop_turn_seconds"
-        told = [metrics(server.ops_port) for server in self.servers]
+        told = [metrics(server.ops_port) for server in self.servers if server.popen.poll() is None]
+        if not told:  # a fleet has ended with its row
+            return {}
         felt = sum(int(one[f"{name}_count"]) for one in told)
         long = felt - sum(int(one[f'{name}_bucket{{le="0.005"}}']) for one in told)
         before, self.turns_before = self.turns_before, (felt, long)
