@@ -44,6 +44,7 @@
 /* A heartbeat that is being made. */
 struct report {
     struct buf *parts; /* owned: entries, packed */
+    struct buf entry;  /* the one that is being packed */
     size_t count;      /* of parts */
     size_t entries;    /* in the last part */
     size_t next_slot;  /* of sessions */
@@ -112,6 +113,7 @@ static void report_clear(struct report *report)
     for (size_t i = 0; i < report->count; i++)
         buf_done(&report->parts[i]);
     free(report->parts);
+    buf_done(&report->entry);
     *report = (struct report){0};
 }
 
@@ -129,17 +131,15 @@ static struct buf *last_part(struct report *report)
 }
 
 /* {name, sessions} as a further member of one of the two lists. */
-static enum status append_entry(struct buf *packed, const struct room *room)
+static enum status append_entry(struct buf *packed, struct buf *entry, const struct room *room)
 {
-    struct buf entry;
-    buf_init(&entry, ENTRY_BYTES);
-    enum status status = wire_append_bytes(&entry, FIELD_NAME, room_key(room));
+    buf_clear(entry);
+    enum status status = wire_append_bytes(entry, FIELD_NAME, room_key(room));
     if (status == STATUS_OK)
-        status = wire_append_integer(&entry, FIELD_SESSIONS, room->count);
+        status = wire_append_integer(entry, FIELD_SESSIONS, room->count);
     if (status == STATUS_OK)
         status = wire_append_bytes(packed, room->kind == ROOM_INDUSTRY ? FIELD_INDUSTRIES : FIELD_USERS,
-                                   buf_slice(&entry));
-    buf_done(&entry);
+                                   buf_slice(entry));
     return status;
 }
 
@@ -147,7 +147,7 @@ static void report_room(void *context, const struct room *room)
 {
     struct report *report = context;
     struct buf *part = report->failed ? NULL : last_part(report);
-    if (!part || append_entry(part, room) != STATUS_OK)
+    if (!part || append_entry(part, &report->entry, room) != STATUS_OK)
         report->failed = true;
     report->entries++;
 }
@@ -220,6 +220,7 @@ static void tick(void *context, struct wheel_timer *timer)
     if (!presence->report.gathering) { /* else the last one is still on its way */
         presence->number++;
         presence->report.gathering = true;
+        buf_init(&presence->report.entry, ENTRY_BYTES);
         rooms_each(gateway->rooms, ROOM_INDUSTRY, report_room, &presence->report);
     }
     wheel_arm(gateway->wheel, timer, gateway->now_ms + (uint64_t)gateway->settings->heartbeat_interval);

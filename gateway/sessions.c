@@ -201,15 +201,14 @@ void sessions_flush(struct gateway *gateway)
     struct sessions *sessions = gateway->sessions;
     unsigned count = 0;
     /* One that is flushed may make another dirty: that of a further namespace its carrier. */
-    while (sessions_dirty(sessions) && (count < FLUSHES || !turn_past(gateway, TURN_WRITES_US))) {
-        for (count = 0; count < FLUSHES && sessions_dirty(sessions);) {
-            struct session *session = sessions->dirty[sessions->dirty_first++];
-            if (!session)
-                continue;
-            count++;
-            session->dirty = 0;
-            session->ops->flush(gateway, session);
-        }
+    while (sessions_dirty(sessions)) {
+        struct session *session = sessions->dirty[sessions->dirty_first++];
+        if (!session)
+            continue;
+        session->dirty = 0;
+        session->ops->flush(gateway, session);
+        if (++count % FLUSHES == 0 && turn_past(gateway, TURN_WRITES_US))
+            break;
     }
     if (!sessions_dirty(sessions))
         sessions->dirty_first = sessions->dirty_end = 0;
