@@ -38,7 +38,8 @@ static void take_value(struct clients *clients, struct client *client, struct sl
     if (hundredths % HUNDREDTHS_A_CONNECTION != 0)
         report_violation(clients->ledger->report, "client %u was told the value %.2f, which is no count",
                          client->number, (double)hundredths / 100);
-    if (count < client->count)
+    clients->values_fallen += count < client->count;
+    if (count < client->count && !clients->values_may_fall)
         report_violation(clients->ledger->report,
                          "client %u was told its value of %u connections after that of %u", client->number,
                          count, client->count);

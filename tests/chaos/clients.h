@@ -29,6 +29,8 @@ struct clients {
     uint32_t *excused;  /* owned: events of a client below this need not have come */
     uint32_t count;
     uint32_t answers;
+    uint32_t values_fallen; /* a value told after a higher one */
+    bool values_may_fall;   /* for a time, where a Redis that had it all is gone */
     struct histogram latency;
     uint64_t lag_sum_ms; /* since the last clients_lag_ms */
     uint32_t lag_count;

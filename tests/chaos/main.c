@@ -25,6 +25,10 @@ static const char usage[] =
     "  --spare KIND,...   kinds that are not killed: gateway, auth-svc, value-svc, nats-server, "
     "redis-server\n"
     "  --rolling          no kills: three gateways restarted one after another under the load\n"
+    "  --failover         Redis is a primary with two replicas under three sentinels, and only they (and "
+    "the\n"
+    "                     value-svc beside them) are stalled, failed over and killed\n"
+    "  --wait-replicas N  with --failover: REDIS_WAIT_REPLICAS of the value-svc (default: 0)\n"
     "  --programs FOLDER  of the services (default: where this program is)\n"
     "  --keep             the folder of logs and data stays\n";
 
@@ -40,6 +44,7 @@ static void read_arguments(struct run_options *options, int count, char **values
         {"rate", required_argument, NULL, 'r'},     {"clients", required_argument, NULL, 'c'},
         {"spare", required_argument, NULL, 'n'},    {"rolling", no_argument, NULL, 'o'},
         {"programs", required_argument, NULL, 'p'}, {"keep", no_argument, NULL, 'k'},
+        {"failover", no_argument, NULL, 'f'},       {"wait-replicas", required_argument, NULL, 'w'},
         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
     int option;
 
@@ -51,6 +56,8 @@ static void read_arguments(struct run_options *options, int count, char **values
         case 'c': options->clients = (uint32_t)argument_number("--clients", optarg, 10, 2500); break;
         case 'n': options->spare = optarg; break;
         case 'o': options->rolling = true; break;
+        case 'f': options->failover = true; break;
+        case 'w': options->wait_replicas = (uint32_t)argument_number("--wait-replicas", optarg, 0, 2); break;
         case 'p': options->programs = optarg; break;
         case 'k': options->keep = true; break;
         case 'h': fputs(usage, stdout); exit(0);
@@ -74,7 +81,10 @@ static void kill_at_random(struct run *run)
     run->killing = true;
     run_for(run, whole_ms - 2 * calm_ms);
     run->killing = false;
-    killer_end(&run->killer);
+    if (run->options->failover)
+        failover_end(&run->failover);
+    else
+        killer_end(&run->killer);
     report_say(&run->report, "no more kills");
     run_for(run, calm_ms);
     if (!run_until(run, run_all_ready, CALM_MOST))

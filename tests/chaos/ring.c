@@ -26,7 +26,8 @@
 
 const char *part_kind_name(enum part_kind kind)
 {
-    static const char *const names[] = {"nats-server", "redis-server", "auth-svc", "value-svc", "gateway"};
+    static const char *const names[] = {"nats-server", "redis-server", "auth-svc",
+                                        "value-svc",   "gateway",      "redis-sentinel"};
 
     return names[kind];
 }
@@ -91,7 +92,7 @@ bool ring_ready(const struct part *part)
         return false;
     if (part->kind == PART_NATS)
         return port_says(part->port, "", "INFO ");
-    if (part->kind == PART_REDIS)
+    if (part->kind == PART_REDIS || part->kind == PART_SENTINEL)
         return port_says(part->port, "PING\r\n", "+PONG");
     return port_says(part->ops_port, "GET /readyz HTTP/1.0\r\n\r\n", "HTTP/1.0 200") ||
            port_says(part->ops_port, "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
@@ -154,30 +155,73 @@ static struct part *add_part(struct ring *ring, enum part_kind kind, uint32_t nu
     return part;
 }
 
-static void add_stores(struct ring *ring)
+static void add_broker(struct ring *ring)
 {
-    char data[RING_FOLDER_SIZE + 16];
-
     ring->nats = add_part(ring, PART_NATS, 0, free_port(ring));
     process_argument(&ring->nats->process, "nats-server");
     process_argument(&ring->nats->process, "-c");
     process_argument(&ring->nats->process, "%s/nats.conf", ring->folder);
-    ring->redis = add_part(ring, PART_REDIS, 0, free_port(ring));
-    snprintf(data, sizeof data, "%s/redis", ring->folder);
-    mkdir(data, 0700);
-    process_argument(&ring->redis->process, "redis-server");
-    process_argument(&ring->redis->process, "--bind");
-    process_argument(&ring->redis->process, "127.0.0.1");
-    process_argument(&ring->redis->process, "--port");
-    process_argument(&ring->redis->process, "%u", ring->redis->port);
-    process_argument(&ring->redis->process, "--dir");
-    process_argument(&ring->redis->process, "%s", data);
-    process_argument(&ring->redis->process, "--appendonly");
-    process_argument(&ring->redis->process, "yes");
-    process_argument(&ring->redis->process, "--appendfsync");
-    process_argument(&ring->redis->process, "always");
-    process_argument(&ring->redis->process, "--save");
-    process_argument(&ring->redis->process, " ");
+}
+
+/* A file of settings, for sentinels rewrite those of a server that changes its role. */
+static bool write_redis_file(struct ring *ring, uint32_t number, bool fails_over)
+{
+    const struct part *part = ring->redises[number];
+    char name[32];
+    char data[RING_FOLDER_SIZE + 16];
+    FILE *file;
+
+    snprintf(data, sizeof data, "%s/redis-%u", ring->folder, number + 1);
+    snprintf(name, sizeof name, "redis-%u.conf", number + 1);
+    file = mkdir(data, 0700) == 0 ? open_file(ring, name) : NULL;
+    if (!file)
+        return false;
+    fprintf(file, "bind 127.0.0.1\nport %u\ndir %s\nappendonly yes\nappendfsync %s\nsave \"\"\n", part->port,
+            data, fails_over ? "everysec" : "always");
+    if (fails_over)
+        fputs("replica-announce-ip 127.0.0.1\nrepl-diskless-sync-delay 0\n", file);
+    if (number > 0)
+        fprintf(file, "replicaof 127.0.0.1 %u\n", ring->redises[0]->port);
+    return fclose(file) == 0;
+}
+
+static bool write_sentinel_file(struct ring *ring, uint32_t number)
+{
+    char name[32];
+    FILE *file;
+
+    snprintf(name, sizeof name, "sentinel-%u.conf", number + 1);
+    file = open_file(ring, name);
+    if (!file)
+        return false;
+    fprintf(file,
+            "bind 127.0.0.1\nport %u\ndir %s\nsentinel monitor " RING_PRIMARY " 127.0.0.1 %u 2\n"
+            "sentinel down-after-milliseconds " RING_PRIMARY " 1000\n"
+            "sentinel failover-timeout " RING_PRIMARY " 6000\n"
+            "sentinel parallel-syncs " RING_PRIMARY " 2\n",
+            ring->sentinels[number]->port, ring->folder, ring->redises[0]->port);
+    return fclose(file) == 0;
+}
+
+static bool add_redises(struct ring *ring, const struct ring_options *options)
+{
+    bool written = true;
+
+    ring->redis_count = options->sentinels ? RING_REDISES_MAXIMUM : 1;
+    for (uint32_t i = 0; i < ring->redis_count && written; i++) {
+        ring->redises[i] = add_part(ring, PART_REDIS, i, free_port(ring));
+        process_argument(&ring->redises[i]->process, "redis-server");
+        process_argument(&ring->redises[i]->process, "%s/redis-%u.conf", ring->folder, i + 1);
+        written = write_redis_file(ring, i, options->sentinels);
+    }
+    for (uint32_t i = 0; i < ring->redis_count && options->sentinels && written; i++) {
+        ring->sentinels[i] = add_part(ring, PART_SENTINEL, i, free_port(ring));
+        process_argument(&ring->sentinels[i]->process, "redis-server");
+        process_argument(&ring->sentinels[i]->process, "%s/sentinel-%u.conf", ring->folder, i + 1);
+        process_argument(&ring->sentinels[i]->process, "--sentinel");
+        written = write_sentinel_file(ring, i);
+    }
+    return written;
 }
 
 static struct part *add_service(struct ring *ring, enum part_kind kind, uint32_t number, bool listens)
@@ -193,6 +237,18 @@ static struct part *add_service(struct ring *ring, enum part_kind kind, uint32_t
     return part;
 }
 
+static void set_redis(const struct ring *ring, struct process *process, const struct ring_options *options)
+{
+    if (!options->sentinels) {
+        process_setting(process, "REDIS_URL=redis://127.0.0.1:%u", ring->redises[0]->port);
+        return;
+    }
+    process_setting(process,
+                    "REDIS_URL=redis+sentinel://127.0.0.1:%u,127.0.0.1:%u,127.0.0.1:%u/" RING_PRIMARY,
+                    ring->sentinels[0]->port, ring->sentinels[1]->port, ring->sentinels[2]->port);
+    process_setting(process, "REDIS_WAIT_REPLICAS=%u", options->wait_replicas);
+}
+
 static void add_services(struct ring *ring, const struct ring_options *options)
 {
     for (uint32_t i = 0; i < options->auths; i++) {
@@ -201,8 +257,7 @@ static void add_services(struct ring *ring, const struct ring_options *options)
         process_setting(process, "USER_STORE=file:%s/users.json", ring->folder);
     }
     for (uint32_t i = 0; i < options->values; i++)
-        process_setting(&add_service(ring, PART_VALUE, i, false)->process, "REDIS_URL=redis://127.0.0.1:%u",
-                        ring->redis->port);
+        set_redis(ring, &add_service(ring, PART_VALUE, i, false)->process, options);
     ring->gateway_count = options->gateways;
     for (uint32_t i = 0; i < options->gateways; i++) {
         ring->gateways[i] = add_service(ring, PART_GATEWAY, i, true);
@@ -225,7 +280,9 @@ bool ring_create(struct ring *ring, const struct ring_options *options, struct r
         perror(ring->folder);
         return false;
     }
-    add_stores(ring);
+    add_broker(ring);
+    if (!add_redises(ring, options))
+        return false;
     add_services(ring, options);
     return write_users(ring, options) && write_broker_file(ring, ring->nats->port);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * A ring of its own in a folder of its own, on free ports of the loopback: broker with file storage, Redis
- * that forgets nothing, services with the settings users have. One thread; calls that ask a part wait at most
- * RING_ASK_MS.
+ * that forgets nothing (or one that fails over), services with the settings users have. One thread; calls
+ * that ask a part wait at most RING_ASK_MS.
  */
 #ifndef POLLEN8_CHAOS_RING_H
 #define POLLEN8_CHAOS_RING_H
@@ -14,12 +14,14 @@
 #include "report.h"
 
 #define RING_GATEWAYS_MAXIMUM 4
+#define RING_REDISES_MAXIMUM  3 /* a primary and two replicas, with a sentinel each */
 #define RING_PARTS_MAXIMUM    16
 #define RING_ASK_MS           300
 #define RING_SECRET           "a secret for this ring alone, of no worth elsewhere"
 #define RING_FOLDER_SIZE      160
+#define RING_PRIMARY          "counts" /* the name that sentinels know it by */
 
-enum part_kind { PART_NATS, PART_REDIS, PART_AUTH, PART_VALUE, PART_GATEWAY, PART_KINDS };
+enum part_kind { PART_NATS, PART_REDIS, PART_AUTH, PART_VALUE, PART_GATEWAY, PART_SENTINEL, PART_KINDS };
 
 struct part {
     struct process process;
@@ -37,7 +39,9 @@ struct ring {
     struct part parts[RING_PARTS_MAXIMUM];
     size_t count;
     struct part *nats;
-    struct part *redis;
+    struct part *redises[RING_REDISES_MAXIMUM]; /* the first is the primary at the start */
+    struct part *sentinels[RING_REDISES_MAXIMUM];
+    uint32_t redis_count; /* 1: no sentinels */
     struct part *gateways[RING_GATEWAYS_MAXIMUM];
     uint32_t gateway_count;
 };
@@ -50,6 +54,8 @@ struct ring_options {
     uint32_t drain_seconds;
     uint32_t users;
     uint32_t users_an_industry;
+    bool sentinels; /* Redis is a primary with two replicas, under three sentinels */
+    uint32_t wait_replicas;
 };
 
 const char *part_kind_name(enum part_kind kind);

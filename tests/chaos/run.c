@@ -53,7 +53,10 @@ void run_turn(struct run *run)
     run->now_ms = clock_monotonic_ms();
     links_turn(&run->clients.links, run->now_ms);
     publishers_turn(&run->publishers, run->now_ms, run->submitting);
-    killer_turn(&run->killer, run->now_ms, run->killing);
+    if (run->options->failover)
+        failover_turn(&run->failover, run->now_ms, run->killing);
+    else
+        killer_turn(&run->killer, run->now_ms, run->killing);
     if (run->now_ms - run->watched_ms >= 1000) {
         run->watched_ms = run->now_ms;
         watch(run);
@@ -110,7 +113,9 @@ static bool create(struct run *run, const struct run_options *options)
                                       .values = 2,
                                       .drain_seconds = options->drain_seconds,
                                       .users = options->clients,
-                                      .users_an_industry = LEDGER_MEMBERS};
+                                      .users_an_industry = LEDGER_MEMBERS,
+                                      .sentinels = options->failover,
+                                      .wait_replicas = options->wait_replicas};
     int64_t expires_s = clock_wall_ms() / 1000 + options->seconds + TOKEN_MARGIN_S;
 
     if (!ring_create(&run->ring, &ring, &run->report))
@@ -123,8 +128,11 @@ static bool create(struct run *run, const struct run_options *options)
         perror("chaos");
         return false;
     }
+    run->clients.values_may_fall = options->failover;
     killer_create(&run->killer, &run->ring, options->seed * 4);
+    failover_create(&run->failover, &run->ring, options->seed * 4);
     spare(run, options->spare);
+    run->killer.spared[PART_SENTINEL] = true; /* there are none */
     return true;
 }
 
@@ -159,14 +167,7 @@ static bool all_acked(struct run *run)
 
 static bool stream_done(struct run *run)
 {
-    uint64_t pending = 1;
-    uint64_t open = 1;
-
-    return stores_stream_number(&run->ring, "$JS.API.CONSUMER.INFO.POLLEN8_EVENTS.value-svc", "num_pending",
-                                &pending) &&
-           stores_stream_number(&run->ring, "$JS.API.CONSUMER.INFO.POLLEN8_EVENTS.value-svc",
-                                "num_ack_pending", &open) &&
-           pending == 0 && open == 0;
+    return stores_stream_idle(&run->ring);
 }
 
 static bool all_delivered(struct run *run)
@@ -196,6 +197,8 @@ static void check_counts(struct run *run)
     ledger_sum(&run->ledger, acked, submitted);
     for (uint32_t i = 0; i < clients; i++) {
         const struct client *client = &run->clients.all[i];
+        run->uncounted += stored[i] < acked[i] ? acked[i] - stored[i] : 0;
+        run->overcounted += stored[i] > submitted[i] ? stored[i] - submitted[i] : 0;
         if (stored[i] < acked[i] || stored[i] > submitted[i])
             report_violation(&run->report, "user %u counts %u, of %u events acknowledged and %u submitted", i,
                              stored[i], acked[i], submitted[i]);

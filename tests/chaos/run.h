@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "clients.h"
+#include "failover.h"
 #include "killer.h"
 #include "ledger.h"
 #include "publishers.h"
@@ -24,9 +25,11 @@ struct run_options {
     uint32_t gateways;
     uint32_t drain_seconds;
     const char *programs;
-    const char *spare; /* kinds that are not killed; NULL: none */
+    const char *spare;      /* kinds that are not killed; NULL: none */
+    uint32_t wait_replicas; /* with `failover` */
     bool rolling;
-    bool keep; /* the folder stays */
+    bool failover; /* Redis under sentinels, and faults of these alone */
+    bool keep;     /* the folder stays */
 };
 
 struct run {
@@ -37,12 +40,15 @@ struct run {
     struct clients clients;
     struct publishers publishers;
     struct killer killer;
+    struct failover failover;
     uint64_t now_ms;
     uint64_t watched_ms;
     uint64_t said_ms;
     uint64_t load_ms; /* when the load began */
     double loaded_s;  /* how long it lasted */
     uint32_t said_acked;
+    uint64_t uncounted;   /* acknowledged, and not in the counts at the end */
+    uint64_t overcounted; /* in the counts, more than were submitted */
     struct part *awaited; /* in a rolling restart: until it is ready */
     bool submitting;
     bool killing;

@@ -49,7 +49,7 @@ static void check_leaks(struct run *run)
         long grown_kb = part->process.grown_kb;
         long now = descriptors_of(run, part);
 
-        if (part->kind == PART_NATS || part->kind == PART_REDIS)
+        if (part->kind == PART_NATS || part->kind == PART_REDIS || part->kind == PART_SENTINEL)
             continue;
         if (part->baseline_descriptors && now > part->baseline_descriptors + DESCRIPTORS_SPARE)
             report_violation(&run->report, "%s holds %ld descriptors without sessions, %ld at the start",
@@ -70,15 +70,33 @@ static long growth_kb(const struct run *run, enum part_kind kind)
     return most;
 }
 
+static long kills_of(const struct run *run, enum part_kind kind)
+{
+    long kills = 0;
+
+    for (size_t i = 0; i < run->ring.count; i++)
+        kills += run->ring.parts[i].kind == kind ? (long)run->ring.parts[i].kills : 0;
+    return kills;
+}
+
+static void print_faults(const struct run *run)
+{
+    printf(",\"wait_replicas\":%u,\"failovers\":{\"changes\":%u", run->options->wait_replicas,
+           run->failover.changes);
+    for (int fault = 0; fault < FAULT_KINDS; fault++)
+        printf(",\"%s\":%u", fault_name((enum fault)fault), run->failover.counts[fault]);
+    printf("}");
+}
+
 static void print_kinds(const char *name, const struct run *run, bool kills)
 {
     printf(",\"%s\":{", name);
     for (int kind = 0; kind < PART_KINDS; kind++) {
-        if (!kills && kind <= PART_REDIS)
+        if (!kills && (kind <= PART_REDIS || kind == PART_SENTINEL))
             continue;
         printf("%s\"%s\":%ld", kind == 0 || (!kills && kind == PART_AUTH) ? "" : ",",
                part_kind_name((enum part_kind)kind),
-               kills ? (long)run->killer.kills[kind] : growth_kb(run, (enum part_kind)kind));
+               kills ? kills_of(run, (enum part_kind)kind) : growth_kb(run, (enum part_kind)kind));
     }
     printf("}");
 }
@@ -90,18 +108,28 @@ static void print_times(const char *name, const struct histogram *times)
            (double)times->maximum / NANOSECONDS_A_MS);
 }
 
+static const char *run_kind(const struct run *run)
+{
+    return run->options->rolling ? "rolling" : run->options->failover ? "failover" : "kills";
+}
+
 static void print_figures(const struct run *run)
 {
     const struct links *links = &run->clients.links;
 
-    printf("{\"chaos\":\"%s\",\"seconds\":%.1f,\"seed\":%llu", run->options->rolling ? "rolling" : "kills",
-           run->loaded_s, (unsigned long long)run->options->seed);
+    printf("{\"chaos\":\"%s\",\"seconds\":%.1f,\"seed\":%llu", run_kind(run), run->loaded_s,
+           (unsigned long long)run->options->seed);
     print_kinds("kills", run, true);
+    if (run->options->failover)
+        print_faults(run);
     printf(",\"events\":{\"wanted_a_second\":%u,\"offered\":%.0f,\"submitted\":%u,\"acked\":%u,"
            "\"acked_a_second\":%.0f,\"resent\":%llu}",
            run->options->rate, run->publishers.offered, run->ledger.count, run->ledger.acked,
            run->loaded_s > 0 ? run->ledger.acked / run->loaded_s : 0,
            (unsigned long long)run->publishers.resent);
+    printf(",\"uncounted\":%llu,\"overcounted\":%llu,\"values_fallen\":%u",
+           (unsigned long long)run->uncounted, (unsigned long long)run->overcounted,
+           run->clients.values_fallen);
     printf(",\"deliveries\":%llu,\"lost\":%u,\"doubled\":%u,\"recoveries\":{\"true\":%u,\"false\":%u},"
            "\"told_missed\":%u,\"told_repeated\":%llu,\"closed_slow\":%u",
            (unsigned long long)run->ledger.deliveries, run->ledger.lost, run->ledger.doubled,

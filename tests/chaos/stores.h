@@ -14,7 +14,16 @@
 bool stores_stream_number(const struct ring *ring, const char *subject, const char *member,
                           uint64_t *ret_number);
 
-/* The count of each user; false: no answer. */
+/* Has a consumer of the events been given all of them, and had all acknowledged? */
+bool stores_stream_idle(const struct ring *ring);
+
+/* The Redis that is the primary, where there are sentinels by their majority; NULL: none, or no answer. */
+struct part *stores_primary(const struct ring *ring);
+
+/* Makes one of the replicas the primary, as an operator would; false: the sentinels refuse for now. */
+bool stores_fail_over(const struct ring *ring);
+
+/* The count of each user, from the primary; false: no answer. */
 bool stores_counts(const struct ring *ring, uint32_t *counts, uint32_t users);
 
 #endif
