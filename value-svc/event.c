@@ -131,14 +131,32 @@ static enum status read_object(json_t *object, struct event *event, char *reason
     return status;
 }
 
+/* From the first byte that is none of JSON's white space. */
+static struct slice skip_space(struct slice text)
+{
+    size_t at = 0;
+
+    while (at < text.length && strchr(" \t\r\n", text.data[at]) && text.data[at] != '\0')
+        at++;
+    return slice_make(text.data + at, text.length - at);
+}
+
+bool event_blank(struct slice text)
+{
+    return skip_space(text).length == 0;
+}
+
 enum status event_from_json(const struct event_definition *definition, struct slice text, struct event *event,
                             char reason[EVENT_REASON_SIZE])
 {
     char why[EVENT_REASON_SIZE / 2] = "";
     json_t *object = NULL;
-    enum status status = json_parse(text, &object, why, sizeof why);
+    enum status status;
 
     event_reset(event, definition);
+    if (event_blank(text))
+        return event_refuse(reason, "the payload is empty");
+    status = json_parse(text, &object, why, sizeof why);
     if (status == STATUS_MALFORMED)
         return event_refuse(reason, "not valid JSON: %s", why);
     if (status != STATUS_OK)
@@ -185,15 +203,19 @@ enum status event_from_stream(struct slice name, struct slice bytes, struct wire
 {
     const struct event_definition *definition = event_find(name);
     const ProtobufCMessage *message = NULL;
+    struct slice text = skip_space(bytes);
     enum status status;
 
     if (!definition) {
         snprintf(reason, EVENT_REASON_SIZE, "unknown event");
         return STATUS_UNKNOWN_EVENT;
     }
-    /* No Event starts with '{': as a protobuf tag it would open a group, which proto3 has not. */
-    if (bytes.length > 0 && bytes.data[0] == '{')
-        return event_from_json(definition, bytes, event, reason);
+    if (text.length == 0)
+        return event_refuse(reason, "the body is empty");
+    /* No Event starts with '{': as a protobuf tag it would open a group, which proto3 has not. Nor is white
+     * space followed by it: a line feed is the tag of the name, and no event's name starts with either. */
+    if (text.data[0] == '{')
+        return event_from_json(definition, text, event, reason);
     wire_arena_reset(arena);
     status = wire_unpack(arena, &pollen8__event__descriptor, bytes, &message);
     if (status == STATUS_NO_MEMORY)

@@ -26,6 +26,9 @@ extern const struct event_codec event_codec_invite;
 /* Writes the reason and returns STATUS_INVALID_PAYLOAD. `reason` holds EVENT_REASON_SIZE bytes. */
 enum status event_refuse(char *reason, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Whether there is nothing in it, or only JSON's white space. */
+bool event_blank(struct slice text);
+
 /* Checks an id and copies it; the reason names `member`. */
 enum status event_take_id(struct slice id, const char *member, char out[ID_MAXIMUM_BYTES + 1], char *reason);
 

@@ -32,13 +32,13 @@ static enum status read_session_open(struct wire_arena *arena, struct question *
     return take_user(question, question->opening.user_id);
 }
 
-/* Nothing, null or {}. */
+/* Nothing but white space, null or {}. */
 static bool payload_empty(struct slice data)
 {
     json_t *value = NULL;
     bool empty;
 
-    if (data.length == 0)
+    if (event_blank(data))
         return true;
     if (json_parse(data, &value, NULL, 0) != STATUS_OK)
         return false;

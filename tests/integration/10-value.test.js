@@ -118,6 +118,22 @@ withRing('value-svc', { gateways: 0, auth: 0 }, (ring, it) => {
     assert.deepEqual(await ring.deadLetters(), []);
   });
 
+  it('JSON with white space in front is JSON, and an empty body is called empty', async () => {
+    const text = '{"userId":"spaced","industries":[]}';
+    for (const front of [' ', '\n', '\r\n\t ', '\n\n']) await ring.publish('connection.new', Buffer.from(front + text));
+    for (const blank of ['', ' ', '\n']) await ring.publish('connection.new', Buffer.from(blank));
+    await ring.applied();
+    assert.equal((await count('spaced')).connections, 4);
+    const dead = await ring.deadLetters();
+    assert.deepEqual(dead.map(({ headers }) => headers['Pollen8-Reason']), Array(3).fill('the body is empty'));
+    for (const blank of ['', ' \n']) {
+      const { error } = await ring.submit('connection.new', blank, service);
+      assert.equal(error.code, 'INVALID_PAYLOAD');
+      assert.equal(error.message, 'the payload is empty');
+    }
+    assert.equal((await ring.submit('value.get', ' \n', { userId: 'spaced', permissions: ['emit:value.get'] })).data.connections, 4);
+  });
+
   it('fields that a later version adds are ignored, both ways', async () => {
     const unknown = Buffer.from([0xfa, 0x3f, 0x03, 0x61, 0x62, 0x63]); // field 1023, bytes "abc"
     const event = proto.lookupType('Event').encode({

@@ -29,7 +29,7 @@ struct refusal {
 };
 
 static const struct refusal refusals[] = {
-    {"connection.new", "", "JSON"},
+    {"connection.new", "", "payload is empty"},
     {"connection.new", "x", "JSON"},
     {"connection.new", "[]", "object"},
     {"connection.new", "null", "object"},
@@ -299,6 +299,9 @@ static void stream_refusals(void **state)
     struct slice name = SLICE_LITERAL("connection.new");
     struct buf buf;
 
+    const struct slice blank[] = {
+        {0}, SLICE_LITERAL(""), SLICE_LITERAL(" "), SLICE_LITERAL("\n"), SLICE_LITERAL(" \t\r\n")};
+
     (void)state;
     buf_init(&buf, 65536);
     assert_int_equal(event_from_stream(SLICE_LITERAL("no.such"), SLICE_LITERAL("{}"), &arena, &event, reason),
@@ -306,8 +309,12 @@ static void stream_refusals(void **state)
     assert_string_equal(reason, "unknown event");
     assert_int_equal(event_from_stream(name, SLICE_LITERAL("\xff\xff\xff"), &arena, &event, reason),
                      STATUS_INVALID_PAYLOAD);
-    assert_int_equal(event_from_stream(name, SLICE_LITERAL(""), &arena, &event, reason),
-                     STATUS_INVALID_PAYLOAD);
+    for (size_t i = 0; i < sizeof blank / sizeof blank[0]; i++) {
+        assert_int_equal(event_from_stream(name, blank[i], &arena, &event, reason), STATUS_INVALID_PAYLOAD);
+        assert_string_equal(reason, "the body is empty");
+        assert_int_equal(event_from_json(event_find(name), blank[i], &event, reason), STATUS_INVALID_PAYLOAD);
+        assert_string_equal(reason, "the payload is empty");
+    }
     pack_body(&buf, "connection.new", "", "u", 1);
     assert_int_equal(event_from_stream(name, buf_slice(&buf), &arena, &event, reason), STATUS_OK);
     assert_true(event.platform);
@@ -328,9 +335,38 @@ static void stream_refusals(void **state)
     wire_arena_done(&arena);
 }
 
+/* JSON's four kinds of white space, however much of it: a line feed is the tag of an Event's first field. */
+static void white_space_in_front(void **state)
+{
+    static const char *const fronts[] = {"",     " ",       "\n",   "\r\n",      "\t",
+                                         "\n\n", "\n \t\r", "\n\t", "        \n"};
+    static const char *const bad[] = {"\v{}", "\f{}", "\xef\xbb\xbf{}", "\xc2\xa0{}", "\n[]"};
+    struct slice name = SLICE_LITERAL("connection.new");
+    struct wire_arena arena = {0};
+    char reason[EVENT_REASON_SIZE];
+    char text[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof fronts / sizeof fronts[0]; i++) {
+        snprintf(text, sizeof text, "%s{\"userId\":\"u\",\"industries\":[]}\n", fronts[i]);
+        reason[0] = '\0';
+        if (event_from_stream(name, slice_from_string(text), &arena, &event, reason) != STATUS_OK)
+            fail_msg("front %zu: %s", i, reason);
+        assert_string_equal(event.user_id, "u");
+        assert_true(event.platform);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(event_from_stream(name, slice_from_string(bad[i]), &arena, &event, reason),
+                         STATUS_INVALID_PAYLOAD);
+        assert_string_equal(reason, "neither a JSON object nor an Event message");
+    }
+    wire_arena_done(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(white_space_in_front),
         cmocka_unit_test(refused),
         cmocka_unit_test(too_many_industries),
         cmocka_unit_test(taken_as_written),
