@@ -157,3 +157,17 @@ describe('what only one service has', () => {
     refused('gateway', { ALLOWED_ORIGINS: 'not an origin' }, /ALLOWED_ORIGINS/);
   });
 });
+
+describe('what we deploy', () => {
+  const read = (file) => fs.readFileSync(path.join(root, file), 'utf8');
+  const gigabytes = (text, pattern) => Number(pattern.exec(text)?.[1]);
+
+  it('Redis has a limit of its own, at which it refuses writes, and room for a rewrite of its file', () => {
+    const settings = read('deploy/redis/redis.conf');
+    const limit = gigabytes(settings, /^maxmemory (\d+)gb$/m);
+    assert.ok(limit >= 1, 'noeviction acts at maxmemory alone');
+    assert.match(settings, /^maxmemory-policy noeviction$/m);
+    assert.ok(gigabytes(read('docker-compose.yml'), /^ {4}mem_limit: (\d+)g\b/m) >= 2 * limit, 'of the container');
+    assert.match(read('tools/ring/up.sh'), /--maxmemory \d+gb --maxmemory-policy noeviction/);
+  });
+});

@@ -113,7 +113,7 @@ up_start() {
   process_start nats-1 "$RING_NATS_PORT" 0 env -u JWT_SECRET nats-server -c "$RUN_DIR/nats.conf"
   process_start redis-1 "$RING_REDIS_PORT" 0 env -u JWT_SECRET redis-server --bind 127.0.0.1 \
     --port "$RING_REDIS_PORT" --dir "$RUN_DIR/redis" --appendonly yes --appendfsync always --save '' \
-    --daemonize no --maxmemory-policy noeviction
+    --daemonize no --maxmemory 1gb --maxmemory-policy noeviction
   for ((i = 1; i <= gateways; i++)); do
     process_start "gateway-$i" $((10#$RING_PORT + i - 1)) "$ops" "${common[@]}" \
       "PORT=$((10#$RING_PORT + i - 1))" "OPS_PORT=$ops" "$bin/gateway"
