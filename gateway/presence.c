@@ -3,7 +3,7 @@
  * metric:    rooms -> counts by industry
  * heartbeat: rooms of industries, then the users of SLOTS_A_TURN sessions each turn -> parts of at most
  *            PART_ENTRIES entries -> published together, so that no user is between two parts for long
- * A user that left -> SessionClosed.
+ * A user that left -> SessionClosed. Sessions that ended -> SessionsEnded, those of a second together.
  */
 #include "presence.h"
 
@@ -34,12 +34,19 @@
 #define PART_ENTRIES     2048
 #define PART_BYTES       (1024u * 1024)
 #define ENTRY_BYTES      512
+#define ENDED_MS         1000
+#define ENDED_ENTRIES    512
 
 /* Numbers of the fields of GatewayHeartbeat, and of an entry of its lists. */
 #define FIELD_INDUSTRIES 3
 #define FIELD_USERS      4
 #define FIELD_NAME       1
 #define FIELD_SESSIONS   2
+
+/* The same of SessionsEnded. */
+#define FIELD_ENDED   8
+#define FIELD_SESSION 1
+#define FIELD_PID     2
 
 /* A heartbeat that is being made. */
 struct report {
@@ -55,6 +62,9 @@ struct report {
 struct presence {
     struct gateway *gateway;
     struct wheel_timer timer;
+    struct wheel_timer ended_timer;
+    struct buf ended; /* entries, packed */
+    size_t ended_count;
     struct report report;
     uint32_t number; /* of heartbeats begun: which rooms are in this one */
     char subject[SUBJECT_SIZE];
@@ -167,6 +177,7 @@ static void report_user(struct presence *presence, const struct session *session
 /* Static, for the sender reads them later. */
 static const char *const heartbeat_headers[] = {"Pollen8-Type", "GatewayHeartbeat", NULL};
 static const char *const closed_headers[] = {"Pollen8-Type", "SessionClosed", NULL};
+static const char *const ended_headers[] = {"Pollen8-Type", "SessionsEnded", NULL};
 
 static void publish(const struct presence *presence, const char *const *headers, struct slice message)
 {
@@ -245,8 +256,48 @@ void presence_left(struct gateway *gateway, struct slice user_id)
     buf_done(&packed);
 }
 
+static void publish_ended(struct presence *presence)
+{
+    Pollen8__SessionsEnded head = POLLEN8__SESSIONS_ENDED__INIT;
+    head.gateway = presence->gateway->settings->gateway_name;
+    if (presence->ended_count > 0 && wire_pack(&presence->ended, &head.base) == STATUS_OK)
+        publish(presence, ended_headers, buf_slice(&presence->ended));
+    buf_done(&presence->ended);
+    buf_init(&presence->ended, PART_BYTES);
+    presence->ended_count = 0;
+    wheel_cancel(presence->gateway->wheel, &presence->ended_timer);
+}
+
+static void ended_due(void *context, struct wheel_timer *timer)
+{
+    (void)context;
+    publish_ended((struct presence *)(void *)((char *)timer - offsetof(struct presence, ended_timer)));
+}
+
+void presence_ended(struct gateway *gateway, const struct session *session)
+{
+    struct presence *presence = gateway->presence;
+    struct buf entry;
+    if (!presence || !session->pid || session->fresh_pid)
+        return;
+    buf_init(&entry, ENTRY_BYTES);
+    enum status status = wire_append_bytes(&entry, FIELD_SESSION, slice_from_string(session->id));
+    if (status == STATUS_OK)
+        status = wire_append_bytes(&entry, FIELD_PID, slice_from_string(session->pid));
+    if (status == STATUS_OK)
+        status = wire_append_bytes(&presence->ended, FIELD_ENDED, buf_slice(&entry));
+    buf_done(&entry);
+    if (status != STATUS_OK)
+        return;
+    if (++presence->ended_count == ENDED_ENTRIES)
+        publish_ended(presence);
+    else if (presence->ended_count == 1)
+        wheel_arm(gateway->wheel, &presence->ended_timer, gateway->now_ms + ENDED_MS);
+}
+
 void presence_end(struct gateway *gateway)
 {
+    publish_ended(gateway->presence);
     wheel_cancel(gateway->wheel, &gateway->presence->timer);
     report_clear(&gateway->presence->report);
     publish_parts(gateway->presence, LAST_INTERVAL_MS);
@@ -304,6 +355,8 @@ enum status presence_create(struct gateway *gateway, struct presence **ret_prese
         return STATUS_NO_MEMORY;
     presence->gateway = gateway;
     presence->timer.fire = tick;
+    presence->ended_timer.fire = ended_due;
+    buf_init(&presence->ended, PART_BYTES);
     enum status status =
         subject_make(presence->subject, SUBJECT_SESSION, slice_from_string(gateway->settings->gateway_name));
     if (status != STATUS_OK) {
@@ -322,6 +375,8 @@ void presence_free(struct gateway *gateway, struct presence *presence)
     if (!presence)
         return;
     wheel_cancel(gateway->wheel, &presence->timer);
+    wheel_cancel(gateway->wheel, &presence->ended_timer);
+    buf_done(&presence->ended);
     report_clear(&presence->report);
     pthread_cond_destroy(&presence->served);
     pthread_mutex_destroy(&presence->lock);

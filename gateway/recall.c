@@ -28,10 +28,16 @@
 #define WAIT_MS          3000
 #define KEPT_MAXIMUM     256
 #define PACKED_MAXIMUM   65536
-#define RETRY_FIRST_MS   UINT64_C(200)       /* to three times as long */
-#define RETRY_DOUBLINGS  3                   /* 1.6 to 4.8 s from then on */
-#define PID_REFRESH_MS   (11u * 3600 * 1000) /* the record of a pid is kept for 25 hours */
-#define PID_REFRESH_SPAN (3600u * 1000)
+#define RETRY_FIRST_MS   UINT64_C(200) /* to three times as long */
+#define RETRY_DOUBLINGS  3             /* 1.6 to 4.8 s from then on */
+#define PID_REFRESH_MS   (25u * 60 * 1000)
+#define PID_REFRESH_SPAN (10u * 60 * 1000)
+
+/* How long the record of a pid lasts if its session is not heard of again: long enough for a refresh that has
+ * to be tried again, short enough for what a gateway that died leaves behind. Most sessions that end do so
+ * within seconds, and the word of their end may overtake that of their beginning: so the first is short. */
+#define PID_LEASE_MS       (60u * 60 * 1000)
+#define PID_FIRST_LEASE_MS (60u * 1000)
 
 struct recalling {
     struct inquiry inquiry;
@@ -214,6 +220,7 @@ static void fill(const struct gateway *gateway, const struct session *session,
         message->pid = session->pid;
         message->narrowed = membership_narrowed(session);
     }
+    message->lease_ms = session->snapshots_left > 1 ? PID_FIRST_LEASE_MS : PID_LEASE_MS;
 }
 
 enum status recall_snapshot(struct gateway *gateway, struct session *session)
@@ -257,5 +264,6 @@ enum status recall_claim(struct gateway *gateway, const struct session *session,
     message.user_id = (char *)(uintptr_t)user;
     message.purpose = POLLEN8__SESSION_OPEN__PURPOSE__RECOVER;
     message.pid = (char *)(uintptr_t)pid;
+    message.lease_ms = PID_FIRST_LEASE_MS;
     return inquiry_send(gateway, &recalling->inquiry, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
 }

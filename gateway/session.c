@@ -21,6 +21,7 @@
 #include "identity.h"
 #include "membership.h"
 #include "name_space.h"
+#include "presence.h"
 #include "recall.h"
 #include "relay.h"
 #include "session_rare.h"
@@ -317,6 +318,7 @@ static void strip(struct gateway *gateway, struct session *session)
     catchup_free(gateway, session);
     identity_unref(session->identity);
     session->identity = NULL;
+    presence_ended(gateway, session);
     free(session->pid);
     session->pid = NULL;
     free(session->versions);

@@ -10,6 +10,10 @@
 #define ANSWER_MAXIMUM 524288
 #define EVICT_MAXIMUM  1024
 #define ROOMS_MAXIMUM  64
+#define ENDED_AT_ONCE  128
+
+/* A gateway that says nothing of a lease tells of its sessions twice a day. */
+#define LEASE_MAXIMUM_MS (INT64_C(25) * 3600 * 1000)
 
 /* Numbers of the fields of SessionOpenReply and SessionOpened. */
 #define FIELD_OPENED 1
@@ -60,6 +64,7 @@ enum status opening_read(struct wire_arena *arena, struct slice bytes, struct op
     opening->purpose = open->purpose;
     opening->narrowed = open->narrowed;
     opening->fresh = open->fresh;
+    opening->lease_ms = open->lease_ms;
     opening->rooms_length = 0;
     if (open->narrowed && !take_rooms(opening, open))
         return STATUS_INVALID_PAYLOAD;
@@ -71,13 +76,20 @@ enum status opening_read(struct wire_arena *arena, struct slice bytes, struct op
     return STATUS_OK;
 }
 
-void opening_ask(const struct opening *opening, struct store_opening *ret_asked)
+static int64_t lease(const struct opening *opening)
+{
+    return opening->lease_ms > 0 && opening->lease_ms < LEASE_MAXIMUM_MS ? opening->lease_ms
+                                                                         : LEASE_MAXIMUM_MS;
+}
+
+void opening_ask(const struct opening *opening, int64_t history_window_ms, struct store_opening *ret_asked)
 {
     *ret_asked = (struct store_opening){.kind = OPENING_SNAPSHOT,
                                         .user_id = opening->user_id,
                                         .pid = opening->pid,
                                         .gateway = opening->gateway,
                                         .session = opening->session,
+                                        .expires_ms = lease(opening) + history_window_ms,
                                         .narrowed = opening->narrowed,
                                         .fresh = opening->fresh,
                                         .rooms = slice_make(opening->rooms, opening->rooms_length)};
@@ -85,6 +97,32 @@ void opening_ask(const struct opening *opening, struct store_opening *ret_asked)
         ret_asked->kind = OPENING_CLAIM;
     else if (opening->purpose == POLLEN8__SESSION_OPEN__PURPOSE__RECORD)
         ret_asked->kind = OPENING_RECORD;
+}
+
+enum status opening_ended(struct store *store, struct wire_arena *arena, struct slice bytes,
+                          int64_t history_window_ms)
+{
+    const ProtobufCMessage *unpacked = NULL;
+    const Pollen8__SessionsEnded *message;
+    struct store_ended ended[ENDED_AT_ONCE];
+    size_t count = 0;
+    enum status status;
+
+    wire_arena_reset(arena);
+    status = wire_unpack(arena, &pollen8__sessions_ended__descriptor, bytes, &unpacked);
+    if (status != STATUS_OK)
+        return status;
+    message = (const Pollen8__SessionsEnded *)unpacked;
+    for (size_t i = 0; i < message->n_ended && status == STATUS_OK; i++) {
+        if (store_pid_valid(slice_from_string(message->ended[i]->pid)))
+            ended[count++] =
+                (struct store_ended){.session = message->ended[i]->session, .pid = message->ended[i]->pid};
+        if (count == ENDED_AT_ONCE || i + 1 == message->n_ended) {
+            status = store_sessions_ended(store, message->gateway, ended, count, history_window_ms);
+            count = 0;
+        }
+    }
+    return status;
 }
 
 /* ---- Answering -------------------------------------------------------------------------------------- */

@@ -23,6 +23,7 @@ struct opening {
     struct slice reply; /* borrowed; empty: no answer is wanted */
     uint64_t id;        /* among those of one message; 0: it came alone */
     Pollen8__SessionOpen__Purpose purpose;
+    uint32_t lease_ms; /* 0: not said */
     bool narrowed;
     bool fresh; /* nobody but this session can know the pid */
     size_t rooms_length;
@@ -42,8 +43,12 @@ static inline bool opening_wants_value(const struct opening *opening)
     return opening->purpose == POLLEN8__SESSION_OPEN__PURPOSE__SNAPSHOT;
 }
 
-/* What the store is asked; borrows from the opening. */
-void opening_ask(const struct opening *opening, struct store_opening *ret_asked);
+/* What the store is asked; borrows from the opening. A pid is recorded for its lease and the window. */
+void opening_ask(const struct opening *opening, int64_t history_window_ms, struct store_opening *ret_asked);
+
+/* SessionsEnded: their pids can be claimed for the window. STATUS_MALFORMED, or the store's. */
+enum status opening_ended(struct store *store, struct wire_arena *arena, struct slice bytes,
+                          int64_t history_window_ms);
 
 /* Adds what the store told to the answers; `snapshot` is NULL unless it was wanted. */
 enum status opening_answer(struct bus *bus, struct batch_answers *answers, const struct opening *opening,

@@ -132,6 +132,8 @@ static void on_session_news(void *context, const struct bus_message *message)
         put(context, QUERY_LEFT, message);
     else if (strcmp(type, "FramesWritten") == 0)
         put(context, QUERY_WRITTEN, message);
+    else if (strcmp(type, "SessionsEnded") == 0)
+        put(context, QUERY_ENDED, message);
     else
         put(context, QUERY_HEARTBEAT, message);
 }
@@ -242,15 +244,16 @@ static void handle_written(struct query *query, const struct query_item *item)
 /* What wants no answer. */
 static bool handle_news(struct query *query, const struct query_item *item)
 {
-    if (item->kind != QUERY_HEARTBEAT && item->kind != QUERY_LEFT && item->kind != QUERY_WRITTEN)
+    if (item->kind != QUERY_HEARTBEAT && item->kind != QUERY_LEFT && item->kind != QUERY_WRITTEN &&
+        item->kind != QUERY_ENDED)
         return false;
     if (!redis_ready(query))
         return true;
-    if (item->kind == QUERY_WRITTEN) {
+    if (item->kind == QUERY_WRITTEN)
         handle_written(query, item);
-        return true;
-    }
-    if (item->kind == QUERY_HEARTBEAT)
+    else if (item->kind == QUERY_ENDED)
+        opening_ended(query->store, &query->arena, item->data, query->service->config.history_window_ms);
+    else if (item->kind == QUERY_HEARTBEAT)
         presence_store(query->store, &query->arena, item->data);
     else
         presence_left(query->service, query->store, &query->arena, item->data);
@@ -293,7 +296,8 @@ static void open_sessions(struct query *query, size_t question_count)
             if (question->item->kind != QUERY_SESSION_OPEN || question->status != STATUS_OK ||
                 question->answered)
                 continue;
-            opening_ask(&question->opening, &query->openings[count]);
+            opening_ask(&question->opening, query->service->config.history_window_ms,
+                        &query->openings[count]);
             query->opening_questions[count++] = i;
         }
         if (count == 0 || !redis_ready(query))

@@ -18,6 +18,7 @@ enum query_kind {
     QUERY_HEARTBEAT,
     QUERY_LEFT,
     QUERY_WRITTEN,
+    QUERY_ENDED,
     QUERY_INVITE_SEEN,
     QUERY_HISTORY_READ
 };

@@ -32,6 +32,7 @@ enum store_script {
     SCRIPT_DUMP_USER,
     SCRIPT_PID_RECORD,
     SCRIPT_PID_CLAIM,
+    SCRIPT_PID_END,
     SCRIPT_FORGET_KEPT,
     SCRIPT_COUNT
 };

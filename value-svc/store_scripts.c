@@ -17,6 +17,7 @@ static const char *const sources[SCRIPT_COUNT] = {
     [SCRIPT_DUMP_USER] = lua_dump_user_lua,
     [SCRIPT_PID_RECORD] = lua_pid_record_lua,
     [SCRIPT_PID_CLAIM] = lua_pid_claim_lua,
+    [SCRIPT_PID_END] = lua_pid_end_lua,
     [SCRIPT_FORGET_KEPT] = lua_forget_kept_lua,
 };
 

@@ -10,7 +10,6 @@
 #include "common/clock.h"
 #include "store_internal.h"
 
-#define PID_EXPIRY      "90000000"              /* ms: 25 hours */
 #define KEPT_MS         INT64_C(2592000000)     /* 30 days, as apply_event.lua has it */
 #define PID_KEY_SIZE    (STORE_PID_MAXIMUM + 8) /* p8:{p.<pid>} */
 #define WRITTEN_AT_ONCE 24                      /* event ids of one command */
@@ -43,32 +42,35 @@ static bool is_fresh(const struct store_opening *opening)
 }
 
 /* As pid_record.lua, where there is nothing to compare with. */
-static enum status send_fresh_pid(struct store *store, const struct store_opening *opening, const char *key)
+static enum status send_fresh_pid(struct store *store, const struct store_opening *opening, const char *key,
+                                  const char *expiry)
 {
     enum status status =
         store_send(store, (const char *const[]){"HSET", key, "u", opening->user_id, "g", opening->gateway,
                                                 "s", opening->session, NULL});
 
-    return status == STATUS_OK ? store_send(store, (const char *const[]){"PEXPIRE", key, PID_EXPIRY, NULL})
+    return status == STATUS_OK ? store_send(store, (const char *const[]){"PEXPIRE", key, expiry, NULL})
                                : status;
 }
 
 static enum status send_pid(struct store *store, const struct store_opening *opening)
 {
     char key[PID_KEY_SIZE];
+    char expiry[NUMBER_SIZE];
 
     snprintf(key, sizeof key, "p8:{p.%s}", opening->pid);
+    snprintf(expiry, sizeof expiry, "%" PRId64, opening->expires_ms);
     if (is_fresh(opening))
-        return send_fresh_pid(store, opening, key);
+        return send_fresh_pid(store, opening, key, expiry);
     if (opening->kind == OPENING_CLAIM)
         return store_send_script(store, SCRIPT_PID_CLAIM,
                                  (const char *const[]){"1", key, opening->user_id, opening->gateway,
-                                                       opening->session, PID_EXPIRY, NULL});
+                                                       opening->session, expiry, NULL});
     return store_send_script_slices(
         store, SCRIPT_PID_RECORD,
         (const struct slice[]){SLICE_LITERAL("1"), slice_from_string(key),
                                slice_from_string(opening->user_id), slice_from_string(opening->gateway),
-                               slice_from_string(opening->session), SLICE_LITERAL(PID_EXPIRY),
+                               slice_from_string(opening->session), slice_from_string(expiry),
                                opening->narrowed ? SLICE_LITERAL("1") : SLICE_LITERAL(""),
                                opening->rooms.length > 0 ? opening->rooms : SLICE_LITERAL("")},
         8);
@@ -176,6 +178,32 @@ enum status store_open_sessions(struct store *store, const struct store_opening 
         status = send_opening(store, &openings[i]);
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         status = receive_opening(store, openings, i, give, context);
+    if (status == STATUS_OK)
+        store_measure(store);
+    return status;
+}
+
+/* ---- Ends -------------------------------------------------------------------------------------------- */
+
+enum status store_sessions_ended(struct store *store, const char *gateway, const struct store_ended *ended,
+                                 size_t count, int64_t expires_ms)
+{
+    char key[PID_KEY_SIZE];
+    char expiry[NUMBER_SIZE];
+    redisReply *reply = NULL;
+    enum status status = STATUS_OK;
+
+    snprintf(expiry, sizeof expiry, "%" PRId64, expires_ms);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        snprintf(key, sizeof key, "p8:{p.%s}", ended[i].pid);
+        status = store_send_script(store, SCRIPT_PID_END,
+                                   (const char *const[]){"1", key, gateway, ended[i].session, expiry, NULL});
+    }
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = receive(store, &reply);
+        if (status == STATUS_OK)
+            freeReplyObject(reply);
+    }
     if (status == STATUS_OK)
         store_measure(store);
     return status;

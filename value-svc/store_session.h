@@ -4,9 +4,9 @@
  * written to one of its sessions (the script that applies an event puts them there: store_apply).
  *
  *   p8:{p.<pid>}         hash: u (user), g (gateway), s (session), i (rooms, by newlines, where it was
- *                        narrowed to them); expires 25 hours after the last snapshot its session asked for
- *   p8:{u.<user>}:kept   stream: i (event id), k (name: the invite's id), f (packed OutboundFrame); at most
- * 100, for 30 days
+ *                        narrowed to them); expires HISTORY_WINDOW after its session ended, or after the
+ * lease that its gateway named ran out without another snapshot (a gateway that died) p8:{u.<user>}:kept
+ * stream: i (event id), k (name: the invite's id), f (packed OutboundFrame); at most 100, for 30 days
  */
 #ifndef POLLEN8_VALUE_STORE_SESSION_H
 #define POLLEN8_VALUE_STORE_SESSION_H
@@ -32,6 +32,7 @@ struct store_opening {
     const char *pid; /* empty: it has none */
     const char *gateway;
     const char *session;
+    int64_t expires_ms; /* from now: how long the pid is recorded */
     bool narrowed;
     bool fresh;         /* SNAPSHOT: nobody can have claimed the pid */
     struct slice rooms; /* by newlines; where it is narrowed */
@@ -53,6 +54,14 @@ typedef void store_opened_fn(void *context, size_t index, const struct store_ope
 /* In one pipeline; `give` is called for each in order. */
 enum status store_open_sessions(struct store *store, const struct store_opening *openings, size_t count,
                                 store_opened_fn *give, void *context);
+
+/* Sessions of the gateway have ended: what it had recorded expires in so long. */
+struct store_ended {
+    const char *session; /* borrowed */
+    const char *pid;     /* valid */
+};
+enum status store_sessions_ended(struct store *store, const char *gateway, const struct store_ended *ended,
+                                 size_t count, int64_t expires_ms);
 
 /* Forgets kept frames of a user: by the events' ids, or by the name they are kept under. */
 enum status store_forget_written(struct store *store, const char *user_id, const uint64_t *event_ids,

@@ -108,3 +108,52 @@ withRing('who leaves', { gateways: 2, env: { gateway: (i) => ({ HEARTBEAT_INTERV
     assert.deepEqual(left, ['cy', 'cy']);
   });
 });
+
+withRing('what a session leaves', { gateways: 2, env: { value: { HISTORY_WINDOW: '5s' } } }, (ring, it) => {
+  const MINUTE = 60000;
+  const left = (pid) => ring.redisCommand('PTTL', `p8:{p.${pid}}`).then(Number);
+
+  it('its pid can be claimed as long as it lives, and HISTORY_WINDOW after it ended, not longer', async () => {
+    const [stays, goes] = [await ring.sio('ada'), await ring.sio('bo', { gateway: 1 })];
+    const [kept, lost] = [stays.socket._pid, goes.socket._pid];
+    await until('both to be leased', async () => await left(kept) > 30 * MINUTE && await left(lost) > 30 * MINUTE);
+    goes.close();
+    await until('the end to be noted', async () => await left(lost) <= 5000);
+    await until('the pid to be gone', async () => await left(lost) === -2);
+    assert.ok(await left(kept) > 30 * MINUTE && await left(kept) <= 61 * MINUTE);
+    stays.close();
+    await until('its end to be noted too', async () => await left(kept) <= 5000);
+  });
+
+  it('sessions of a moment leave nothing for long, in whatever order their words come', async () => {
+    for (let round = 0; round < 3; round++) {
+      const clients = await Promise.all(Array.from({ length: 20 }, (_, i) => ring.sio('ada', { gateway: i % 2 })));
+      clients.forEach((client) => client.close());
+    }
+    for (const key of await ring.redisCommand('KEYS', 'p8:{p.*')) {
+      const ms = Number(await ring.redisCommand('PTTL', key));
+      assert.ok(ms <= MINUTE + 5000, `${key} for ${ms} ms`);
+    }
+    await until('all pids to be gone', async () => (await ring.redisCommand('KEYS', 'p8:{p.*')).length === 0);
+  });
+
+  it('of a gateway that died without a word they stay, and end with their lease', async () => {
+    const ada = await ring.sio('ada', { gateway: 1, options: { reconnection: false } });
+    const pid = ada.socket._pid;
+    await until('it to be leased', async () => await left(pid) > 30 * MINUTE);
+    await ring.gateways[1].kill();
+    await ada.disconnected();
+    assert.ok(await left(pid) > 30 * MINUTE, 'nobody knows whether it lives');
+    assert.ok(await left(pid) <= 61 * MINUTE);
+    await ring.gateways[1].start();
+  });
+
+  it('a gateway that ends in order takes its sessions along', async () => {
+    const ada = await ring.sio('ada', { gateway: 1, options: { reconnection: false } });
+    const pid = ada.socket._pid;
+    await until('it to be leased', async () => await left(pid) > 30 * MINUTE);
+    await ring.gateways[1].stop();
+    await until('the end to be noted', async () => await left(pid) <= 5000);
+    await ring.gateways[1].start();
+  });
+});

@@ -78,6 +78,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+static uint32_t lease_ms; /* of what is asked; 0: a gateway of the version before there were leases */
+
 /* Industries: a NULL-terminated list where the session is narrowed, else NULL. Valid until the next call. */
 static const Pollen8__SessionOpened *ask(Pollen8__SessionOpen__Purpose purpose, const char *gateway,
                                          const char *session, const char *user, const char *pid,
@@ -90,6 +92,7 @@ static const Pollen8__SessionOpened *ask(Pollen8__SessionOpen__Purpose purpose, 
     struct buf buf;
 
     request.purpose = purpose;
+    request.lease_ms = lease_ms;
     request.gateway = (char *)(uintptr_t)gateway;
     request.session = (char *)(uintptr_t)session;
     request.user_id = (char *)(uintptr_t)user;
@@ -179,6 +182,76 @@ static void rooms_are_remembered(void **state)
     assert_int_equal(opened->n_industries, 0);
     ask(RECORD, "old", "n1", "ada", "pid-n", NULL);
     assert_false(ask(RECOVER, "old", "n1", "ada", "pid-n", NULL)->narrowed);
+}
+
+/* ---- How long ---------------------------------------------------------------------------------------- */
+
+#define WINDOW_MS 120000 /* HISTORY_WINDOW */
+
+static int64_t left_ms(const char *pid)
+{
+    return redis_integer(&redis, "PTTL p8:{p.%s}", pid);
+}
+
+/* As a gateway tells it; then nothing that was told before is on its way any more. */
+static void end(const char *gateway, const char *session, const char *pid)
+{
+    static const char *const headers[] = {"Pollen8-Type", "SessionsEnded", NULL};
+    Pollen8__SessionsEnded message = POLLEN8__SESSIONS_ENDED__INIT;
+    Pollen8__SessionEnded other = POLLEN8__SESSION_ENDED__INIT;
+    Pollen8__SessionEnded ended = POLLEN8__SESSION_ENDED__INIT;
+    Pollen8__SessionEnded *list[] = {&other, &ended};
+    struct buf buf;
+
+    other.session = (char[]){"x"};
+    other.pid = (char[]){"no } pid"};
+    ended.session = (char *)(uintptr_t)session;
+    ended.pid = (char *)(uintptr_t)pid;
+    message.gateway = (char *)(uintptr_t)gateway;
+    message.ended = list;
+    message.n_ended = 2;
+    buf_init(&buf, 1024);
+    assert_int_equal(wire_pack(&buf, &message.base), STATUS_OK);
+    assert_int_equal(bus_publish_with(rig_bus(rig), "pollen8.session.old", headers, buf.data, buf.length),
+                     STATUS_OK);
+    buf_done(&buf);
+}
+
+static bool is_short(void *context)
+{
+    return left_ms(context) <= WINDOW_MS;
+}
+
+static void a_pid_lasts_as_long_as_its_session_and_the_window(void **state)
+{
+    static char pid[] = "pid-l";
+    static char mark[] = "pid-m";
+
+    (void)state;
+    ask(SNAPSHOT, "old", "l1", "ada", pid, NULL);
+    assert_true(left_ms(pid) > 24 * 3600 * 1000); /* nothing was said */
+    lease_ms = 3600000;
+    ask(SNAPSHOT, "old", "l1", "ada", pid, NULL);
+    assert_in_range(left_ms(pid), 3500000 + WINDOW_MS, 3600000 + WINDOW_MS);
+    ask(RECOVER, "old", "l2", "ada", pid, NULL);
+    assert_in_range(left_ms(pid), 3500000 + WINDOW_MS, 3600000 + WINDOW_MS);
+    /* The end of the session that had it before, and of one on another gateway, says nothing. */
+    end("old", "l1", pid);
+    end("new", "l2", pid);
+    ask(SNAPSHOT, "old", "m", "ada", mark, NULL);
+    end("old", "m", mark);
+    rig_until(is_short, mark, "what was told last is done");
+    assert_true(left_ms(pid) > WINDOW_MS);
+    end("old", "l2", pid);
+    rig_until(is_short, pid, "the end is noted");
+    assert_true(left_ms(pid) > WINDOW_MS / 2);
+    assert_true(ask(RECOVER, "old", "l3", "ada", pid, NULL)->known);
+    assert_true(left_ms(pid) > WINDOW_MS);
+    /* What says more than there may be. */
+    lease_ms = UINT32_MAX;
+    ask(SNAPSHOT, "old", "l3", "ada", pid, NULL);
+    assert_true(left_ms(pid) <= 25 * 3600 * 1000 + WINDOW_MS);
+    lease_ms = 0;
 }
 
 /* ---- Kept frames ------------------------------------------------------------------------------------ */
@@ -313,6 +386,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_claim_has_it),
         cmocka_unit_test(rooms_are_remembered),
+        cmocka_unit_test(a_pid_lasts_as_long_as_its_session_and_the_window),
         cmocka_unit_test(kept_until_written),
         cmocka_unit_test(kept_until_seen),
     };
