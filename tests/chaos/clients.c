@@ -12,6 +12,7 @@
 
 #define HUNDREDTHS_A_CONNECTION 314
 #define SOURCE_OFFSET           1000 /* 127.0.3.232 and up */
+#define IN_NAME_SPACE           10   /* every so many, of those that speak Socket.IO */
 
 static void on_joined(void *context, struct link *link, bool recovered)
 {
@@ -20,6 +21,8 @@ static void on_joined(void *context, struct link *link, bool recovered)
 
     if (!recovered)
         clients->excused[client->number] = clients->ledger->count;
+    else if (link->joined_before)
+        clients->whole[client->number] = clients->ledger->count;
 }
 
 static void take_value(struct clients *clients, struct client *client, struct slice data)
@@ -51,6 +54,7 @@ static void on_event(void *context, struct link *link, struct slice name, struct
     struct clients *clients = context;
     struct client *client = (struct client *)(void *)link;
 
+    witness_check(clients->witness, client->number, link->offset);
     if (slice_equal_string(name, "connection.new")) {
         int64_t late_ms = ledger_deliver(clients->ledger, client->number, clients->excused[client->number],
                                          data, clients->links.now_ms);
@@ -97,14 +101,15 @@ void clients_ask(struct clients *clients)
             link_emit(&clients->links, &clients->all[i].link, 1, "value.get", "{}");
 }
 
-bool clients_create(struct clients *clients, const struct ring *ring, struct ledger *ledger, uint32_t count,
-                    uint64_t seed, int64_t expires_s)
+bool clients_create(struct clients *clients, const struct ring *ring, struct ledger *ledger,
+                    struct witness *witness, uint32_t count, uint64_t seed, int64_t expires_s)
 {
-    *clients = (struct clients){.ledger = ledger, .count = count};
+    *clients = (struct clients){.ledger = ledger, .witness = witness, .count = count};
     clients->all = calloc(count, sizeof *clients->all);
     clients->list = calloc(count, sizeof(struct link *));
     clients->excused = calloc(count, sizeof *clients->excused);
-    if (!clients->all || !clients->list || !clients->excused)
+    clients->whole = calloc(count, sizeof *clients->whole);
+    if (!clients->all || !clients->list || !clients->excused || !clients->whole)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         struct client *client = &clients->all[i];
@@ -116,6 +121,7 @@ bool clients_create(struct clients *clients, const struct ring *ring, struct led
         client->answered = -1;
         client->link.token = client->token;
         client->link.socketio = i % 2 == 0;
+        client->link.name_space = i % IN_NAME_SPACE == 0 ? RING_NAME_SPACE : NULL;
         client->link.keeps_place = true;
         clients->list[i] = &client->link;
     }
@@ -133,4 +139,5 @@ void clients_free(struct clients *clients)
     free(clients->all);
     free(clients->list);
     free(clients->excused);
+    free(clients->whole);
 }

@@ -12,6 +12,7 @@
 #include "ledger.h"
 #include "links.h"
 #include "tokens.h"
+#include "witness.h"
 
 struct client {
     struct link link; /* first: a client is found from it */
@@ -24,9 +25,11 @@ struct client {
 struct clients {
     struct links links;
     struct ledger *ledger;
-    struct client *all; /* owned */
-    struct link **list; /* owned */
-    uint32_t *excused;  /* owned: events of a client below this need not have come */
+    struct witness *witness; /* the caller's */
+    struct client *all;      /* owned */
+    struct link **list;      /* owned */
+    uint32_t *excused;       /* owned: events of a client below this need not have come */
+    uint32_t *whole; /* owned: events up to this had been submitted when it was told that it was recovered */
     uint32_t count;
     uint32_t answers;
     uint32_t values_fallen; /* a value told after a higher one */
@@ -36,8 +39,8 @@ struct clients {
     uint32_t lag_count;
 };
 
-bool clients_create(struct clients *clients, const struct ring *ring, struct ledger *ledger, uint32_t count,
-                    uint64_t seed, int64_t expires_s);
+bool clients_create(struct clients *clients, const struct ring *ring, struct ledger *ledger,
+                    struct witness *witness, uint32_t count, uint64_t seed, int64_t expires_s);
 void clients_free(struct clients *clients);
 
 /* Mean milliseconds from submission to delivery since the last call. */

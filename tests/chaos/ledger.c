@@ -189,6 +189,20 @@ uint32_t ledger_missing(struct ledger *ledger, const uint32_t *excused, bool tel
     return missing;
 }
 
+uint32_t ledger_falsely_whole(const struct ledger *ledger, const uint32_t *excused, const uint32_t *whole)
+{
+    uint32_t missing = 0;
+
+    for (uint32_t number = 0; number < ledger->count; number++) {
+        const struct ledger_event *event = &ledger->events[number];
+        for (uint32_t member = 0; member < LEDGER_MEMBERS && event->acked; member++) {
+            uint32_t client = event->industry * LEDGER_MEMBERS + member;
+            missing += !(event->got >> member & 1) && number >= excused[client] && number < whole[client];
+        }
+    }
+    return missing;
+}
+
 void ledger_sum(const struct ledger *ledger, uint32_t *acked, uint32_t *submitted)
 {
     memset(acked, 0, ledger->clients * sizeof *acked);

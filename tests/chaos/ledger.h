@@ -61,6 +61,10 @@ int64_t ledger_deliver(struct ledger *ledger, uint32_t client, uint32_t excused,
 /* Acknowledged events that a member has not been given though it should have; each a violation if `tell`. */
 uint32_t ledger_missing(struct ledger *ledger, const uint32_t *excused, bool tell);
 
+/* Those of them that were submitted before the member was told that it had missed nothing: events below
+ * `whole` of it. */
+uint32_t ledger_falsely_whole(const struct ledger *ledger, const uint32_t *excused, const uint32_t *whole);
+
 /* How many events about each user are acknowledged, and submitted; both of ledger->clients entries. */
 void ledger_sum(const struct ledger *ledger, uint32_t *acked, uint32_t *submitted);
 

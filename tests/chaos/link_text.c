@@ -10,7 +10,7 @@
 #include "load_number.h"
 
 #define SHOWN           160
-#define TEXT_SIZE_CLAIM 1024
+#define TEXT_SIZE_CLAIM 2048
 
 /* The text from just after `marker` on; length 0 where it is not there. */
 static struct slice after(struct slice text, const char *marker)
@@ -46,6 +46,8 @@ static bool text_is(struct slice text, const char *expected)
 
 static void complain(struct links *links, const struct link *link, const char *what, struct slice text)
 {
+    if (link->hostile)
+        return;
     report_violation(links->report, "%s %s %s: %.*s", link->socketio ? "Socket.IO" : "/ws",
                      link->joined_before ? "client that was in" : "client", what,
                      (int)(text.length < SHOWN ? text.length : SHOWN), text.data);
@@ -55,14 +57,16 @@ static void complain(struct links *links, const struct link *link, const char *w
 
 static void claim(struct links *links, struct link *link)
 {
+    const char *space = link->name_space ? link->name_space : "";
+    const char *comma = link->name_space ? "," : "";
     char text[TEXT_SIZE_CLAIM];
     int length;
 
     if (link->keeps_place && link->pid[0])
-        length = snprintf(text, sizeof text, "40{\"token\":\"%s\",\"pid\":\"%s\",\"offset\":\"%s\"}",
-                          link->token, link->pid, link->offset);
+        length = snprintf(text, sizeof text, "40%s%s{\"token\":\"%s\",\"pid\":\"%s\",\"offset\":\"%s\"}",
+                          space, comma, link->token, link->pid, link->offset);
     else
-        length = snprintf(text, sizeof text, "40{\"token\":\"%s\"}", link->token);
+        length = snprintf(text, sizeof text, "40%s%s{\"token\":\"%s\"}", space, comma, link->token);
     if (!ws_client_send(&link->client, FRAME_TEXT, slice_make(text, (size_t)length)))
         link_lost(links, link, -1);
 }
@@ -79,14 +83,25 @@ static void take_connected(struct links *links, struct link *link, struct slice 
     link_joined(links, link, recovered);
 }
 
-/* 42["<name>",<data>] or 42["<name>",<data>,"<offset>"] */
+/* What comes after the packet's two digits and its namespace. */
+static struct slice body_of(struct slice text)
+{
+    const char *comma = text.length > 2 && text.data[2] == '/' ? memchr(text.data, ',', text.length) : NULL;
+    size_t skip = comma ? (size_t)(comma + 1 - text.data) : 2;
+
+    return slice_make(text.data + skip, text.length - skip);
+}
+
+/* ["<name>",<data>] or ["<name>",<data>,"<offset>"] */
 static void take_socketio_event(struct links *links, struct link *link, struct slice text)
 {
-    struct slice name = quoted(slice_make(text.data + 4, text.length - 4));
+    struct slice body = body_of(text);
+    struct slice name =
+        body.length > 2 ? quoted(slice_make(body.data + 2, body.length - 2)) : (struct slice){0};
     struct slice data = slice_make(name.data + name.length + 2, 0);
     const char *end = memrchr(text.data, '}', text.length);
 
-    if (text.length < 8 || name.length == 0 || !end || end < data.data) {
+    if (name.length == 0 || !end || end < data.data) {
         complain(links, link, "was sent something unreadable", text);
         return;
     }
@@ -99,7 +114,7 @@ static void take_socketio_event(struct links *links, struct link *link, struct s
 
 static void take_socketio_answer(struct links *links, struct link *link, struct slice text)
 {
-    const char *at = text.data + 2;
+    const char *at = body_of(text).data;
     uint32_t id = (uint32_t)read_number(&at, text.data + text.length);
     struct slice rest = slice_make(at, (size_t)(text.data + text.length - at));
 
@@ -108,7 +123,7 @@ static void take_socketio_answer(struct links *links, struct link *link, struct 
 
 void link_take_socketio(struct links *links, struct link *link, struct slice text)
 {
-    if (slice_starts_with(text, SLICE_LITERAL("42["))) {
+    if (slice_starts_with(text, SLICE_LITERAL("42"))) {
         take_socketio_event(links, link, text);
     } else if (slice_starts_with(text, SLICE_LITERAL("43"))) {
         take_socketio_answer(links, link, text);
@@ -179,6 +194,8 @@ void link_take_close(struct links *links, struct link *link, struct slice payloa
         code = (unsigned)(unsigned char)payload.data[0] << 8 | (unsigned char)payload.data[1];
     if (code == 4008)
         links->closes_slow++;
+    else if (code == 1000 && after(payload, "elsewhere").data)
+        complain(links, link, "lost its session to another claim", payload);
     else if (code >= 4000)
         complain(links, link, "was closed for good", payload);
     if (hint.length > 0) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -42,6 +43,7 @@ void link_lost(struct links *links, struct link *link, int64_t back_ms)
         links->opening--;
     }
     link->state = LINK_AWAY;
+    link->deaf = false;
     ws_client_close(&link->client);
     if (back_ms < 0)
         back_ms = (int64_t)dice_between(&links->dice, BACK_LEAST_MS, BACK_MOST_MS);
@@ -110,9 +112,13 @@ static void start(struct links *links, uint32_t number)
     links->opening++;
     link->heard_ms = links->now_ms;
     if (!ws_client_start(&link->client, links->epoll, number, links->ring->gateways[link->gateway]->port,
-                         links->source + number, false))
+                         links->source + number, false)) {
         refused_by_gateway(links, link);
-    else if (link->client.stream.connected)
+        return;
+    }
+    if (links->receive_bytes)
+        setsockopt(link->client.stream.fd, SOL_SOCKET, SO_RCVBUF, &links->receive_bytes, sizeof(int));
+    if (link->client.stream.connected)
         go_on_connecting(links, number);
 }
 
@@ -122,8 +128,9 @@ static bool on_opened(void *context, struct ws_client *client)
     struct link *link = (struct link *)(void *)client;
     char text[LINK_OFFSET_SIZE + 64];
 
-    (void)links;
     link->state = LINK_JOINING;
+    if (links->handlers.claims)
+        links->handlers.claims(links->handlers.context, link);
     if (link->socketio || !link->keeps_place || !link->offset[0])
         return true;
     snprintf(text, sizeof text, "{\"event\":\"resume\",\"data\":{\"offset\":\"%s\"}}", link->offset);
@@ -161,7 +168,8 @@ static void open_due(struct links *links)
             if (link->due_ms <= links->now_ms && links->opening < OPENING_AT_ONCE)
                 start(links, i);
         } else if (links->now_ms - link->heard_ms > (link->state == LINK_LIVE ? SILENCE_MS : JOINING_MS)) {
-            report_say(links->report, "client %u heard nothing for too long (%s)", i,
+            report_say(links->report, "%s %u heard nothing for too long (%s)",
+                       link->hostile ? "attacker" : "client", i,
                        link->state == LINK_LIVE ? "live" : "joining");
             link_lost(links, link, -1);
         }
@@ -172,7 +180,7 @@ static void take(struct links *links, uint32_t number)
 {
     struct link *link = links->all[number];
 
-    if (link->state == LINK_AWAY)
+    if (link->state == LINK_AWAY || link->deaf)
         return;
     if (link->client.state == WS_CLIENT_CONNECTING) {
         go_on_connecting(links, number);
@@ -204,14 +212,28 @@ bool link_emit(struct links *links, struct link *link, uint32_t id, const char *
     if (link->state != LINK_LIVE)
         return false;
     if (link->socketio)
-        snprintf(text, sizeof text, "42%u[\"%s\",%s]", id, name, data);
+        snprintf(text, sizeof text, "42%s%s%u[\"%s\",%s]", link->name_space ? link->name_space : "",
+                 link->name_space ? "," : "", id, name, data);
     else
         snprintf(text, sizeof text, "{\"id\":%u,\"event\":\"%s\",\"data\":%s}", id, name, data);
     if (ws_client_send(&link->client, FRAME_TEXT, slice_from_string(text)))
         return true;
-    report_say(links->report, "link %u: a message could not be sent", number_of(links, link));
+    if (!link->hostile)
+        report_say(links->report, "link %u: a message could not be sent", number_of(links, link));
     link_lost(links, link, -1);
     return false;
+}
+
+void link_leave(struct links *links, struct link *link, int64_t back_ms)
+{
+    link_lost(links, link, back_ms);
+}
+
+void link_deafen(struct links *links, struct link *link)
+{
+    struct epoll_event event = {.data.u32 = number_of(links, link)};
+
+    link->deaf = epoll_ctl(links->epoll, EPOLL_CTL_DEL, link->client.stream.fd, &event) == 0;
 }
 
 bool links_create(struct links *links, struct link **all, uint32_t count, uint64_t seed)

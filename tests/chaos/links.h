@@ -16,7 +16,7 @@
 #include "ws_client.h"
 
 #define LINK_PID_SIZE    64
-#define LINK_OFFSET_SIZE 520
+#define LINK_OFFSET_SIZE 800  /* an attacker's may be too long */
 #define LINK_BUCKETS     4096 /* of 100 ms */
 
 enum link_state { LINK_AWAY, LINK_OPENING, LINK_JOINING, LINK_LIVE };
@@ -25,6 +25,8 @@ struct link {
     struct ws_client client; /* first: a link is found from it */
     bool socketio;
     bool keeps_place; /* claims what it had when it comes back */
+    bool hostile;     /* what it is told is its own affair */
+    bool deaf;        /* reads nothing until it is lost */
     bool joined_before;
     enum link_state state;
     uint32_t gateway;
@@ -34,11 +36,14 @@ struct link {
     uint64_t lost_ms;   /* when the connection was lost; 0: live, or never was */
     uint64_t joined_ms; /* when it was live last */
     const char *token;
+    const char *name_space; /* of Socket.IO, the caller's; NULL: the one that is everybody's */
     char pid[LINK_PID_SIZE];
     char offset[LINK_OFFSET_SIZE]; /* of the last event that had one */
 };
 
 struct link_handlers {
+    /* Connected, and about to claim its pid and offset, which may be changed here. NULL: they stay. */
+    void (*claims)(void *context, struct link *link);
     /* Live. `recovered` means all it missed has come or comes now. */
     void (*joined)(void *context, struct link *link, bool recovered);
     void (*event)(void *context, struct link *link, struct slice name, struct slice data);
@@ -58,6 +63,7 @@ struct links {
     uint32_t live;
     uint32_t opening;
     int epoll;
+    int receive_bytes; /* of the socket's buffer; 0: as it is */
     struct dice dice;
     uint64_t now_ms;
     uint32_t recovered;
@@ -76,6 +82,12 @@ void links_turn(struct links *links, uint64_t now_ms);
 
 /* An event of the client's, answered under `id`. false: it could not be sent (the link may be lost by it). */
 bool link_emit(struct links *links, struct link *link, uint32_t id, const char *name, const char *data);
+
+/* Leaves, and comes back after `back_ms`. */
+void link_leave(struct links *links, struct link *link, int64_t back_ms);
+
+/* Reads nothing from now on. */
+void link_deafen(struct links *links, struct link *link);
 
 /* All close for good. */
 void links_close(struct links *links);

@@ -22,12 +22,12 @@ static const char usage[] =
     "  --seed N           of the kills and events (default: by chance)\n"
     "  --rate N           events a second (default: 2000)\n"
     "  --clients N        receiving clients, ten an industry (default: 2000)\n"
+    "  --attackers N      clients that claim made-up offsets and pids (default: none)\n"
     "  --spare KIND,...   kinds that are not killed: gateway, auth-svc, value-svc, nats-server, "
     "redis-server\n"
     "  --rolling          no kills: three gateways restarted one after another under the load\n"
-    "  --failover         Redis is a primary with two replicas under three sentinels, and only they (and "
-    "the\n"
-    "                     value-svc beside them) are stalled, failed over and killed\n"
+    "  --failover         Redis is a primary with two replicas under three sentinels: these alone, and\n"
+    "                     value-svc, are stalled, failed over and killed\n"
     "  --wait-replicas N  with --failover: REDIS_WAIT_REPLICAS of the value-svc (default: 0)\n"
     "  --programs FOLDER  of the services (default: where this program is)\n"
     "  --keep             the folder of logs and data stays\n";
@@ -39,13 +39,19 @@ static const char usage[] =
 
 static void read_arguments(struct run_options *options, int count, char **values)
 {
-    static const struct option names[] = {
-        {"seconds", required_argument, NULL, 's'},  {"seed", required_argument, NULL, 'e'},
-        {"rate", required_argument, NULL, 'r'},     {"clients", required_argument, NULL, 'c'},
-        {"spare", required_argument, NULL, 'n'},    {"rolling", no_argument, NULL, 'o'},
-        {"programs", required_argument, NULL, 'p'}, {"keep", no_argument, NULL, 'k'},
-        {"failover", no_argument, NULL, 'f'},       {"wait-replicas", required_argument, NULL, 'w'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"seconds", required_argument, NULL, 's'},
+                                          {"seed", required_argument, NULL, 'e'},
+                                          {"rate", required_argument, NULL, 'r'},
+                                          {"clients", required_argument, NULL, 'c'},
+                                          {"spare", required_argument, NULL, 'n'},
+                                          {"rolling", no_argument, NULL, 'o'},
+                                          {"programs", required_argument, NULL, 'p'},
+                                          {"keep", no_argument, NULL, 'k'},
+                                          {"attackers", required_argument, NULL, 'a'},
+                                          {"failover", no_argument, NULL, 'f'},
+                                          {"wait-replicas", required_argument, NULL, 'w'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(count, values, "", names, NULL)) != -1) {
@@ -54,6 +60,9 @@ static void read_arguments(struct run_options *options, int count, char **values
         case 'e': options->seed = (uint64_t)argument_number("--seed", optarg, 0, 1L << 60); break;
         case 'r': options->rate = (uint32_t)argument_number("--rate", optarg, 1, 100000); break;
         case 'c': options->clients = (uint32_t)argument_number("--clients", optarg, 10, 2500); break;
+        case 'a':
+            options->attackers = (uint32_t)argument_number("--attackers", optarg, 0, ATTACKERS_MAXIMUM);
+            break;
         case 'n': options->spare = optarg; break;
         case 'o': options->rolling = true; break;
         case 'f': options->failover = true; break;

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "attackers.h"
 #include "common/clock.h"
 #include "common/rng.h"
 #include "ledger.h"
@@ -113,6 +114,21 @@ static FILE *open_file(const struct ring *ring, const char *name)
     return file;
 }
 
+static void write_attackers(FILE *file, const struct ring_options *options)
+{
+    uint32_t industries = options->users / options->users_an_industry;
+
+    for (uint32_t attacker = 0; attacker < options->attackers; attacker++) {
+        fprintf(file, ",{\"_id\":\"" ATTACKER_USER "\",\"industries\":[", attacker);
+        for (uint32_t i = 0; i < attacker_industries(attacker, industries); i++) {
+            char industry[LEDGER_INDUSTRY_SIZE];
+            ledger_write_industry(industry, 0, attacker_industry(attacker, i, industries));
+            fprintf(file, "%s\"%s\"", i ? "," : "", industry);
+        }
+        fputs("]}", file);
+    }
+}
+
 static bool write_users(const struct ring *ring, const struct ring_options *options)
 {
     FILE *file = open_file(ring, "users.json");
@@ -126,6 +142,7 @@ static bool write_users(const struct ring *ring, const struct ring_options *opti
         fprintf(file, "%s{\"_id\":\"" LEDGER_USER "\",\"industries\":[\"%s\"]}", user ? "," : "", user,
                 industry);
     }
+    write_attackers(file, options);
     fputs("]}", file);
     return fclose(file) == 0;
 }
@@ -263,6 +280,7 @@ static void add_services(struct ring *ring, const struct ring_options *options)
         ring->gateways[i] = add_service(ring, PART_GATEWAY, i, true);
         process_setting(&ring->gateways[i]->process, "PORT=%u", ring->gateways[i]->port);
         process_setting(&ring->gateways[i]->process, "LISTEN_ADDRESS=127.0.0.1");
+        process_setting(&ring->gateways[i]->process, "NAMESPACES=" RING_NAME_SPACE);
         process_setting(&ring->gateways[i]->process, "DRAIN_SECONDS=%us", options->drain_seconds);
     }
 }

@@ -19,6 +19,7 @@
 #define RING_ASK_MS           300
 #define RING_SECRET           "a secret for this ring alone, of no worth elsewhere"
 #define RING_FOLDER_SIZE      160
+#define RING_NAME_SPACE       "/side"
 #define RING_PRIMARY          "counts" /* the name that sentinels know it by */
 
 enum part_kind { PART_NATS, PART_REDIS, PART_AUTH, PART_VALUE, PART_GATEWAY, PART_SENTINEL, PART_KINDS };
@@ -54,6 +55,7 @@ struct ring_options {
     uint32_t drain_seconds;
     uint32_t users;
     uint32_t users_an_industry;
+    uint32_t attackers;
     bool sentinels; /* Redis is a primary with two replicas, under three sentinels */
     uint32_t wait_replicas;
 };

@@ -46,13 +46,17 @@ static void watch(struct run *run)
 
 void run_turn(struct run *run)
 {
-    struct pollfd both[2] = {{.fd = run->clients.links.epoll, .events = POLLIN},
-                             {.fd = run->publishers.links.epoll, .events = POLLIN}};
+    struct pollfd all[4] = {{.fd = run->clients.links.epoll, .events = POLLIN},
+                            {.fd = run->publishers.links.epoll, .events = POLLIN},
+                            {.fd = run->witness.fd, .events = POLLIN},
+                            {.fd = run->attackers.count ? run->attackers.links.epoll : -1, .events = POLLIN}};
 
-    poll(both, 2, 2);
+    poll(all, 4, 2);
     run->now_ms = clock_monotonic_ms();
+    witness_turn(&run->witness, run->now_ms);
     links_turn(&run->clients.links, run->now_ms);
     publishers_turn(&run->publishers, run->now_ms, run->submitting);
+    attackers_turn(&run->attackers, run->now_ms);
     if (run->options->failover)
         failover_turn(&run->failover, run->now_ms, run->killing);
     else
@@ -114,6 +118,7 @@ static bool create(struct run *run, const struct run_options *options)
                                       .drain_seconds = options->drain_seconds,
                                       .users = options->clients,
                                       .users_an_industry = LEDGER_MEMBERS,
+                                      .attackers = options->attackers,
                                       .sentinels = options->failover,
                                       .wait_replicas = options->wait_replicas};
     int64_t expires_s = clock_wall_ms() / 1000 + options->seconds + TOKEN_MARGIN_S;
@@ -121,8 +126,11 @@ static bool create(struct run *run, const struct run_options *options)
     if (!ring_create(&run->ring, &ring, &run->report))
         return false;
     if (!ledger_create(&run->ledger, options->clients, &run->report) ||
-        !clients_create(&run->clients, &run->ring, &run->ledger, options->clients, options->seed * 4 + 1,
-                        expires_s) ||
+        !witness_create(&run->witness, &run->ring, &run->report) ||
+        !clients_create(&run->clients, &run->ring, &run->ledger, &run->witness, options->clients,
+                        options->seed * 4 + 1, expires_s) ||
+        !attackers_create(&run->attackers, &run->ring, &run->clients, options->attackers,
+                          options->seed * 4 + 3, expires_s) ||
         !publishers_create(&run->publishers, &run->ring, &run->ledger, options->rate, options->seed * 4 + 2,
                            expires_s)) {
         perror("chaos");
@@ -238,6 +246,9 @@ void run_settle(struct run *run)
                          run->clients.answers, run->clients.count);
     run_for(run, 3000); /* what comes twice comes now; a session's second snapshot too */
     ledger_missing(&run->ledger, run->clients.excused, true);
+    run->falsely_whole = ledger_falsely_whole(&run->ledger, run->clients.excused, run->clients.whole);
+    witness_settle(&run->witness,
+                   run->killer.kills[PART_NATS] + run->killer.kills[PART_VALUE] + run->failover.changes);
     check_counts(run);
     check_dead(run);
 }

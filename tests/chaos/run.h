@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "attackers.h"
 #include "clients.h"
 #include "failover.h"
 #include "killer.h"
@@ -16,11 +17,13 @@
 #include "publishers.h"
 #include "report.h"
 #include "ring.h"
+#include "witness.h"
 
 struct run_options {
     uint32_t seconds; /* under load, without start and end */
     uint64_t seed;
     uint32_t clients;
+    uint32_t attackers;
     uint32_t rate; /* events a second */
     uint32_t gateways;
     uint32_t drain_seconds;
@@ -38,6 +41,8 @@ struct run {
     struct ring ring;
     struct ledger ledger;
     struct clients clients;
+    struct attackers attackers;
+    struct witness witness;
     struct publishers publishers;
     struct killer killer;
     struct failover failover;
@@ -47,9 +52,10 @@ struct run {
     uint64_t load_ms; /* when the load began */
     double loaded_s;  /* how long it lasted */
     uint32_t said_acked;
-    uint64_t uncounted;   /* acknowledged, and not in the counts at the end */
-    uint64_t overcounted; /* in the counts, more than were submitted */
-    struct part *awaited; /* in a rolling restart: until it is ready */
+    uint32_t falsely_whole; /* events missed by a client that was told it was recovered */
+    uint64_t uncounted;     /* acknowledged, and not in the counts at the end */
+    uint64_t overcounted;   /* in the counts, more than were submitted */
+    struct part *awaited;   /* in a rolling restart: until it is ready */
     bool submitting;
     bool killing;
 };

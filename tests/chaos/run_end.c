@@ -33,7 +33,8 @@ static long descriptors_of(struct run *run, struct part *part)
     if (part->kind != PART_GATEWAY)
         return part->process.descriptors;
     return part->process.descriptors -
-           (long)(sessions_on(&run->clients.links, part) + sessions_on(&run->publishers.links, part));
+           (long)(sessions_on(&run->clients.links, part) + sessions_on(&run->publishers.links, part) +
+                  sessions_on(&run->attackers.links, part));
 }
 
 void run_take_baseline(struct run *run)
@@ -108,6 +109,21 @@ static void print_times(const char *name, const struct histogram *times)
            (double)times->maximum / NANOSECONDS_A_MS);
 }
 
+static void print_attackers(const struct run *run)
+{
+    const struct attackers *attackers = &run->attackers;
+    const struct witness *witness = &run->witness;
+
+    printf(",\"falsely_recovered\":%u,\"attackers\":{\"count\":%u,\"claims\":%llu,\"believed\":%llu,\"deaf\":"
+           "%llu}",
+           run->falsely_whole, attackers->count, (unsigned long long)attackers->claims,
+           (unsigned long long)attackers->believed, (unsigned long long)attackers->deaf);
+    printf(",\"offsets\":{\"looked_at\":%llu,\"wrong\":%u,\"longest\":%u,\"most_lanes\":%u,\"lanes\":%u,"
+           "\"lanes_unheard\":%u}",
+           (unsigned long long)witness->offsets, witness->wrong, witness->longest, witness->most,
+           witness->count, witness->unheard);
+}
+
 static const char *run_kind(const struct run *run)
 {
     return run->options->rolling ? "rolling" : run->options->failover ? "failover" : "kills";
@@ -135,6 +151,7 @@ static void print_figures(const struct run *run)
            (unsigned long long)run->ledger.deliveries, run->ledger.lost, run->ledger.doubled,
            links->recovered, links->unrecovered, run->ledger.missed_told,
            (unsigned long long)run->ledger.repeats_told, links->closes_slow);
+    print_attackers(run);
     print_times("time_to_recover_ms", &links->recovery);
     print_times("delivery_ms", &run->clients.latency);
     print_kinds("rss_growth_kb", run, false);
@@ -147,13 +164,16 @@ int run_end(struct run *run)
     check_leaks(run);
     links_close(&run->clients.links);
     links_close(&run->publishers.links);
+    links_close(&run->attackers.links);
     ring_stop_kind(&run->ring, PART_GATEWAY, STOP_LIMIT_MS);
     ring_stop_kind(&run->ring, PART_VALUE, STOP_LIMIT_MS);
     ring_stop_kind(&run->ring, PART_AUTH, STOP_LIMIT_MS);
     print_figures(run);
     ring_free(&run->ring, run->options->keep || run->report.violations > 0);
     publishers_free(&run->publishers);
+    attackers_free(&run->attackers);
     clients_free(&run->clients);
+    witness_free(&run->witness);
     ledger_free(&run->ledger);
     return run->report.violations > 0;
 }

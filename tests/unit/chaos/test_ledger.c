@@ -118,6 +118,27 @@ static void what_is_wrong_is_seen(void **state)
     assert_int_equal(ledger.deliveries, 0);
 }
 
+static void what_a_recovery_left_out_is_seen(void **state)
+{
+    uint32_t whole[CLIENTS] = {0};
+    uint32_t first = submit(3, 0);
+    uint32_t second = submit(3, 0);
+
+    (void)state;
+    ledger_ack(&ledger, first);
+    ledger_ack(&ledger, second);
+    for (uint32_t client = 0; client < LEDGER_MEMBERS; client++)
+        if (client != 4)
+            deliver(client, first);
+    for (uint32_t client = 0; client < LEDGER_MEMBERS; client++)
+        deliver(client, second);
+    assert_int_equal(ledger_falsely_whole(&ledger, excused, whole), 0);
+    whole[4] = second;
+    assert_int_equal(ledger_falsely_whole(&ledger, excused, whole), 1);
+    excused[4] = second;
+    assert_int_equal(ledger_falsely_whole(&ledger, excused, whole), 0);
+}
+
 static void sums_are_by_user(void **state)
 {
     uint32_t acked[CLIENTS];
@@ -142,6 +163,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_never_came_is_lost, begin, end),
         cmocka_unit_test_setup_teardown(what_came_twice_is_doubled, begin, end),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_seen, begin, end),
+        cmocka_unit_test_setup_teardown(what_a_recovery_left_out_is_seen, begin, end),
         cmocka_unit_test_setup_teardown(sums_are_by_user, begin, end),
     };
 
