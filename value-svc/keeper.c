@@ -12,8 +12,15 @@
 #include "presence.h"
 #include "stream.h"
 
-#define TURN_MS         500
-#define TOTALS_MS       1000
+#define TURN_MS     500
+#define TOTALS_MS   1000
+
+#define SWEEP_STEPS 16 /* at once, and no longer than: */
+#define SWEEP_MS    50
+/* Rounds over all keys for users of the version before: the second after its last instance has surely gone.
+ */
+#define FIND_ROUNDS     2
+#define FIND_PAUSE_MS   (60u * 60 * 1000)
 #define SAMPLES_MAXIMUM 256
 
 struct keeper {
@@ -29,8 +36,10 @@ struct keeper {
     struct store_position position; /* the last sample that the floor passed */
     bool position_noted;            /* in Redis */
     int64_t settled_ms; /* all events stored before this, nearly, are acknowledged; 0: not known */
-    uint64_t cursor;    /* of the sweep */
     uint64_t swept_ms;
+    unsigned rounds; /* of finding, that are done */
+    uint64_t cursor; /* of the one that is not */
+    uint64_t find_ms;
     uint64_t totals_ms;
 };
 
@@ -152,14 +161,32 @@ static void sweep(struct keeper *keeper)
 {
     struct service *service = keeper->service;
     uint64_t now = clock_monotonic_ms();
-    uint64_t forgotten = 0;
+    int64_t oldest_ms = keeper->settled_ms - service_retention_ms(service);
+    size_t users = STORE_SWEEP_USERS;
 
     if (keeper->settled_ms == 0 || now - keeper->swept_ms < (uint64_t)service->config.sweep_interval_ms)
         return;
     keeper->swept_ms = now;
-    if (store_sweep(keeper->store, &keeper->cursor, keeper->settled_ms - service_retention_ms(service),
-                    service_ack_floor(service, store_epoch(keeper->store)), &forgotten) == STATUS_OK)
+    for (int step = 0;
+         step < SWEEP_STEPS && users == STORE_SWEEP_USERS && clock_monotonic_ms() - now < SWEEP_MS; step++) {
+        uint64_t forgotten = 0;
+        uint64_t floor = service_ack_floor(service, store_epoch(keeper->store));
+
+        if (store_sweep(keeper->store, oldest_ms, floor, &users, &forgotten) != STATUS_OK)
+            return;
         metrics_add(service->metrics, VALUE_SEEN_PRUNED, forgotten);
+    }
+}
+
+static void find(struct keeper *keeper)
+{
+    uint64_t now = clock_monotonic_ms();
+
+    if (keeper->rounds == FIND_ROUNDS || now < keeper->find_ms ||
+        store_sweep_find(keeper->store, &keeper->cursor) != STATUS_OK || keeper->cursor != 0)
+        return;
+    keeper->rounds++;
+    keeper->find_ms = now + FIND_PAUSE_MS;
 }
 
 static void totals(struct keeper *keeper)
@@ -181,6 +208,7 @@ static void turn(struct keeper *keeper)
         redis = store_epoch_refresh(keeper->store) == STATUS_OK;
     if (redis && store_epoch(keeper->store) != keeper->epoch) {
         keeper->epoch = store_epoch(keeper->store);
+        keeper->cursor = 0; /* another server's cursor says nothing */
         forget(keeper);
     }
     if (redis && bus_connected(service->bus))
@@ -189,6 +217,8 @@ static void turn(struct keeper *keeper)
         keep_position(keeper);
     if (redis && store_connected(keeper->store))
         sweep(keeper);
+    if (redis && store_connected(keeper->store))
+        find(keeper);
     if (redis && store_connected(keeper->store))
         totals(keeper);
     redis = redis && store_connected(keeper->store);

@@ -10,6 +10,7 @@
  *                              i:<event key> of each import
  *   p8:{u.<user>}:seen         hash: event key -> what it gave: "sum n lane user/industry h sequence time"
  *   p8:{u.<user>}:seen.order   list: "event-key sequence time", oldest first
+ *   p8:seen.due                sorted set: users who have event keys, by the time of the oldest
  *   p8:{u.<user>}:history      stream: frames to the user, expiring (store_history.h)
  *   p8:{u.<user>}:kept         stream: frames kept until written, expiring (store_session.h)
  *   p8:{i.<industry>}:history  stream: frames to the industry, expiring (store_history.h)
@@ -174,10 +175,15 @@ struct store_value {
 };
 enum status store_values(struct store *store, struct store_value *values, size_t count);
 
-/* One step of the sweep: looks at some users' keys from *cursor on (0: start; 0 again when round) and
- * forgets event keys older than `oldest_ms` and acknowledged. */
-enum status store_sweep(struct store *store, uint64_t *cursor, int64_t oldest_ms, uint64_t ack_floor,
+/* One step of the sweep: forgets event keys that are older than `oldest_ms` and acknowledged, of at most
+ * STORE_SWEEP_USERS users who have some. *ret_users: how many it looked at; fewer: nobody else has any. */
+#define STORE_SWEEP_USERS 256
+enum status store_sweep(struct store *store, int64_t oldest_ms, uint64_t ack_floor, size_t *ret_users,
                         uint64_t *ret_forgotten);
+
+/* Looks at some keys from *cursor on (0: start; 0 again when round) for users with event keys that the sweep
+ * does not know of: from a version that did not note when they are due. */
+enum status store_sweep_find(struct store *store, uint64_t *cursor);
 
 /* ---- Presence (store_presence.c) -------------------------------------------------------------------- */
 

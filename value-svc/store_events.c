@@ -10,14 +10,14 @@
 #include "store_history.h"
 #include "store_internal.h"
 
-#define SWEEP_KEYS    "200" /* asked of one SCAN */
-#define SWEEP_ENTRIES "500" /* most entries forgotten of one user in a step */
+#define FIND_KEYS     "1000" /* asked of one SCAN */
+#define SWEEP_ENTRIES "500"  /* most entries forgotten of one user in a step */
 
 /* ---- Applying --------------------------------------------------------------------------------------- */
 
 #define NUMBER_SIZE     24
 #define GIFT_SIZE       96
-#define APPLY_ARGUMENTS 23 /* the number of keys, 5 keys, 17 others */
+#define APPLY_ARGUMENTS 24 /* the number of keys, 6 keys, 17 others */
 
 /* What is the same for all events of a batch. */
 struct rules_text {
@@ -82,12 +82,13 @@ static enum status send_event(struct store *store, const struct rules_text *rule
     write_event(&text, event);
     return store_send_script_slices(store, SCRIPT_APPLY_EVENT,
                                     (const struct slice[]){
-                                        SLICE_LITERAL("5"),
+                                        SLICE_LITERAL("6"),
                                         slice_from_string(text.net),
                                         slice_from_string(text.seen),
                                         slice_from_string(text.order),
                                         slice_from_string(text.history),
                                         slice_from_string(text.kept),
+                                        SLICE_LITERAL(STORE_KEY_DUE),
                                         slice_from_string(event->key),
                                         slice_from_string(text.change),
                                         slice_from_string(text.sequence),
@@ -270,77 +271,120 @@ enum status store_values(struct store *store, struct store_value *values, size_t
 /* ---- Sweeping --------------------------------------------------------------------------------------- */
 
 struct sweep {
-    char oldest[24];
-    char ack_floor[24];
-    uint64_t forgotten;
+    char oldest[NUMBER_SIZE];
+    char ack_floor[NUMBER_SIZE];
 };
 
-static enum status prune_user(struct store *store, const struct sweep *sweep, const redisReply *key)
+static enum status prune_user(struct store *store, const struct sweep *sweep, const redisReply *user)
 {
-    static const char suffix[] = ".order";
     char seen[STORE_KEY_SIZE];
+    char order[STORE_KEY_SIZE];
 
-    /* SCAN's pattern made sure of the suffix; a foreign key may be longer than any of ours. */
-    if (key->type != REDIS_REPLY_STRING || (size_t)key->len >= sizeof seen ||
-        (size_t)key->len < sizeof suffix)
-        return STATUS_NOT_FOUND;
-    memcpy(seen, key->str, key->len);
-    seen[key->len - (sizeof suffix - 1)] = '\0';
-    return store_send_script(
-        store, SCRIPT_PRUNE_SEEN,
-        (const char *const[]){"2", seen, key->str, sweep->oldest, sweep->ack_floor, SWEEP_ENTRIES, NULL});
+    snprintf(seen, sizeof seen, "p8:{u.%s}:seen", user->str);
+    snprintf(order, sizeof order, "p8:{u.%s}:seen.order", user->str);
+    return store_send_script(store, SCRIPT_PRUNE_SEEN,
+                             (const char *const[]){"3", seen, order, STORE_KEY_DUE, sweep->oldest,
+                                                   sweep->ack_floor, SWEEP_ENTRIES, user->str, NULL});
 }
 
-static enum status prune_users(struct store *store, struct sweep *sweep, const redisReply *keys)
+static enum status prune_users(struct store *store, const struct sweep *sweep, const redisReply *users,
+                               uint64_t *forgotten)
 {
-    size_t sent = 0;
     redisReply *reply = NULL;
     enum status status = STATUS_OK;
 
-    for (size_t i = 0; i < keys->elements; i++) {
-        status = prune_user(store, sweep, keys->element[i]);
-        if (status == STATUS_OK)
-            sent++;
-        else if (status != STATUS_NOT_FOUND)
-            return status;
-    }
-    for (size_t i = 0; i < sent; i++) {
+    for (size_t i = 0; i < users->elements && status == STATUS_OK; i++)
+        status = prune_user(store, sweep, users->element[i]);
+    for (size_t i = 0; i < users->elements && status == STATUS_OK; i++) {
         status = store_receive_any(store, &reply);
         if (status != STATUS_OK)
-            return status;
+            break;
         if (reply->type == REDIS_REPLY_INTEGER)
-            sweep->forgotten += (uint64_t)reply->integer;
+            *forgotten += (uint64_t)reply->integer;
         freeReplyObject(reply);
     }
-    return STATUS_OK;
+    return status;
 }
 
-enum status store_sweep(struct store *store, uint64_t *cursor, int64_t oldest_ms, uint64_t ack_floor,
+enum status store_sweep(struct store *store, int64_t oldest_ms, uint64_t ack_floor, size_t *ret_users,
                         uint64_t *ret_forgotten)
 {
-    struct sweep sweep = {.forgotten = 0};
-    char from[24];
-    redisReply *reply = NULL;
+    struct sweep sweep;
+    char before[NUMBER_SIZE + 1];
+    char most[NUMBER_SIZE];
+    redisReply *users = NULL;
+    uint64_t forgotten = 0;
     enum status status;
 
     snprintf(sweep.oldest, sizeof sweep.oldest, "%" PRId64, oldest_ms);
     snprintf(sweep.ack_floor, sizeof sweep.ack_floor, "%" PRIu64, ack_floor);
-    snprintf(from, sizeof from, "%" PRIu64, *cursor);
-    status = store_send(store, (const char *const[]){"SCAN", from, "MATCH", "p8:{u.*}:seen.order", "COUNT",
-                                                     SWEEP_KEYS, NULL});
+    snprintf(before, sizeof before, "(%s", sweep.oldest);
+    snprintf(most, sizeof most, "%d", STORE_SWEEP_USERS);
+    status = store_send(store, (const char *const[]){"ZRANGEBYSCORE", STORE_KEY_DUE, "-inf", before, "LIMIT",
+                                                     "0", most, NULL});
     if (status == STATUS_OK)
-        status = store_receive(store, &reply);
+        status = store_receive(store, &users);
     if (status != STATUS_OK)
         return status;
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-        reply->element[0]->type == REDIS_REPLY_STRING) {
-        *cursor = strtoull(reply->element[0]->str, NULL, 10);
-        status = prune_users(store, &sweep, reply->element[1]);
-    } else {
-        status = store_fail(store, "SCAN gave an unexpected reply");
+    if (users->type == REDIS_REPLY_ARRAY)
+        status = prune_users(store, &sweep, users, &forgotten);
+    *ret_users = users->elements;
+    *ret_forgotten = forgotten;
+    freeReplyObject(users);
+    store_measure(store);
+    return status;
+}
+
+/* "p8:{u.<user>}:seen.order" -> the user; empty for what is none of ours. */
+static struct slice user_of(const redisReply *key)
+{
+    static const char prefix[] = "p8:{u.";
+    const char *user = key->str + sizeof prefix - 1;
+    const char *end = key->type == REDIS_REPLY_STRING ? strchr(key->str, '}') : NULL;
+
+    return end && (size_t)key->len < STORE_KEY_SIZE && end > user ? slice_make(user, (size_t)(end - user))
+                                                                  : slice_make("", 0);
+}
+
+/* Due at once: the sweep then notes when they really are. */
+static enum status add_due(struct store *store, const redisReply *keys)
+{
+    size_t count = 3;
+    struct slice *arguments = calloc(count + 2 * keys->elements, sizeof *arguments);
+    redisReply *reply = NULL;
+    enum status status = STATUS_OK;
+
+    if (!arguments)
+        return store_fail(store, "out of memory for a step of the sweep");
+    arguments[0] = SLICE_LITERAL("ZADD");
+    arguments[1] = SLICE_LITERAL(STORE_KEY_DUE);
+    arguments[2] = SLICE_LITERAL("NX");
+    for (size_t i = 0; i < keys->elements; i++) {
+        struct slice user = user_of(keys->element[i]);
+
+        if (user.length == 0)
+            continue;
+        arguments[count++] = SLICE_LITERAL("0");
+        arguments[count++] = user;
     }
+    if (count > 3)
+        status = store_send_slices(store, arguments, count);
+    if (count > 3 && status == STATUS_OK)
+        status = store_receive(store, &reply);
+    freeReplyObject(reply);
+    free(arguments);
+    return status;
+}
+
+enum status store_sweep_find(struct store *store, uint64_t *cursor)
+{
+    redisReply *reply = NULL;
+    enum status status = store_scan(store, cursor, "p8:{u.*}:seen.order", FIND_KEYS, &reply);
+
+    if (status != STATUS_OK)
+        return status;
+    status = add_due(store, reply->element[1]);
     freeReplyObject(reply);
     store_measure(store);
-    *ret_forgotten = sweep.forgotten;
     return status;
 }

@@ -15,6 +15,7 @@
 #include "store.h"
 
 #define STORE_KEY_EPOCH         "p8:epoch"
+#define STORE_KEY_DUE           "p8:seen.due"
 #define STORE_KEY_SIZE          (16 + BASE64URL_LENGTH(ID_MAXIMUM_BYTES) + 16)
 #define STORE_ARGUMENTS_MAXIMUM 32
 #define STORE_ROOM_KEY_SIZE     (16 + BASE64URL_LENGTH(INDUSTRY_NORMALISED_SIZE) + 16)

@@ -100,10 +100,15 @@ enum status store_clear_step(struct store *store, uint64_t *cursor, uint64_t *re
     redisReply *found = NULL;
     redisReply *reply = NULL;
     size_t sent = 0;
+    bool first = *cursor == 0;
     enum status status = store_scan(store, cursor, "p8:{u.*", SCAN_KEYS, &found);
 
     if (status != STATUS_OK)
         return status;
+    if (first) {
+        status = store_send(store, (const char *const[]){"UNLINK", STORE_KEY_DUE, NULL});
+        sent++;
+    }
     for (size_t i = 0; i < found->element[1]->elements && status == STATUS_OK; i++) {
         const redisReply *key = found->element[1]->element[i];
         const struct slice arguments[] = {SLICE_LITERAL("UNLINK"), slice_make(key->str, key->len)};

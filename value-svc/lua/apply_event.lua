@@ -8,6 +8,7 @@
 --       3 seen order  list: "event-key sequence time", oldest first: what pruning walks along
 --       4 history     stream: e = "lane number id stamp h n sum[ first-lane first-number]", f = a frame's bytes
 --       5 kept        stream: i = event id, k = name, f = a frame's bytes; at most 100, for 30 days
+--       6 due         sorted set, of all users: those who have event keys, by the time of the oldest
 -- ARGV  1 event key
 --       2 change of the sum, an integer; empty: nothing is counted (the event is only remembered)
 --       3 stream sequence    4 time the stream stored it, Unix ms
@@ -127,7 +128,9 @@ if mark then
   redis.call('HSET', KEYS[1], mark, stamp)
 end
 redis.call('HSET', KEYS[2], key, string.format('%.0f %.0f %s %.0f ', sum, n, ARGV[8], h) .. stamp)
-redis.call('RPUSH', KEYS[3], key .. ' ' .. stamp)
+if redis.call('RPUSH', KEYS[3], key .. ' ' .. stamp) == 1 then
+  redis.pcall('ZADD', KEYS[6], ARGV[4], string.match(KEYS[3], '{u%.(.-)}'))
+end
 -- Only what was recorded may fail: a broken history never makes an event count twice.
 if gives > 0 then
   remember(false)

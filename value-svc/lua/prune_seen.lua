@@ -1,25 +1,49 @@
 -- SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
--- Forgets old event keys of one user who has no new events (the sweep). The rule is apply_event.lua's.
+-- Forgets old event keys of one user who has no new events (the sweep). The rule is apply_event.lua's. Notes when the
+-- user is due again.
 --
--- KEYS  1 seen        2 seen order
--- ARGV  1 oldest time that stays, Unix ms    2 ack floor    3 most entries to look at
+-- KEYS  1 seen        2 seen order    3 due: sorted set, users by the time of their oldest key
+-- ARGV  1 oldest time that stays, Unix ms    2 ack floor    3 most entries to look at    4 user, as in the keys
 -- Returns how many were forgotten.
 local oldest, floor = tonumber(ARGV[1]), tonumber(ARGV[2])
 local forgotten = 0
-for _ = 1, tonumber(ARGV[3]) do
-  local entry = redis.call('LINDEX', KEYS[2], 0)
+local due -- nil: never
+
+for _ = 0, tonumber(ARGV[3]) do
+  local entry = redis.pcall('LINDEX', KEYS[2], 0)
   if not entry then
+    due = nil
     break
   end
-  local key, sequence, time = string.match(entry, '^(%S+) (%S+) (%S+)$')
-  if tonumber(time) >= oldest or tonumber(sequence) > floor then
+  local key, sequence, time
+  if type(entry) == 'string' then
+    key, sequence, time = string.match(entry, '^(%S+) (%d+) (%d+)$')
+  end
+  if not key then -- nothing that we wrote: looked at again in an hour, and nobody waits for it
+    due = oldest + 3600000
+    break
+  end
+  due = tonumber(time)
+  if due >= oldest then
+    break
+  end
+  if tonumber(sequence) > floor then -- in a minute
+    due = oldest + 60000
+    break
+  end
+  if forgotten == tonumber(ARGV[3]) then
     break
   end
   redis.call('LPOP', KEYS[2])
-  local record = redis.call('HGET', KEYS[1], key)
-  if record and string.sub(record, -(#sequence + #time + 2)) == ' ' .. sequence .. ' ' .. time then
+  local record = redis.pcall('HGET', KEYS[1], key)
+  if type(record) == 'string' and string.sub(record, -(#sequence + #time + 2)) == ' ' .. sequence .. ' ' .. time then
     redis.call('HDEL', KEYS[1], key)
   end
   forgotten = forgotten + 1
+end
+if due then
+  redis.call('ZADD', KEYS[3], string.format('%.0f', due), ARGV[4])
+else
+  redis.call('ZREM', KEYS[3], ARGV[4])
 end
 return forgotten

@@ -184,29 +184,6 @@ static void pruning_spares_the_later_record(void **state)
     expect(apply_one(&rules, "again", "k", 1, 2, 5000), STORE_REPEATED, 3, 3);
 }
 
-static void sweeping(void **state)
-{
-    uint64_t cursor = 0;
-    uint64_t forgotten = 0;
-    uint64_t total = 0;
-    char user[32];
-
-    (void)state;
-    for (int i = 0; i < 300; i++) {
-        snprintf(user, sizeof user, "sweep%d", i);
-        apply_one(&rules, user, "k", 1, 1000000 + (uint64_t)i, 900000);
-    }
-    do {
-        assert_int_equal(store_sweep(store, &cursor, 900001, 1000149, &forgotten), STATUS_OK);
-        total += forgotten;
-    } while (cursor != 0);
-    assert_true(total >= 150); /* with what other tests left */
-    assert_int_equal(redis_integer(&redis, "EXISTS p8:{u.c3dlZXAw}:seen"), 0); /* sweep0 */
-    assert_int_equal(redis_integer(&redis, "EXISTS p8:{u.c3dlZXAyOTk}:seen"),
-                     1); /* sweep299: not acknowledged */
-    assert_true(redis_sum(&redis, "sweep0") == 1);
-}
-
 static void a_pipeline_and_values(void **state)
 {
     static struct store_event events[1000];
@@ -449,7 +426,6 @@ int main(void)
         cmocka_unit_test(exact_to_the_end),
         cmocka_unit_test(pruning),
         cmocka_unit_test(pruning_spares_the_later_record),
-        cmocka_unit_test(sweeping),
         cmocka_unit_test(a_pipeline_and_values),
         cmocka_unit_test(forgotten_scripts),
         cmocka_unit_test(broken_keys_stop_only_their_user),
