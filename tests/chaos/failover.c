@@ -15,13 +15,16 @@
 #define STALL_LEAST_MS  2000
 #define STALL_MOST_MS   5000
 #define DOWN_MOST_MS    4000
-#define AGAIN_MS        500 /* where sentinels refused */
+#define CUT_LEAST_MS    4000
+#define CUT_MOST_MS     8000
+#define ELECTED_MS      2500 /* by then sentinels have made another one the primary */
+#define AGAIN_MS        500  /* where sentinels refused */
 
 const char *fault_name(enum fault fault)
 {
     static const char *const names[] = {"stalls",         "planned",        "planned_restart",
-                                        "planned_asleep", "primary_killed", "replica_killed",
-                                        "sentinel_killed"};
+                                        "planned_asleep", "cuts",           "cuts_off",
+                                        "primary_killed", "replica_killed", "sentinel_killed"};
 
     return names[fault];
 }
@@ -80,6 +83,23 @@ static bool fail_over(struct failover *failover)
     return true;
 }
 
+static void cut(struct failover *failover, const struct part *primary, enum wire_cut what, uint64_t now_ms)
+{
+    struct ring *ring = failover->ring;
+    uint64_t for_ms = dice_between(&failover->dice, CUT_LEAST_MS, CUT_MOST_MS);
+
+    for (uint32_t i = 0; i < ring->redis_count; i++) {
+        if (ring->redises[i] != primary)
+            continue;
+        wires_cut(&ring->wires, i, what);
+        failover->mend_ms[i] = now_ms + for_ms;
+    }
+    if (what == WIRE_CUT_SERVERS)
+        failover->restart_ms = now_ms + ELECTED_MS;
+    report_say(ring->report, "%s is cut off from %s for %u ms", primary->process.name,
+               what == WIRE_CUT_SERVERS ? "sentinels and replicas" : "everybody", (unsigned)for_ms);
+}
+
 /* false: not now. */
 static bool strike(struct failover *failover, enum fault fault, struct part *primary, uint64_t now_ms)
 {
@@ -98,6 +118,8 @@ static bool strike(struct failover *failover, enum fault fault, struct part *pri
             return false;
         stop(failover, any_of(failover, PART_VALUE, NULL), now_ms);
         return true;
+    case FAULT_CUT: cut(failover, primary, WIRE_CUT_SERVERS, now_ms); return true;
+    case FAULT_CUT_OFF: cut(failover, primary, WIRE_CUT_ALL, now_ms); return true;
     case FAULT_KILL_PRIMARY: kill_part(failover, primary, down_ms, now_ms); return true;
     case FAULT_KILL_REPLICA:
         kill_part(failover, any_of(failover, PART_REDIS, primary), down_ms, now_ms);
@@ -142,12 +164,30 @@ static void strike_next(struct failover *failover, uint64_t now_ms)
     failover->next_ms = now_ms + dice_between(&failover->dice, BETWEEN_LEAST_MS, BETWEEN_MOST_MS);
 }
 
+static void undo_cuts(struct failover *failover, uint64_t now_ms)
+{
+    struct ring *ring = failover->ring;
+
+    if (failover->restart_ms && failover->restart_ms <= now_ms) {
+        failover->restart_ms = 0;
+        kill_part(failover, any_of(failover, PART_VALUE, NULL), 0, now_ms);
+    }
+    for (uint32_t i = 0; i < ring->redis_count; i++) {
+        if (failover->mend_ms[i] == 0 || failover->mend_ms[i] > now_ms)
+            continue;
+        failover->mend_ms[i] = 0;
+        wires_cut(&ring->wires, i, WIRE_WHOLE);
+        report_say(ring->report, "%s can be reached again", ring->redises[i]->process.name);
+    }
+}
+
 void failover_turn(struct failover *failover, uint64_t now_ms, bool act)
 {
     struct ring *ring = failover->ring;
 
     if (act && now_ms >= failover->next_ms)
         strike_next(failover, now_ms);
+    undo_cuts(failover, now_ms);
     for (size_t i = 0; i < ring->count; i++) {
         struct part *part = &ring->parts[i];
         if (failover->resume_ms[i] && failover->resume_ms[i] <= now_ms) {

@@ -45,7 +45,8 @@ static int loopback_socket(struct sockaddr_in *address, uint16_t port)
 static bool port_taken(const struct ring *ring, uint16_t port)
 {
     for (size_t i = 0; i < ring->count; i++)
-        if (ring->parts[i].port == port || ring->parts[i].ops_port == port)
+        if (ring->parts[i].port == port || ring->parts[i].ops_port == port ||
+            ring->parts[i].wire_port == port)
             return true;
     return false;
 }
@@ -196,9 +197,13 @@ static bool write_redis_file(struct ring *ring, uint32_t number, bool fails_over
     fprintf(file, "bind 127.0.0.1\nport %u\ndir %s\nappendonly yes\nappendfsync %s\nsave \"\"\n", part->port,
             data, fails_over ? "everysec" : "always");
     if (fails_over)
-        fputs("replica-announce-ip 127.0.0.1\nrepl-diskless-sync-delay 0\n", file);
+        fprintf(
+            file,
+            "replica-announce-ip 127.0.0.1\nreplica-announce-port %u\nbind-source-addr " WIRES_SERVER_ADDRESS
+            "\nrepl-diskless-sync-delay 0\n",
+            part->wire_port);
     if (number > 0)
-        fprintf(file, "replicaof 127.0.0.1 %u\n", ring->redises[0]->port);
+        fprintf(file, "replicaof 127.0.0.1 %u\n", ring->redises[0]->wire_port);
     return fclose(file) == 0;
 }
 
@@ -212,11 +217,13 @@ static bool write_sentinel_file(struct ring *ring, uint32_t number)
     if (!file)
         return false;
     fprintf(file,
-            "bind 127.0.0.1\nport %u\ndir %s\nsentinel monitor " RING_PRIMARY " 127.0.0.1 %u 2\n"
+            "bind 127.0.0.1\nbind-source-addr " WIRES_SERVER_ADDRESS
+            "\nport %u\ndir %s\nsentinel announce-ip 127.0.0.1\nsentinel monitor " RING_PRIMARY
+            " 127.0.0.1 %u 2\n"
             "sentinel down-after-milliseconds " RING_PRIMARY " 1000\n"
             "sentinel failover-timeout " RING_PRIMARY " 6000\n"
             "sentinel parallel-syncs " RING_PRIMARY " 2\n",
-            ring->sentinels[number]->port, ring->folder, ring->redises[0]->port);
+            ring->sentinels[number]->port, ring->folder, ring->redises[0]->wire_port);
     return fclose(file) == 0;
 }
 
@@ -227,6 +234,7 @@ static bool add_redises(struct ring *ring, const struct ring_options *options)
     ring->redis_count = options->sentinels ? RING_REDISES_MAXIMUM : 1;
     for (uint32_t i = 0; i < ring->redis_count && written; i++) {
         ring->redises[i] = add_part(ring, PART_REDIS, i, free_port(ring));
+        ring->redises[i]->wire_port = options->sentinels ? free_port(ring) : 0;
         process_argument(&ring->redises[i]->process, "redis-server");
         process_argument(&ring->redises[i]->process, "%s/redis-%u.conf", ring->folder, i + 1);
         written = write_redis_file(ring, i, options->sentinels);
@@ -252,6 +260,21 @@ static struct part *add_service(struct ring *ring, enum part_kind kind, uint32_t
     process_setting(&part->process, "OPS_PORT=%u", part->ops_port);
     process_setting(&part->process, "LOG_FORMAT=text");
     return part;
+}
+
+static bool lay_wires(struct ring *ring)
+{
+    uint16_t outer[RING_REDISES_MAXIMUM];
+    uint16_t inner[RING_REDISES_MAXIMUM];
+
+    for (uint32_t i = 0; i < ring->redis_count; i++) {
+        outer[i] = ring->redises[i]->wire_port;
+        inner[i] = ring->redises[i]->port;
+    }
+    if (wires_start(&ring->wires, outer, inner, ring->redis_count))
+        return true;
+    perror("wires");
+    return false;
 }
 
 static void set_redis(const struct ring *ring, struct process *process, const struct ring_options *options)
@@ -300,6 +323,8 @@ bool ring_create(struct ring *ring, const struct ring_options *options, struct r
     }
     add_broker(ring);
     if (!add_redises(ring, options))
+        return false;
+    if (options->sentinels && !lay_wires(ring))
         return false;
     add_services(ring, options);
     return write_users(ring, options) && write_broker_file(ring, ring->nats->port);
@@ -369,6 +394,7 @@ void ring_free(struct ring *ring, bool keep)
 {
     for (size_t i = 0; i < ring->count; i++)
         process_kill(&ring->parts[i].process);
+    wires_end(&ring->wires);
     if (!ring->folder)
         return;
     if (keep)

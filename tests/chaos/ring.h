@@ -12,6 +12,7 @@
 
 #include "process.h"
 #include "report.h"
+#include "wires.h"
 
 #define RING_GATEWAYS_MAXIMUM 4
 #define RING_REDISES_MAXIMUM  3 /* a primary and two replicas, with a sentinel each */
@@ -27,8 +28,9 @@ enum part_kind { PART_NATS, PART_REDIS, PART_AUTH, PART_VALUE, PART_GATEWAY, PAR
 struct part {
     struct process process;
     enum part_kind kind;
-    uint16_t port;     /* 0: none */
-    uint16_t ops_port; /* 0: none */
+    uint16_t port;      /* 0: none */
+    uint16_t ops_port;  /* 0: none */
+    uint16_t wire_port; /* of a Redis: where others reach it, over a wire that can be cut; 0: at `port` */
     uint32_t kills;
     long baseline_descriptors; /* without those of sessions; 0: not taken */
 };
@@ -43,6 +45,7 @@ struct ring {
     struct part *redises[RING_REDISES_MAXIMUM]; /* the first is the primary at the start */
     struct part *sentinels[RING_REDISES_MAXIMUM];
     uint32_t redis_count; /* 1: no sentinels */
+    struct wires wires;
     struct part *gateways[RING_GATEWAYS_MAXIMUM];
     uint32_t gateway_count;
 };

@@ -17,6 +17,7 @@
 #define ACK_LIMIT_MS     90000
 #define STREAM_LIMIT_MS  120000
 #define DELIVER_LIMIT_MS 30000
+#define SETTLE_LIMIT_MS  60000
 #define ANSWER_LIMIT_MS  30000
 #define WARM_MS          20000 /* age at which a process has all its buffers */
 #define SAY_MS           10000
@@ -178,6 +179,11 @@ static bool stream_done(struct run *run)
     return stores_stream_idle(&run->ring);
 }
 
+static bool redis_settled(struct run *run)
+{
+    return stores_settled(&run->ring);
+}
+
 static bool all_delivered(struct run *run)
 {
     return all_joined(run) && ledger_missing(&run->ledger, run->clients.excused, false) == 0;
@@ -237,6 +243,10 @@ void run_settle(struct run *run)
     if (!run_until(run, all_acked, ACK_LIMIT_MS))
         report_violation(&run->report, "%u events were never acknowledged",
                          publishers_waiting(&run->publishers));
+    if (run->options->failover && !run_until(run, redis_settled, SETTLE_LIMIT_MS))
+        report_violation(&run->report,
+                         "Redis is not one primary with all its replicas, and replayed, after %u s",
+                         SETTLE_LIMIT_MS / 1000);
     if (!run_until(run, stream_done, STREAM_LIMIT_MS))
         report_violation(&run->report, "the stream is not worked off after %u s", STREAM_LIMIT_MS / 1000);
     if (!run_until(run, all_delivered, DELIVER_LIMIT_MS))

@@ -129,10 +129,47 @@ struct part *stores_primary(const struct ring *ring)
     for (uint32_t i = 0; i < ring->redis_count; i++) {
         uint16_t port = ring->sentinels[i]->process.pid ? named_port(ring->sentinels[i]) : 0;
         for (uint32_t k = 0; k < ring->redis_count; k++)
-            if (ring->redises[k]->port == port && ++votes[k] > ring->redis_count / 2)
+            if (ring->redises[k]->wire_port == port && ++votes[k] > ring->redis_count / 2)
                 return ring->redises[k];
     }
     return NULL;
+}
+
+static bool has_replicas(redisContext *redis, uint32_t replicas)
+{
+    redisReply *reply = redisCommand(redis, "INFO replication");
+    uint32_t online = 0;
+
+    if (reply && reply->type == REDIS_REPLY_STRING && strstr(reply->str, "role:master"))
+        for (const char *at = reply->str; (at = strstr(at, "state=online")); at++)
+            online++;
+    if (reply)
+        freeReplyObject(reply);
+    return online == replicas;
+}
+
+static bool is_replayed(redisContext *redis)
+{
+    redisReply *reply = redisCommand(redis, "HMGET p8:epoch epoch replayed");
+    bool replayed = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+                    reply->element[0]->type == REDIS_REPLY_STRING &&
+                    reply->element[1]->type == REDIS_REPLY_STRING &&
+                    strcmp(reply->element[0]->str, reply->element[1]->str) == 0;
+
+    if (reply)
+        freeReplyObject(reply);
+    return replayed;
+}
+
+bool stores_settled(const struct ring *ring)
+{
+    const struct part *primary = stores_primary(ring);
+    redisContext *redis = primary ? dial(primary, RING_ASK_MS) : NULL;
+    bool settled = redis && has_replicas(redis, ring->redis_count - 1) && is_replayed(redis);
+
+    if (redis)
+        redisFree(redis);
+    return settled;
 }
 
 bool stores_fail_over(const struct ring *ring)

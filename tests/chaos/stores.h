@@ -20,6 +20,9 @@ bool stores_stream_idle(const struct ring *ring);
 /* The Redis that is the primary, where there are sentinels by their majority; NULL: none, or no answer. */
 struct part *stores_primary(const struct ring *ring);
 
+/* All the others are replicas of the primary, and what it may have lacked has been replayed into it. */
+bool stores_settled(const struct ring *ring);
+
 /* Makes one of the replicas the primary, as an operator would; false: the sentinels refuse for now. */
 bool stores_fail_over(const struct ring *ring);
 
