@@ -148,16 +148,22 @@ static bool has_replicas(redisContext *redis, uint32_t replicas)
     return online == replicas;
 }
 
+/* The epoch was made on the server that runs now, and its replay is done. */
 static bool is_replayed(redisContext *redis)
 {
-    redisReply *reply = redisCommand(redis, "HMGET p8:epoch epoch replayed");
-    bool replayed = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-                    reply->element[0]->type == REDIS_REPLY_STRING &&
-                    reply->element[1]->type == REDIS_REPLY_STRING &&
-                    strcmp(reply->element[0]->str, reply->element[1]->str) == 0;
+    redisReply *server = redisCommand(redis, "INFO server");
+    redisReply *epoch = redisCommand(redis, "HMGET p8:epoch epoch replayed run_id");
+    bool replayed = server && server->type == REDIS_REPLY_STRING && epoch &&
+                    epoch->type == REDIS_REPLY_ARRAY && epoch->elements == 3;
 
-    if (reply)
-        freeReplyObject(reply);
+    for (size_t i = 0; i < 3 && replayed; i++)
+        replayed = epoch->element[i]->type == REDIS_REPLY_STRING;
+    replayed = replayed && strcmp(epoch->element[0]->str, epoch->element[1]->str) == 0 &&
+               strstr(server->str, epoch->element[2]->str);
+    if (server)
+        freeReplyObject(server);
+    if (epoch)
+        freeReplyObject(epoch);
     return replayed;
 }
 
