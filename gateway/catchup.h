@@ -64,7 +64,6 @@ struct catchup {
     enum catchup_stage stage;
     bool floor;              /* IDLE: what is at or before the claim was given, here or elsewhere */
     bool behind;             /* offsets made here are not beyond the claim yet */
-    bool over;               /* and need not be in all its lanes */
     bool dropped;            /* READING: what came live was too much to be held */
     uint32_t held_before;    /* ARRIVING: of those held, how many came before it was asked for */
     struct held_frames held; /* what came live meanwhile */
@@ -72,10 +71,10 @@ struct catchup {
     uint64_t give_up_ms;
     uint64_t resume_ms;      /* until then the session may ask to resume, and ids of live frames are noted */
     uint64_t end_ms;         /* IDLE: the ids are of no use any more */
-    uint64_t over_ms;        /* the claim's lanes that have not come as far by then are over */
+    uint64_t floor_ms;       /* when it stood on its claim first */
     struct position *joined; /* what comes live is after it; NULL: not yet */
     int64_t asked_ms;        /* Unix milliseconds: when that was */
-    struct position claim;   /* what the client has; while it may resume: what it was given here */
+    struct position claim;   /* what the client says it has; while it may resume: what it was given here */
     struct wheel_timer timer;
 };
 _Static_assert(sizeof(struct catchup) <= 832, "stated above");

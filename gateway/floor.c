@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * live frame -> at or before the claim? -> dropped; else with an offset merged with the claim, until this
- * gateway's own position has come as far.
+ * gateway's own position has come as far, or LANE_KEEP_MS have passed. The claim is the client's word: it
+ * changes what this session is given, and nothing else.
  */
 #include "floor.h"
 
@@ -11,33 +12,39 @@
 #include "progress.h"
 #include "repair.h"
 
-/* Whether the position has come as far as the claim; lanes it lacks need not come any more once they are
- * over.
- */
-static bool reached(const struct position *position, const struct catchup *catchup)
+/* Whether the position has come as far as the claim. What a lane that is still unknown here after
+ * FLOOR_BEHIND_MS published is before the position's since_ms. */
+static bool reached(const struct gateway *gateway, const struct position *position,
+                    const struct catchup *catchup)
 {
+    bool settled = gateway->now_ms >= catchup->floor_ms + FLOOR_BEHIND_MS && !repair_holds(gateway);
     for (uint32_t i = 0; i < catchup->claim.count; i++) {
         const struct position_lane *claimed = &catchup->claim.lanes[i];
         const struct position_lane *lane = position_find(position, claimed->lane);
-        if (lane ? lane->sequence < claimed->sequence : !catchup->over)
+        if (lane ? lane->sequence < claimed->sequence : !settled)
             return false;
     }
     return true;
 }
 
+static bool ends(const struct gateway *gateway, const struct position *position,
+                 const struct catchup *catchup)
+{
+    return gateway->now_ms >= catchup->floor_ms + LANE_KEEP_MS || reached(gateway, position, catchup);
+}
+
 bool floor_check(struct gateway *gateway, struct catchup *catchup)
 {
-    if (catchup->behind && !catchup->over && gateway->now_ms >= catchup->over_ms && !repair_holds(gateway))
-        catchup->over = progress_adopt(gateway->progress, &catchup->claim, FLOOR_BEHIND_MS, gateway->now_ms);
-    return !catchup->behind || catchup->over;
+    if (catchup->behind && ends(gateway, progress_position(gateway->progress), catchup))
+        catchup->behind = false;
+    return !catchup->behind;
 }
 
 void floor_stand(struct gateway *gateway, struct catchup *catchup)
 {
     catchup->floor = true;
     catchup->behind = true;
-    catchup->over = false;
-    catchup->over_ms = gateway->now_ms + FLOOR_BEHIND_MS;
+    catchup->floor_ms = gateway->now_ms;
 }
 
 struct frame *floor_offset(struct gateway *gateway, struct catchup *catchup, struct frame *frame)
@@ -45,10 +52,9 @@ struct frame *floor_offset(struct gateway *gateway, struct catchup *catchup, str
     struct frame *copy = NULL;
     struct position position;
     char text[POSITION_TEXT_SIZE];
-    (void)floor_check(gateway, catchup);
     if (!catchup->behind || position_read(frame_offset(frame), &position) != STATUS_OK)
         return frame_ref(frame);
-    catchup->behind = !reached(&position, catchup); /* offsets only grow */
+    catchup->behind = !ends(gateway, &position, catchup); /* offsets only grow */
     if (!catchup->behind || position_merge(&position, &catchup->claim) != STATUS_OK ||
         frame_copy(frame, &copy) != STATUS_OK)
         return frame_ref(frame);

@@ -19,9 +19,8 @@ struct gateway;
 /* From now on the session has had everything at or before the claim, more perhaps than this gateway. */
 void floor_stand(struct gateway *gateway, struct catchup *catchup);
 
-/* After a while what lanes of the claim lack here is not on its way: they are over, and this gateway takes
- * their last numbers for its own. Until then, or until offsets made here are beyond the claim, the session
- * needs its catchup: false. */
+/* Whether offsets made here are beyond the claim, or need not be any more: until then the session needs its
+ * catchup. */
 bool floor_check(struct gateway *gateway, struct catchup *catchup);
 
 /* Whether the session has had the frame, now or when it was published first. */

@@ -45,11 +45,8 @@
 #include "users.h"
 #include "wheel.h"
 
-#define DEDUPE_WINDOW_MS 10000 /* twice the time after which value-svc's stream delivers again */
-#define DEDUPE_MAXIMUM   131072
-#define LANE_KEEP_MS                                                                                         \
-    60000 /* longer than anything comes again that a lane published before it fell silent                    \
-           */
+#define DEDUPE_WINDOW_MS   10000 /* twice the time after which value-svc's stream delivers again */
+#define DEDUPE_MAXIMUM     131072
 #define ADDRESSES          16384
 #define DEPARTURES_MAXIMUM 65536
 #define DEPARTURE_KEPT_MS  60000 /* no answer to an event comes later: REQUEST_TIMEOUT */

@@ -182,37 +182,6 @@ void progress_accept(struct progress *progress, const struct lane_mark *mark, ui
         state->first = mark->sequence;
 }
 
-/* Should it speak again, that is taken as it is. */
-static void adopt(struct progress *progress, const struct position_lane *lane, uint64_t now_ms)
-{
-    struct lane_state *state = find(progress, lane->lane);
-    if (!state && progress->count < POSITION_LANES / 2) /* those that live need room, too */
-        state = add(progress, lane->lane, now_ms);
-    if (!state)
-        return;
-    state->unsure = true;
-    state->last_ms = now_ms;
-    (void)position_advance(&progress->position, lane->lane, lane->sequence); /* it has its place */
-    changed(progress);
-}
-
-bool progress_adopt(struct progress *progress, const struct position *other, uint64_t silent_ms,
-                    uint64_t now_ms)
-{
-    bool reached = true;
-    for (uint32_t i = 0; i < other->count; i++) {
-        const struct position_lane *lane = &other->lanes[i];
-        const struct lane_state *state = find(progress, lane->lane);
-        if (position_covers(&progress->position, lane->lane, lane->sequence, 0))
-            continue;
-        if (state && now_ms - state->last_ms < silent_ms)
-            reached = false;
-        else
-            adopt(progress, lane, now_ms);
-    }
-    return reached;
-}
-
 uint64_t progress_heard(struct progress *progress, uint32_t lane)
 {
     const struct lane_state *state = find(progress, lane);

@@ -7,7 +7,10 @@
  * number n means to have been given everything up to n that was subscribed to. A lane marks itself at least
  * once a second; one that has been silent for `keep_ms`, or whose place is needed, leaves the position.
  * Beyond POSITION_LANES lanes that live there are no offsets until some have left, and no gaps of those
- * without a place. Pure; loop thread.
+ * without a place.
+ *
+ * The position is part of every user's offsets, so it holds only what this gateway took from the broker or
+ * from a history: never what a client claims, nor what another gateway says. Pure; loop thread.
  */
 #ifndef POLLEN8_GATEWAY_PROGRESS_H
 #define POLLEN8_GATEWAY_PROGRESS_H
@@ -15,6 +18,7 @@
 #include "position.h"
 
 #define PROGRESS_SETTLE_MS 1500 /* every lane that lives has been heard after this long */
+#define LANE_KEEP_MS       60000 /* nothing a lane published before it fell silent comes again after this long */
 
 /* Where a frame or a mark stands in its lane. */
 struct lane_mark {
@@ -52,12 +56,6 @@ enum progress_verdict progress_take(struct progress *progress, const struct lane
  * have been in what was read: a repeat is told by its id then. The position holds as of when it did before.
  */
 void progress_accept(struct progress *progress, const struct lane_mark *mark, uint64_t now_ms);
-
-/* `other` is the position of somebody who heard more than was heard here: the numbers of lanes that have been
- * silent for `silent_ms`, or were never heard, are raised to its own. They are over, and what they published
- * last was had by whoever was to have it. Returns false where some lane that lives is behind. */
-bool progress_adopt(struct progress *progress, const struct position *other, uint64_t silent_ms,
-                    uint64_t now_ms);
 
 /* The last number of the lane that every gateway hears; 0: none was heard. */
 uint64_t progress_heard(struct progress *progress, uint32_t lane);

@@ -50,4 +50,4 @@ function changeOffset(text, change) {
   return writeOffset(offset);
 }
 
-module.exports = { changeOffset, readOffset };
+module.exports = { changeOffset, readOffset, writeOffset };

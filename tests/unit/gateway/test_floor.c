@@ -99,24 +99,44 @@ static void an_offset_is_never_before_what_was_had(void **state)
     assert_false(catchup->behind);
 }
 
-static void a_lane_that_is_over_is_waited_for_no_longer(void **state)
+static void a_lane_that_never_comes_is_waited_for_no_longer(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
     static struct probe probe;
     struct catchup *catchup = stand(gateway, &probe);
 
-    hear(gateway, 5, 70, 60);
+    hear(gateway, 5, 95, 0);
     gateway->now_ms += FLOOR_BEHIND_MS - 1;
-    assert_int_equal(offered(gateway, catchup, 5), 90);
+    assert_int_equal(offered(gateway, catchup, 7), 3);
     assert_true(catchup->behind);
     gateway->now_ms += 1;
-    assert_int_equal(offered(gateway, catchup, 5), 90);
-    assert_true(catchup->behind);                       /* the frame's offset was older */
-    assert_int_equal(offered(gateway, catchup, 5), 90); /* of the gateway's own position, from now on */
-    assert_int_equal(offered(gateway, catchup, 7), 3);
+    assert_int_equal(offered(gateway, catchup, 7), 0);
     assert_false(catchup->behind);
-    assert_int_equal(position_find(progress_position(gateway->progress), 5)->sequence, 90);
     assert_true(had(catchup, make_frame(7, 3)));
+}
+
+/* Whatever is claimed: a lane that is known, silent or not, or that there never was. */
+static void a_claim_ends_and_is_nobody_elses(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe probe;
+    struct catchup *catchup = stand(gateway, &probe);
+    const struct position *position = progress_position(gateway->progress);
+
+    assert_int_equal(position_advance(&catchup->claim, 6, UINT64_MAX), STATUS_OK);
+    hear(gateway, 5, 70, 60);
+    hear(gateway, 6, 1, 0);
+    gateway->now_ms += LANE_KEEP_MS - 1;
+    assert_false(floor_check(gateway, catchup));
+    assert_int_equal(offered(gateway, catchup, 5), 90);
+    assert_int_equal(offered(gateway, catchup, 6), UINT64_MAX);
+    gateway->now_ms += 1;
+    assert_int_equal(offered(gateway, catchup, 5), 70);
+    assert_int_equal(offered(gateway, catchup, 6), 1);
+    assert_true(floor_check(gateway, catchup));
+    assert_int_equal(position->count, 2);
+    assert_int_equal(position_find(position, 5)->sequence, 70);
+    assert_int_equal(position_find(position, 6)->sequence, 1);
 }
 
 int main(void)
@@ -124,7 +144,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_was_had_elsewhere_is_not_given_again, setup, teardown),
         cmocka_unit_test_setup_teardown(an_offset_is_never_before_what_was_had, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_lane_that_is_over_is_waited_for_no_longer, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_lane_that_never_comes_is_waited_for_no_longer, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_claim_ends_and_is_nobody_elses, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,28 +210,6 @@ static void a_copy_is_shared_until_something_moves(void **state)
     position_unref(third);
 }
 
-/* Somebody who comes from another gateway has more of lanes than was heard here. */
-static void what_lanes_published_last_is_adopted_once_they_are_silent(void **state)
-{
-    struct progress *progress = *state;
-    struct position other = {0};
-
-    hear(progress, 5, 70, 65, 1000);
-    hear(progress, 6, 20, 0, SETTLED);
-    assert_int_equal(position_advance(&other, 5, 90), STATUS_OK);
-    assert_int_equal(position_advance(&other, 6, 22), STATUS_OK);
-    assert_int_equal(position_advance(&other, 7, 3), STATUS_OK);
-    assert_false(progress_adopt(progress, &other, 5000, SETTLED + 1));
-    assert_int_equal(at(progress, 5), 90);
-    assert_int_equal(at(progress, 6), 20); /* it lives: what it lacks is on its way */
-    assert_int_equal(at(progress, 7), 3);  /* never heard */
-    assert_int_equal(progress_heard(progress, 5), 70);
-    assert_int_equal(hear(progress, 6, 22, 20, SETTLED + 2), PROGRESS_NEW);
-    assert_true(progress_adopt(progress, &other, 5000, SETTLED + 3));
-    assert_int_equal(hear(progress, 7, 9, 5, SETTLED + 4), PROGRESS_NEW); /* it lives after all */
-    assert_int_equal(at(progress, 7), 9);
-}
-
 int main(void)
 {
 #define PROGRESS_TEST(test) cmocka_unit_test_setup_teardown(test, make, done)
@@ -242,7 +220,6 @@ int main(void)
         PROGRESS_TEST(what_was_taken_is_a_repeat),
         PROGRESS_TEST(after_a_new_start_lanes_are_taken_as_they_come),
         PROGRESS_TEST(silent_lanes_leave),
-        PROGRESS_TEST(what_lanes_published_last_is_adopted_once_they_are_silent),
         PROGRESS_TEST(beyond_the_bound_there_are_no_offsets),
         PROGRESS_TEST(a_lane_that_is_over_makes_room),
         PROGRESS_TEST(a_lane_without_room_shows_no_gaps),
