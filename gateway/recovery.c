@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../common/base64url.h"
+#include "../common/clock.h"
+#include "../common/names.h"
 #include "../common/rng.h"
 #include "answer.h"
 #include "builtins.h"
@@ -17,12 +20,21 @@
 #include "identity.h"
 #include "json_scan.h"
 #include "membership.h"
+#include "name_space.h"
 #include "recall.h"
 #include "session.h"
 
-#define PID_MAXIMUM 64
-#define VALUES      1024 /* JSON values in what claims */
-#define RETRY_MS    300
+#define PID_MAXIMUM          64
+#define VALUES               1024 /* JSON values in what claims */
+#define RETRY_MS             300
+
+#define CLOCKS_APART_MS      5000 /* clocks of the hosts agree within this (docs/operations.md) */
+
+#define PID_RANDOM_BYTES     15
+#define PID_NAME_SPACE_BYTES 3
+#define PID_RANDOM           BASE64URL_LENGTH(PID_RANDOM_BYTES)
+#define PID_NAME_SPACE       BASE64URL_LENGTH(PID_NAME_SPACE_BYTES)
+#define PID_LENGTH           (PID_RANDOM + PID_NAME_SPACE)
 
 struct recovery {
     struct identity *identity; /* owned; until the session is in its rooms */
@@ -63,24 +75,61 @@ static size_t string_member(struct slice object, const char *name, char *out, si
     return 0;
 }
 
-static bool pid_valid(const char *pid, size_t length)
+/* What the object claims to have had. A time in the future is no claim: from it on nothing would be missed.
+ */
+static enum status read_offset(struct slice object, struct position *ret_position)
+{
+    char text[POSITION_TEXT_SIZE];
+    struct position position;
+    size_t length = string_member(object, "offset", text, POSITION_TEXT_MAXIMUM);
+    enum status status = position_read(slice_make(text, length), &position);
+    if (status == STATUS_OK && position.time_ms > clock_wall_ms() + CLOCKS_APART_MS)
+        status = STATUS_MALFORMED;
+    if (status == STATUS_OK)
+        *ret_position = position;
+    return status;
+}
+
+/* ---- pids: random characters, then some for the namespace --------------------------------------------- */
+
+static void write_name_space(const struct session *session, char out[PID_NAME_SPACE + 1])
+{
+    struct slice name = name_space_of(session);
+    uint64_t hash = hash64(name.data, name.length, 0);
+    base64url_encode(out, &hash, PID_NAME_SPACE_BYTES);
+}
+
+char *recovery_make_pid(const struct session *session)
+{
+    char *pid = malloc(PID_LENGTH + 1);
+    if (!pid)
+        return NULL;
+    rng_id(pid, PID_RANDOM_BYTES);
+    write_name_space(session, pid + PID_RANDOM);
+    return pid;
+}
+
+/* A pid of another namespace is unknown in this one: else its session, which may be carried by the same
+ * transport, would have to make way. Pids of gateways before this one name no namespace and are shorter. */
+static bool pid_valid(const struct session *session, const char *pid, size_t length)
 {
     static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    return length > 0 && strspn(pid, characters) == length;
+    char name_space[PID_NAME_SPACE + 1];
+    if (length == 0 || strspn(pid, characters) != length)
+        return false;
+    write_name_space(session, name_space);
+    return length != PID_LENGTH || strcmp(pid + PID_RANDOM, name_space) == 0;
 }
 
 void recovery_claim(struct gateway *gateway, struct session *session, struct slice auth)
 {
     char pid[PID_MAXIMUM + 1] = "";
-    char text[POSITION_TEXT_SIZE];
     struct position position;
     catchup_free(gateway, session);
     if (!gateway->settings->connection_recovery)
         return;
     size_t length = string_member(auth, "pid", pid, PID_MAXIMUM);
-    if (!pid_valid(pid, length) ||
-        position_read(slice_make(text, string_member(auth, "offset", text, POSITION_TEXT_MAXIMUM)),
-                      &position) != STATUS_OK)
+    if (!pid_valid(session, pid, length) || read_offset(auth, &position) != STATUS_OK)
         return;
     struct catchup *catchup = catchup_of(session);
     struct recovery *recovery = catchup ? calloc(1, sizeof(*recovery)) : NULL;
@@ -249,14 +298,12 @@ static const struct catchup_use resumed = {.before = before_resumed, .after = af
 
 void recovery_resume(struct gateway *gateway, struct session *session, const struct client_frame *frame)
 {
-    char text[POSITION_TEXT_SIZE];
     struct position position;
     struct catchup *catchup = session->catchup;
     struct recovery *recovery = NULL;
-    size_t length = string_member(frame->data, "offset", text, POSITION_TEXT_MAXIMUM);
     bool in_time = catchup_may_resume(gateway, session) &&
                    (catchup->stage == CATCHUP_OPENING || catchup->stage == CATCHUP_IDLE);
-    if (in_time && position_read(slice_make(text, length), &position) == STATUS_OK)
+    if (in_time && read_offset(frame->data, &position) == STATUS_OK)
         recovery = calloc(1, sizeof(*recovery));
     if (!recovery) {
         tell(gateway, session, frame->id, false);

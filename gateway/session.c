@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common/base64url.h"
 #include "../common/check.h"
 #include "../common/clock.h"
 #include "../common/log.h"
@@ -23,12 +22,12 @@
 #include "name_space.h"
 #include "presence.h"
 #include "recall.h"
+#include "recovery.h"
 #include "relay.h"
 #include "session_rare.h"
 #include "sessions.h"
 #include "users.h"
 
-#define PID_BYTES       15
 #define PING_AHEAD      8     /* heartbeats go along with other things in this last part of their interval */
 #define SLOW_ALLOWANCE  16384 /* for acks and heartbeats of a client whose queue is full */
 #define FIRST_SNAPSHOTS 2     /* one at once, one when interest has spread through a cluster */
@@ -263,10 +262,9 @@ static enum status start(struct gateway *gateway, struct session *session)
     bool may_recover = gateway->settings->connection_recovery && session->format == FRAME_SOCKETIO;
     enum status status = expiry(gateway, session->identity, &session->deadline_ms);
     if (status == STATUS_OK && may_recover && !session->pid) {
-        session->pid = malloc(BASE64URL_LENGTH(PID_BYTES) + 1);
+        session->pid = recovery_make_pid(session);
         if (!session->pid)
             return STATUS_NO_MEMORY;
-        rng_id(session->pid, PID_BYTES);
         session->fresh_pid = true;
     }
     session->refused_in_a_row = 0;

@@ -206,6 +206,8 @@ for (const [name, source] of Object.entries(sources)) {
         ['no offset', 'dee', pid, undefined],
         ['no text of ours', 'dee', pid, 'AQ'],
         ['a long text', 'dee', pid, 'A'.repeat(513)],
+        ['a time in the future', 'dee', pid, changeOffset(offset, ({ timeMs, sinceMs }) => ({ timeMs: timeMs + 60000, sinceMs }))],
+        ['more lanes than there can be', 'dee', pid, changeOffset(offset, () => ({ lanes: Array.from({ length: 41 }, (_, i) => [i + 1, 1n]) }))],
       ];
       if (name === 'value-svc') {
         rows.push(['too old', 'dee', pid, changeOffset(offset, ({ timeMs, sinceMs }) => ({ timeMs: timeMs - day, sinceMs: sinceMs - day }))],
@@ -236,6 +238,29 @@ for (const [name, source] of Object.entries(sources)) {
       await heir.wait(source.event, 2);
       assert.deepEqual(numbers(heir), after);
       assert.deepEqual(numbers(dee).slice(0, 3), missed);
+    });
+
+    test('a pid is of one namespace: in another it is unknown, and nobody has to make way', async () => {
+      const dee = await begun('sio', 'dee');
+      const { _pid: pid, _lastOffset: offset } = dee.socket;
+      dee.socket.io._autoConnect = false;
+      const news = dee.socket.io.socket('/news', { auth: dee.socket.auth }); // over the same connection
+      Object.assign(news, { _pid: pid, _lastOffset: offset });
+      news.connect();
+      await until('the namespace to be connected', () => news.connected);
+      assert.equal(news.recovered, false);
+      assert.notEqual(news._pid, pid);
+      const back = claimant(ring, 'dee', { pid: news._pid, offset }); // and the other way round
+      await back.wait('network.update');
+      assert.equal(back.socket.recovered, false);
+      await some(2);
+      await dee.wait(source.event, 2);
+      assert.deepEqual([dee.closes, dee.connects], [[], 1]);
+      assert.ok(news.connected);
+      const gone = away(dee);
+      await gone.back();
+      await until('both to be back', () => dee.connected && news.connected);
+      assert.ok(dee.socket.recovered && news.recovered);
     });
 
     test('an industry lost meanwhile is not replayed', async () => {
@@ -367,7 +392,9 @@ for (const [name, source] of Object.entries(sources)) {
     }
 
     test('ws: resume is told the truth', async () => {
-      for (const data of [{}, { offset: 'x' }, { offset: 7 }]) {
+      const early = await left('ws');
+      const ahead = changeOffset(early, ({ timeMs, sinceMs }) => ({ timeMs: timeMs + 60000, sinceMs }));
+      for (const data of [{}, { offset: 'x' }, { offset: 7 }, { offset: ahead }]) {
         const ws = await ring.ws('ada');
         ws.send('resume', data);
         assert.deepEqual(await ws.wait('resumed'), [{ recovered: false }]);
