@@ -168,6 +168,35 @@ enum status bus_stream_purge(struct bus *bus, const char *stream, const char *su
     return status == NATS_OK ? STATUS_OK : judge(status, code);
 }
 
+/* ---- durables ---------------------------------------------------------------------------------------- */
+
+static natsStatus forget_idle(struct bus *bus, const char *stream, const char *name)
+{
+    jsConsumerInfo *info = NULL;
+    natsStatus status = js_GetConsumerInfo(&info, bus->jetstream, stream, name, NULL, NULL);
+
+    if (status == NATS_OK && info->NumWaiting == 0)
+        status = js_DeleteConsumer(bus->jetstream, stream, name, NULL, NULL);
+    jsConsumerInfo_Destroy(info);
+    return status == NATS_NOT_FOUND ? NATS_OK : status; /* another was faster */
+}
+
+enum status bus_durables_forget(struct bus *bus, const char *stream, const char *prefix, const char *keep)
+{
+    jsConsumerNamesList *names = NULL;
+    jsErrCode code = 0;
+    natsStatus status;
+
+    if (!bus_connected(bus))
+        return STATUS_DISCONNECTED;
+    status = js_ConsumerNames(&names, bus->jetstream, stream, NULL, &code);
+    for (int i = 0; status == NATS_OK && i < names->Count; i++)
+        if (strncmp(names->List[i], prefix, strlen(prefix)) == 0 && strcmp(names->List[i], keep) != 0)
+            status = forget_idle(bus, stream, names->List[i]);
+    jsConsumerNamesList_Destroy(names);
+    return status == NATS_OK || status == NATS_NOT_FOUND ? STATUS_OK : judge(status, code);
+}
+
 /* ---- storing ----------------------------------------------------------------------------------------- */
 
 static natsStatus make_message(const char *subject, const char *const *headers, struct slice data,

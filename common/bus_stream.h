@@ -46,6 +46,10 @@ enum status bus_stored_delete(struct bus *bus, const char *stream, uint64_t sequ
 enum status bus_stream_purge(struct bus *bus, const char *stream, const char *subject,
                              uint64_t below_sequence);
 
+/* Deletes the stream's durables whose name begins with `prefix`, but for `keep`, and those that somebody waits
+ * on at the moment. */
+enum status bus_durables_forget(struct bus *bus, const char *stream, const char *prefix, const char *keep);
+
 /* Publishes and waits for the stream's answer. STATUS_OK: stored, `*ret_sequence` (may be NULL) says where,
  * or where the same Nats-Msg-Id stood before. STATUS_NO_RESPONDERS: no stream takes the subject;
  * STATUS_UNAVAILABLE: it refused, `error` says why. Otherwise it is not known whether it was stored. */

@@ -29,6 +29,8 @@
 #define SUBJECT_SNAPSHOT_ANY "pollen8.snapshot.>"
 #define SUBJECT_MANIFEST     "pollen8.snapshot.manifest"
 #define SUBJECT_HISTORY_READ "pollen8.history.read"
+#define SUBJECT_EPOCH_NEWEST "pollen8.epoch.newest"
+#define SUBJECT_EPOCH_ALIVE  "pollen8.epoch.alive"
 
 #define QUEUE_AUTH           "auth-svc"
 #define QUEUE_VALUE          "value-svc"
@@ -36,6 +38,7 @@
 #define STREAM_EVENTS        "POLLEN8_EVENTS"
 #define STREAM_DEAD          "POLLEN8_DEAD"
 #define STREAM_SNAPSHOT      "POLLEN8_SNAPSHOT"
+#define STREAM_EPOCH         "POLLEN8_EPOCH"
 
 enum subject_kind {
     SUBJECT_IN,       /* pollen8.in.<event name> */

@@ -17,7 +17,7 @@
 #define FRAME_BYTES        32768      /* bounds what the packed frames of a batch take */
 #define FRAMES_KEPT_BYTES  (1U << 20) /* memory kept from batch to batch */
 
-enum status batch_create(struct service *service, struct store *store, enum batch_mode mode, size_t capacity,
+enum status batch_create(struct service *service, struct store *store, size_t capacity,
                          struct batch **ret_batch)
 {
     struct batch *batch = calloc(1, sizeof *batch);
@@ -28,7 +28,6 @@ enum status batch_create(struct service *service, struct store *store, enum batc
         return STATUS_NO_MEMORY;
     batch->service = service;
     batch->store = store;
-    batch->mode = mode;
     batch->capacity = capacity;
     batch->entries = calloc(capacity, sizeof *batch->entries);
     batch->applies = calloc(capacity, sizeof *batch->applies);
@@ -58,18 +57,13 @@ void batch_free(struct batch *batch)
     free(batch);
 }
 
-size_t batch_applied(const struct batch *batch)
-{
-    return batch->applied;
-}
-
 /* ---- Decode ----------------------------------------------------------------------------------------- */
 
 static void add_apply(struct batch *batch, struct entry *entry)
 {
     struct store_event *apply = &batch->applies[batch->apply_count];
     const struct event_definition *definition = entry->event.definition;
-    bool again = batch->mode == BATCH_REPLAY || entry->delivery.stream_sequence <= store_quiet(batch->store);
+    bool again = entry->delivery.stream_sequence <= store_world(batch->store)->quiet;
     /* What is only counted anew was delivered before: the user alone is told. */
     unsigned withheld = service_withholds(batch->service, batch->store) ? (unsigned)EFFECT_UPDATE : 0;
     unsigned effects = (again ? (unsigned)EFFECT_UPDATE : ~0U) & ~withheld;
@@ -139,7 +133,6 @@ static void decode(struct batch *batch, struct bus_batch *messages)
         batch->count = batch->capacity; /* the rest comes again */
     batch->apply_count = 0;
     batch->dead_count = 0;
-    batch->applied = 0;
     batch->stamped_ms = 0;
     if (batch->frames.capacity > FRAMES_KEPT_BYTES)
         buf_done(&batch->frames);
@@ -158,8 +151,7 @@ static void decode(struct batch *batch, struct bus_batch *messages)
         decode_entry(batch, entry);
     }
     number_industries(batch);
-    if (batch->mode == BATCH_LIVE)
-        service_note_progress(batch->service, &last);
+    service_note_progress(batch->service, &last);
 }
 
 /* ---- Deliver ---------------------------------------------------------------------------------------- */
@@ -188,19 +180,16 @@ static void note_outcome(struct batch *batch, struct entry *entry)
     switch (apply->outcome) {
     case STORE_REPEATED:
         if (!apply->mine) {
-            if (batch->mode == BATCH_LIVE)
-                metrics_add(metrics, VALUE_EVENTS_REPEATED, 1);
+            metrics_add(metrics, VALUE_EVENTS_REPEATED, 1);
             break;
         }
         __attribute__((fallthrough));
     case STORE_APPLIED:
-        batch->applied++;
+        if (apply->replay)
+            metrics_add(metrics, VALUE_REPLAYED, 1);
         metric_add(batch->service->applied[entry->event.definition->index], 1);
         break;
-    case STORE_DUPLICATE:
-        if (batch->mode == BATCH_LIVE)
-            metrics_add(metrics, VALUE_EVENTS_DUPLICATE, 1);
-        break;
+    case STORE_DUPLICATE: metrics_add(metrics, VALUE_EVENTS_DUPLICATE, 1); break;
     case STORE_OUT_OF_RANGE:
         entry->verdict = VERDICT_DEAD;
         snprintf(entry->reason, sizeof entry->reason,
@@ -225,7 +214,7 @@ static enum status deliver_to_users(struct batch *batch)
         if (entry->verdict != VERDICT_APPLY)
             continue;
         note_outcome(batch, entry);
-        if (batch_delivers(batch, &batch->applies[entry->applied_as]))
+        if (batch_delivers(&batch->applies[entry->applied_as]))
             status = publish_to_user(batch, entry);
     }
     return status;
@@ -272,7 +261,7 @@ static enum status bury(struct batch *batch)
 {
     enum status status;
 
-    for (size_t i = 0; batch->mode == BATCH_LIVE && i < batch->count; i++) {
+    for (size_t i = 0; i < batch->count; i++) {
         const struct entry *entry = &batch->entries[i];
 
         if (entry->verdict == VERDICT_DEAD)
@@ -307,17 +296,18 @@ static enum status acknowledge(struct batch *batch, struct bus_batch *messages, 
         if (entry->verdict == VERDICT_LATER)
             continue;
         status = bus_batch_ack(messages, i);
-        if (entry->verdict == VERDICT_APPLY && batch->mode == BATCH_LIVE)
+        if (entry->verdict == VERDICT_APPLY)
             metric_observe_ns(batch->service->processing[entry->event.definition->index], took_ns);
     }
     return status;
 }
 
-enum status batch_handle(struct batch *batch, struct bus_batch *messages)
+enum status batch_handle(struct batch *batch, uint64_t epoch, struct bus_batch *messages)
 {
     uint64_t began_ns = clock_monotonic_ns();
     enum status status;
 
+    batch->epoch = epoch;
     decode(batch, messages);
     status = batch->apply_count > 0 ? batch_apply(batch, messages) : STATUS_OK;
     if (status == STATUS_OK)

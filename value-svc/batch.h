@@ -18,25 +18,18 @@
 
 struct batch; /* opaque */
 
-enum batch_mode {
-    BATCH_LIVE,  /* everything above */
-    BATCH_REPLAY /* applies; publishes only values of what Redis had forgotten, and puts only these into
-                  * histories; buries nothing */
-};
-
 /* `store` is borrowed. Room for `capacity` messages. */
-enum status batch_create(struct service *service, struct store *store, enum batch_mode mode, size_t capacity,
+enum status batch_create(struct service *service, struct store *store, size_t capacity,
                          struct batch **ret_batch);
 void batch_free(struct batch *batch); /* NULL is accepted */
 
-/* Handles the messages. Waits for Redis as long as it takes, keeping the messages from being handed out
- * again; gives up (not acknowledged, they come again) where the broker is away or the service stops. */
-enum status batch_handle(struct batch *batch, struct bus_batch *messages);
+/* Handles the messages, which the durable of `epoch` handed out: gives up where Redis is in another by now,
+ * for the durable of that hands them out too. Waits for Redis as long as it takes, keeping the messages from
+ * being handed out again; gives up (not acknowledged, they come again) where the broker is away or the
+ * service stops. */
+enum status batch_handle(struct batch *batch, uint64_t epoch, struct bus_batch *messages);
 
 /* Between batches, every now and then: says that the lane lives. */
 void batch_idle(struct batch *batch);
-
-/* Events of the last batch that took effect for the first time. */
-size_t batch_applied(const struct batch *batch);
 
 #endif

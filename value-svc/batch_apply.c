@@ -66,12 +66,9 @@ static void prepare(struct batch *batch)
     }
 }
 
-/* Of what a replay applied the value goes out with each replay: it may have died before it published. */
-bool batch_delivers(const struct batch *batch, const struct store_event *apply)
+bool batch_delivers(const struct store_event *apply)
 {
-    if (apply->outcome == STORE_REPEATED)
-        return batch->mode == BATCH_LIVE || apply->mine || apply->replayed;
-    return apply->outcome == STORE_APPLIED;
+    return apply->outcome == STORE_APPLIED || apply->outcome == STORE_REPEATED;
 }
 
 static enum status pack_industry(struct batch *batch, struct entry *entry)
@@ -90,7 +87,7 @@ static enum status settle(struct batch *batch, struct entry *entry)
     const struct store_event *apply = &batch->applies[entry->applied_as];
 
     entry->industry.length = 0;
-    if (!batch_delivers(batch, apply))
+    if (!batch_delivers(apply))
         return STATUS_OK;
     entry->sent.user_sequence = apply->user_sequence;
     if (apply->outcome == STORE_REPEATED && !apply->mine) {
@@ -133,8 +130,8 @@ static enum status apply_and_append(struct batch *batch)
     size_t packed = batch->frames.length;
     enum status status = service_store_ready(batch->service, batch->store);
 
-    /* A rebuild has the stream handed out again: what was taken before is taken then. */
-    if (status == STATUS_OK && store_state(batch->store) == STORE_REBUILD)
+    /* Another epoch has the stream handed out again: what was taken before is taken then. */
+    if (status == STATUS_OK && store_epoch(batch->store) != batch->epoch)
         status = STATUS_AGAIN;
     if (status == STATUS_OK) {
         rules = service_rules(batch->service, store_epoch(batch->store));

@@ -37,14 +37,13 @@ struct entry {
 struct batch {
     struct service *service;
     struct store *store;
-    enum batch_mode mode;
+    uint64_t epoch; /* whose durable handed the running one out */
     struct delivery *delivery;
     struct wire_arena arena;
     size_t capacity;
     size_t count; /* of the running batch */
     size_t apply_count;
     size_t dead_count;
-    size_t applied;
     uint64_t stamped_ms; /* monotonic: when its events were given their stamp; 0: not yet */
     int64_t stamp_us;
     struct entry *entries; /* capacity of each */
@@ -60,7 +59,7 @@ enum status batch_pack(struct batch *batch, const struct entry *entry, enum even
 struct slice batch_packed(const struct batch *batch, const struct packed *packed);
 
 /* Whether the applied event's deliveries go out (again). */
-bool batch_delivers(const struct batch *batch, const struct store_event *apply);
+bool batch_delivers(const struct store_event *apply);
 
 /* Whether the events were stamped longer ago. What is stamped is published within HISTORY_LOOKBACK_MS, or its
  * numbers are given up. */

@@ -224,7 +224,7 @@ enum status history_create(struct service *service, struct history **ret_history
     if (!history)
         return STATUS_NO_MEMORY;
     history->service = service;
-    history->store = service_store(service);
+    history->store = service_store(service, false);
     history->allowance = service->config.history_rate * 1000;
     history->paced_ms = clock_monotonic_ms();
     buf_init(&history->answer, HISTORY_REPLY_BYTES);

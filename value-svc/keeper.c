@@ -35,7 +35,9 @@ struct keeper {
     uint64_t epoch;                 /* of the store, that all of these are of */
     struct store_position position; /* the last sample that the floor passed */
     bool position_noted;            /* in Redis */
-    int64_t settled_ms; /* all events stored before this, nearly, are acknowledged; 0: not known */
+    uint64_t noted;                 /* the sequence that stands there at least */
+    int64_t
+        settled_ms; /* all events stored before this are acknowledged, by the broker's clock; 0: unknown */
     uint64_t swept_ms;
     unsigned rounds; /* of finding, that are done */
     uint64_t cursor; /* of the one that is not */
@@ -72,7 +74,7 @@ static void add_sample(struct keeper *keeper)
     keeper->samples[keeper->sample_count++] = sample;
 }
 
-/* Takes the samples that the floor has passed; the last of them is where a lost durable would begin. Its time
+/* Takes the samples that the floor has passed; the last of them is where the next epoch would begin. Its time
  * is the broker's: this machine's clock may be another. */
 static bool take_passed(struct keeper *keeper, uint64_t ack_floor, struct store_position *ret_position)
 {
@@ -88,13 +90,16 @@ static bool take_passed(struct keeper *keeper, uint64_t ack_floor, struct store_
     return true;
 }
 
-/* A rebuild, or a stream made anew: sequences begin again. */
+/* Another epoch: sequences may begin again. */
 static void forget(struct keeper *keeper)
 {
     keeper->sample_count = 0;
     keeper->settled_ms = 0;
     keeper->position = (struct store_position){0};
     keeper->position_noted = true;
+    keeper->noted = 0;
+    bus_consumer_free(keeper->consumer);
+    keeper->consumer = NULL;
     service_forget_progress(keeper->service);
 }
 
@@ -108,29 +113,51 @@ static void settle_position(struct keeper *keeper, uint64_t ack_floor)
         bus_stream_state(keeper->service->bus, STREAM_EVENTS, &stream) != STATUS_OK ||
         stream.last_sequence != ack_floor || stream.messages == 0)
         return;
+    keeper->settled_ms = stream.last_time_ms;
     keeper->position = (struct store_position){.sequence = ack_floor, .time_ms = stream.last_time_ms};
     keeper->position_noted = false;
 }
 
 static void note_position(struct keeper *keeper)
 {
-    if (!keeper->position_noted && store_connected(keeper->store))
-        keeper->position_noted = store_position_put(keeper->store, &keeper->position) == STATUS_OK;
+    int64_t anchor_ms = service_retention_ms(keeper->service) / 4; /* keys of all events after it are there */
+
+    if (keeper->position_noted || !store_connected(keeper->store))
+        return;
+    keeper->position.stream_created_ms = store_world(keeper->store)->position.stream_created_ms;
+    if (store_position_put(keeper->store, &keeper->position, anchor_ms, &keeper->position_noted) ==
+            STATUS_OK &&
+        keeper->position_noted)
+        keeper->noted = keeper->position.sequence;
 }
 
-/* While a replay is due no event key may be forgotten: those of what it goes through are needed. */
+/* No event key may be forgotten that the next epoch's durable will hand out once more: it begins behind the
+ * position in Redis. */
 static void note_ack_floor(struct keeper *keeper, uint64_t sequence)
 {
-    if (sequence < service_ack_floor(keeper->service, keeper->epoch))
-        forget(keeper);
-    if (store_replayed(keeper->store))
-        service_note_ack_floor(keeper->service, keeper->epoch, sequence);
+    service_note_ack_floor(keeper->service, keeper->epoch,
+                           sequence < keeper->noted ? sequence : keeper->noted);
+}
+
+/* The durable has come to where the stream was when the epoch began. */
+static void note_replayed(struct keeper *keeper, const struct bus_consumer_state *state)
+{
+    const struct store_world *world = store_world(keeper->store);
+    bool first = false;
+
+    if (world->replayed || world->epoch != keeper->epoch ||
+        (state->ack_floor_stream_sequence < world->target && state->pending + state->ack_pending > 0))
+        return;
+    if (store_replay_done(keeper->store, keeper->epoch, &first) != STATUS_OK || !first)
+        return;
+    metrics_add(keeper->service->metrics, VALUE_REPLAYS, 1);
+    log_event(LOG_INFO, "all that the stream held when the epoch began is counted",
+              LOG_U("epoch", keeper->epoch));
 }
 
 static void keep_position(struct keeper *keeper)
 {
     struct service *service = keeper->service;
-    int64_t asked_ms = clock_wall_ms();
     struct bus_consumer_state state;
     enum status status;
 
@@ -143,18 +170,18 @@ static void keep_position(struct keeper *keeper)
             atomic_fetch_add(&service->stream_losses, 1);
         return;
     }
-    note_ack_floor(keeper, state.ack_floor_stream_sequence);
     metrics_set(service->metrics, VALUE_STREAM_PENDING, (int64_t)state.pending);
     metrics_set(service->metrics, VALUE_STREAM_UNACKED, (int64_t)state.ack_pending);
     if (take_passed(keeper, state.ack_floor_stream_sequence, &keeper->position)) {
         keeper->settled_ms = keeper->position.time_ms;
         keeper->position_noted = false;
     }
-    if (state.pending == 0 && state.ack_pending == 0) {
-        keeper->settled_ms = asked_ms;
+    if (state.pending == 0 && state.ack_pending == 0)
         settle_position(keeper, state.ack_floor_stream_sequence);
-    }
     note_position(keeper);
+    note_ack_floor(keeper, state.ack_floor_stream_sequence);
+    if (store_connected(keeper->store))
+        note_replayed(keeper, &state);
 }
 
 static void sweep(struct keeper *keeper)
@@ -204,8 +231,6 @@ static void turn(struct keeper *keeper)
     struct service *service = keeper->service;
     bool redis = service_store_ready(service, keeper->store) == STATUS_OK;
 
-    if (redis && !store_replayed(keeper->store))
-        redis = store_epoch_refresh(keeper->store) == STATUS_OK;
     if (redis && store_epoch(keeper->store) != keeper->epoch) {
         keeper->epoch = store_epoch(keeper->store);
         keeper->cursor = 0; /* another server's cursor says nothing */
@@ -229,7 +254,8 @@ static void turn(struct keeper *keeper)
 void *keeper_run(void *context)
 {
     struct service *service = context;
-    struct keeper keeper = {.service = service, .store = service_store(service), .position_noted = true};
+    struct keeper keeper = {
+        .service = service, .store = service_store(service, false), .position_noted = true};
 
     CHECK(keeper.store != NULL);
     do

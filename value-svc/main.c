@@ -13,12 +13,13 @@
 #include "common/log.h"
 #include "common/ops_http.h"
 #include "consumer.h"
+#include "epoch.h"
+#include "epoch_peers.h"
 #include "history.h"
 #include "intake.h"
 #include "keeper.h"
 #include "query.h"
 #include "rebuild.h"
-#include "replay.h"
 #include "service.h"
 #include "snapshotter.h"
 
@@ -86,7 +87,7 @@ static void start_threads(struct service *service, struct threads *threads)
 {
     threads->worker_count = (size_t)service->config.workers;
     CHECK(pthread_create(&threads->keeper, NULL, keeper_run, service) == 0);
-    CHECK(pthread_create(&threads->watcher, NULL, replay_run, service) == 0);
+    CHECK(pthread_create(&threads->watcher, NULL, epoch_run, service) == 0);
     CHECK(pthread_create(&threads->snapshotter, NULL, snapshotter_run, service) == 0);
     for (size_t i = 0; i < threads->worker_count; i++)
         CHECK(pthread_create(&threads->workers[i], NULL, consumer_run, service) == 0);
@@ -121,10 +122,15 @@ static int run(struct service *service, struct ops_http *ops)
     struct query *query = NULL;
     struct history *history = NULL;
 
+    CHECK(epoch_peers_create(service, &service->peers) == STATUS_OK);
     CHECK(query_create(service, &query) == STATUS_OK);
     CHECK(history_create(service, &history) == STATUS_OK);
     CHECK(intake_create(service, &intake) == STATUS_OK);
     start_threads(service, &threads);
+    if (service->redis_url.sentinel && service_wait_replicas(service) == 0)
+        log_event(LOG_WARN,
+                  "a failover may forget what was counted last: it is counted again from the stream",
+                  LOG_S("setting", "REDIS_WAIT_REPLICAS=0"));
     log_event(LOG_INFO, "started", LOG_I("ops_port", service->config.ops_port),
               LOG_I("workers", service->config.workers));
     while (lifecycle_wait(-1) != LIFECYCLE_STOP)
@@ -138,6 +144,7 @@ static int run(struct service *service, struct ops_http *ops)
     intake_free(intake);
     query_free(query);
     history_free(history);
+    epoch_peers_free(service->peers);
     return 0;
 }
 

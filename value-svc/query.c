@@ -429,7 +429,7 @@ enum status query_create(struct service *service, struct query **ret_query)
     if (!query)
         return STATUS_NO_MEMORY;
     query->service = service;
-    query->store = service_store(service);
+    query->store = service_store(service, false);
     buf_init(&query->answer, ANSWER_MAXIMUM);
     batch_answers_init(&query->answers, respond, query);
     batch_answers_init(&query->refusals, respond, query);

@@ -17,6 +17,7 @@
 #include "common/rng.h"
 #include "common/subject.h"
 #include "consumer.h"
+#include "epoch.h"
 #include "keeper.h"
 #include "rebuild_source.h"
 #include "rebuild_tell.h"
@@ -30,6 +31,7 @@
 #define LOCK_RENEW_MS 1500
 #define HOLDER_BYTES  12
 #define WORKERS_MOST  32
+#define END_TRIES     50  /* against an instance with another Redis that begins epochs */
 #define WHOLE_STREAM  "-" /* in place of a snapshot's id */
 
 enum phase { PHASE_CLEAR, PHASE_RESTORE };
@@ -167,26 +169,6 @@ static int find_source(struct rebuild *rebuild)
                 "--rebuild-accept-loss makes them of what there is");
 }
 
-/* Events up to the result were delivered. */
-static enum status find_quiet(struct rebuild *rebuild, uint64_t *ret_quiet)
-{
-    struct bus_consumer_state durable;
-    struct store_position position = {0};
-    enum status status = bus_durable_state(rebuild->service->bus, STREAM_EVENTS, STREAM_DURABLE, &durable);
-
-    if (status == STATUS_OK)
-        *ret_quiet = durable.ack_floor_stream_sequence;
-    if (status != STATUS_NOT_FOUND)
-        return status;
-    if (store_state(rebuild->store) == STORE_REBUILD) { /* gone on with: it was found then */
-        *ret_quiet = 0;
-        return STATUS_OK;
-    }
-    status = store_position_get(rebuild->store, &position);
-    *ret_quiet = position.sequence ? position.sequence : rebuild->source.last_sequence;
-    return status;
-}
-
 /* How far a run before was, of the same source. */
 static void read_note(struct rebuild *rebuild, const char *note)
 {
@@ -215,17 +197,11 @@ static enum status write_note(struct rebuild *rebuild)
 static enum status begin(struct rebuild *rebuild)
 {
     char note[STORE_REBUILD_NOTE_SIZE] = "";
-    uint64_t quiet = 0;
-    enum status status = find_quiet(rebuild, &quiet);
+    enum status status = store_rebuild_begin(rebuild->store, rebuild->holder, note);
 
     if (status == STATUS_OK)
-        status = store_rebuild_begin(rebuild->store, rebuild->holder, quiet, note);
-    if (status != STATUS_OK)
-        return status;
-    read_note(rebuild, note);
-    /* Gone on with or not: whoever still takes events from it finds it gone. */
-    status = bus_durable_delete(rebuild->service->bus, STREAM_EVENTS, STREAM_DURABLE);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+        read_note(rebuild, note);
+    return status;
 }
 
 /* ---- Forgetting and putting back --------------------------------------------------------------------- */
@@ -313,6 +289,22 @@ static enum status restore(struct rebuild *rebuild)
                                                                                                 : status;
 }
 
+/* From here on this Redis is the one that the stream is counted in. Another that was faster at the broker, an
+ * instance with another Redis, is overruled. */
+static enum status end(struct rebuild *rebuild)
+{
+    enum status status = go_on(rebuild);
+
+    for (int tries = 0; status == STATUS_OK; tries++) {
+        status = epoch_rebuilt(rebuild->service, rebuild->store, &rebuild->source.position, rebuild->holder);
+        if (status == STATUS_OK || (status == STATUS_AGAIN && tries == END_TRIES))
+            return status;
+        if (status == STATUS_AGAIN || status == STATUS_DISCONNECTED)
+            status = lifecycle_wait(PAUSE_MS) == LIFECYCLE_STOP ? STATUS_AGAIN : go_on(rebuild);
+    }
+    return status;
+}
+
 /* ---- Counting on ------------------------------------------------------------------------------------- */
 
 /* Until every event that was there when the users were is counted. */
@@ -320,10 +312,12 @@ static enum status wait_counted(struct rebuild *rebuild, uint64_t until)
 {
     uint64_t from = rebuild->source.position.sequence;
     struct bus_consumer_state durable = {0};
+    char name[STREAM_DURABLE_SIZE];
     enum status status;
 
+    stream_durable(name, atomic_load(&rebuild->service->epoch));
     for (;;) {
-        status = bus_durable_state(rebuild->service->bus, STREAM_EVENTS, STREAM_DURABLE, &durable);
+        status = bus_durable_state(rebuild->service->bus, STREAM_EVENTS, name, &durable);
         if (status == STATUS_OK && (durable.ack_floor_stream_sequence >= until ||
                                     (durable.pending == 0 && durable.ack_pending == 0)))
             return STATUS_OK;
@@ -383,7 +377,7 @@ static int run(struct rebuild *rebuild)
     if (status == STATUS_OK && source->snapshot)
         status = restore(rebuild);
     if (status == STATUS_OK)
-        status = store_rebuild_end(rebuild->store, rebuild->holder, &source->position);
+        status = end(rebuild);
     if (status != STATUS_OK)
         return end_early(rebuild, status);
     fprintf(stderr, "value-svc: every user is back; counting the events after that\n");
@@ -409,7 +403,7 @@ int rebuild_run(struct service *service, bool accept_loss)
     CHECK(rebuild != NULL);
     rebuild->service = service;
     rebuild->accept_loss = accept_loss;
-    rebuild->store = service_store(service);
+    rebuild->store = service_store(service, true);
     rebuild->began_ms = clock_monotonic_ms();
     CHECK(rebuild->store != NULL);
     rng_id(rebuild->holder, HOLDER_BYTES);

@@ -4,9 +4,11 @@
  * rest of the stream:
  *
  *   which snapshot, and is all there after it? -> the state in Redis is "rebuild": no instance counts ->
- *   the durable is deleted -> every user is forgotten -> the snapshot's users are put back -> the state is
- *   "whole" -> the durable begins again behind the snapshot: all instances, this one too, count what follows
- *   through the same script as ever -> users are told their values
+ *   every user is forgotten -> the snapshot's users are put back -> an epoch begins (epoch.h), whose durable
+ *   starts behind the snapshot: all instances, this one too, count what follows through the same script as
+ * ever -> users are told their values
+ *
+ * It is also how the stream moves to another Redis: the epoch that begins is of the one that it was run on.
  *
  * Events go on being stored meanwhile. How far it is stands in Redis, so that a run that was stopped is gone
  * on with by the next; what is done twice changes nothing. Progress goes to standard error.

@@ -9,6 +9,7 @@
 
 #include "common/bus_stream.h"
 #include "common/subject.h"
+#include "epoch_record.h"
 
 static enum status read_all(struct bus *bus, const struct snapshot_body *body)
 {
@@ -22,17 +23,23 @@ static enum status read_all(struct bus *bus, const struct snapshot_body *body)
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* STATUS_NOT_FOUND: there is none that can be read. */
+/* STATUS_NOT_FOUND: there is none that can be read, and speaks of the events that the stream has. */
 static enum status find_snapshot(struct bus *bus, struct snapshot_manifest *manifest)
 {
+    struct epoch_record newest;
     uint64_t place = 0;
-    enum status status = snapshot_newest(bus, manifest, &place);
+    enum status status = epoch_record_get(bus, &newest);
 
+    if (status == STATUS_OK)
+        status = snapshot_newest(bus, manifest, &place);
     while (status == STATUS_OK) {
-        status = read_all(bus, &manifest->body);
+        bool covered = epoch_record_covers(&newest, manifest->epoch, manifest->sequence);
+
+        status = covered ? read_all(bus, &manifest->body) : STATUS_MALFORMED;
         if (status != STATUS_MALFORMED)
             return status;
-        fprintf(stderr, "value-svc: snapshot %s is damaged; the one before it is tried\n", manifest->body.id);
+        fprintf(stderr, "value-svc: snapshot %s is %s; the one before it is tried\n", manifest->body.id,
+                covered ? "damaged" : "newer than what the broker has of the stream");
         status = manifest->previous > 0 ? snapshot_at(bus, manifest->previous, manifest) : STATUS_NOT_FOUND;
     }
     return status == STATUS_MALFORMED ? STATUS_NOT_FOUND : status;

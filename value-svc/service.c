@@ -15,6 +15,7 @@
 #include "common/log.h"
 
 #define RETENTION_SLACK_MS 300000
+#define UNSETTLED_WAIT_MS  100
 
 static const struct config_setting settings[] = {
 #define SETTING(field, kind, variable, text, least, most, what)                                              \
@@ -65,6 +66,8 @@ static void on_bus_state(void *context, enum bus_state state)
         metrics_add(service->metrics, VALUE_NATS_RECONNECTS, 1);
         atomic_fetch_add(&service->stream_losses, 1);
     }
+    if (state == BUS_CONNECTED || state == BUS_RECONNECTED)
+        atomic_store(&service->look, true);
     if (state == BUS_SLOW_CONSUMER)
         log_event_limited(LOG_WARN, "messages dropped: this process does not keep up");
     else if (state == BUS_DISCONNECTED)
@@ -214,12 +217,22 @@ void service_stop(struct service *service)
     pthread_mutex_unlock(&service->stop_lock);
 }
 
-struct store *service_store(struct service *service)
+int service_wait_replicas(const struct service *service)
+{
+    int choice = (int)service->config.redis_wait_replicas;
+
+    if (choice == 0) /* auto */
+        return service->redis_url.sentinel ? 1 : 0;
+    return choice - 1;
+}
+
+struct store *service_store(struct service *service, bool any_epoch)
 {
     const struct store_options store_options = {
         .url = &service->redis_url,
         .timeout_ms = service->config.redis_timeout_ms,
-        .wait_replicas = (int)service->config.redis_wait_replicas,
+        .wait_replicas = service_wait_replicas(service),
+        .any_epoch = any_epoch,
         .latency = metrics_cell(service->metrics, VALUE_REDIS_LATENCY, NULL),
         .connects = metrics_cell(service->metrics, VALUE_REDIS_CONNECTS, NULL),
     };
@@ -228,40 +241,42 @@ struct store *service_store(struct service *service)
     return store_create(&store_options, &store) == STATUS_OK ? store : NULL;
 }
 
-/* The service's epoch only rises: an instance of the past must not pull it back. */
-static void note_epoch(struct service *service, uint64_t epoch)
-{
-    uint64_t known = atomic_load(&service->epoch);
-
-    while (epoch > known && !atomic_compare_exchange_weak(&service->epoch, &known, epoch))
-        ;
-}
-
 enum status service_store_try(struct service *service, struct store *store)
 {
-    enum status status = store_connect(store);
+    enum status status;
 
-    if (status == STATUS_OK && store_epoch(store) < atomic_load(&service->epoch))
+    if (atomic_load(&service->epoch) == 0)
+        return STATUS_DISCONNECTED; /* the watcher has said why */
+    status = store_connect(store);
+    if (status == STATUS_OK && store_epoch(store) != atomic_load(&service->epoch))
         status = store_epoch_refresh(store);
-    if (status == STATUS_OK)
-        note_epoch(service, store_epoch(store));
-    return status;
+    if (status != STATUS_OK || store_epoch(store) == atomic_load(&service->epoch))
+        return status;
+    if (store_epoch(store) > atomic_load(&service->epoch))
+        atomic_store(&service->look, true);
+    return store_reject(store, "this Redis is in another epoch than the stream is counted in");
 }
 
 enum status service_store_ready(struct service *service, struct store *store)
 {
     enum status status = service_store_try(service, store);
 
-    if (status != STATUS_OK) {
-        log_event_limited(LOG_WARN, "Redis cannot be used", LOG_S("error", store_error(store)));
-        service_wait(service, store_retry_ms(store));
+    if (status == STATUS_OK)
+        return status;
+    if (atomic_load(&service->epoch) == 0) {
+        service_wait(service, UNSETTLED_WAIT_MS);
+        return status;
     }
+    log_event_limited(LOG_WARN, "Redis cannot be used", LOG_S("error", store_error(store)));
+    service_wait(service, store_retry_ms(store));
     return status;
 }
 
 bool service_withholds(struct service *service, const struct store *store)
 {
-    return store_state(store) == STORE_REBUILD || store_state(store) == STORE_LOST ||
+    enum store_state state = store_world(store)->state;
+
+    return state == STORE_REBUILD || state == STORE_LOST ||
            atomic_load(&service->lost_epoch) >= store_epoch(store); /* a connection may not know yet */
 }
 

@@ -7,7 +7,7 @@
  *   workers   consumer.c: fetch -> batch.c (decode, apply, deliver, bury) -> acknowledge
  *   reader    query.c: snapshots, value.get, heartbeats
  *   history   history.c: what was missed
- *   watcher   replay.c: the epoch, and the replay after Redis forgot something
+ *   watcher   epoch.c: whether this Redis is the one that the stream is counted in, and since when
  *   keeper    keeper.c: streams, ack floor, sweep, totals
  *   snapshots snapshotter.c: every user's state into the broker now and then
  *   ops       the ops port
@@ -45,14 +45,16 @@ enum value_metric {
 struct service {
     struct value_config config;
     struct store_url redis_url;
-    struct metrics *metrics; /* owned */
-    struct bus *bus;         /* owned */
+    struct metrics *metrics;   /* owned */
+    struct bus *bus;           /* owned */
+    struct epoch_peers *peers; /* borrowed: who else counts; NULL in a rebuild */
 
     /* Looked up once: a labelled series takes a lock. */
     struct metric_cell *processing[EVENT_COUNT];
     struct metric_cell *applied[EVENT_COUNT];
 
-    _Atomic uint64_t epoch;         /* highest seen by any connection: others refresh theirs */
+    _Atomic uint64_t epoch; /* that the watcher found to be the newest at the broker and in Redis; 0: none */
+    atomic_bool look;       /* somebody saw another epoch: the watcher looks at once */
     _Atomic uint64_t lost_epoch;    /* in which Redis lacks counts until a rebuild; 0: none. Watcher writes */
     _Atomic uint64_t stream_losses; /* times a stream or the durable was found gone or the bus came back */
     _Atomic bool redis_ready;
@@ -94,10 +96,15 @@ bool service_stopping(struct service *service);
 bool service_wait(struct service *service, int64_t wait_ms);
 void service_stop(struct service *service);
 
-/* A store for the calling thread, with the service's settings; NULL where memory is short. */
-struct store *service_store(struct service *service);
+/* REDIS_WAIT_REPLICAS as a number. */
+int service_wait_replicas(const struct service *service);
 
-/* Connects where needed and brings the connection's epoch up to date with what other connections know. */
+/* A store for the calling thread, with the service's settings; NULL where memory is short. `any_epoch`: of
+ * who begins epochs (store.h). */
+struct store *service_store(struct service *service, bool any_epoch);
+
+/* Connects where needed. STATUS_OK only if the connection is in the epoch that the watcher found to be the
+ * newest: no other Redis is read or written. */
 enum status service_store_try(struct service *service, struct store *store);
 
 /* The same for threads that have time: on failure logs (limited) and waits store_retry_ms or until the stop.

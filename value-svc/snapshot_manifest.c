@@ -26,6 +26,7 @@ static void take(const Pollen8__SnapshotManifest *message, struct snapshot_manif
         .taken_at_ms = message->taken_at_ms,
         .stream_created_ms = message->stream_created_ms,
         .previous = message->previous,
+        .epoch = message->epoch,
     };
     snprintf(manifest->body.id, sizeof manifest->body.id, "%s", message->snapshot);
     for (size_t i = 0; i < message->n_marks && i < SNAPSHOT_MARKS_MAXIMUM; i++)
@@ -100,6 +101,7 @@ enum status snapshot_publish(struct bus *bus, const struct snapshot_manifest *ma
     message.checksum = manifest->body.checksum;
     message.first_sequence = manifest->body.first_sequence;
     message.previous = manifest->previous;
+    message.epoch = manifest->epoch;
     message.marks = pointers;
     message.n_marks = manifest->mark_count;
     buf_init(&buf, MANIFEST_MAXIMUM);

@@ -22,6 +22,7 @@ struct snapshot_manifest {
         sequence; /* of POLLEN8_EVENTS: every event up to it is in the sums; of later ones `seen` tells */
     int64_t taken_at_ms;
     int64_t stream_created_ms; /* of POLLEN8_EVENTS */
+    uint64_t epoch;            /* in which it was taken; 0: by a version before 0.2 */
     uint64_t previous;         /* sequence in POLLEN8_SNAPSHOT of the manifest before it; 0: none */
     size_t mark_count;
     struct snapshot_mark marks[SNAPSHOT_MARKS_MAXIMUM]; /* oldest first */

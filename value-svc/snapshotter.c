@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/rng.h"
 #include "common/subject.h"
+#include "epoch_record.h"
 #include "service.h"
 #include "snapshot_manifest.h"
 #include "stream.h"
@@ -52,8 +53,15 @@ static enum status look(struct snapshotter *snapshotter)
     static const char *const streams[] = {STREAM_EVENTS, STREAM_DEAD, STREAM_SNAPSHOT};
     struct service *service = snapshotter->service;
     struct bus_stream_state state;
+    struct epoch_record newest;
     enum status status = snapshot_newest(service->bus, &snapshotter->newest, &snapshotter->newest_place);
 
+    if (status == STATUS_OK)
+        status = epoch_record_get(service->bus, &newest);
+    /* The numbers of one that is not covered are other events' by now: nothing may be purged by them. */
+    if (status == STATUS_OK &&
+        !epoch_record_covers(&newest, snapshotter->newest.epoch, snapshotter->newest.sequence))
+        status = STATUS_NOT_FOUND;
     if (status == STATUS_NOT_FOUND || status == STATUS_MALFORMED) {
         snapshotter->newest = (struct snapshot_manifest){0};
         snapshotter->newest_place = 0;
@@ -97,15 +105,18 @@ static enum status begin(struct snapshotter *snapshotter)
     int64_t allowed_ms = service_retention_ms(service) - service->config.dedupe_window_ms - CLOCK_SLACK_MS;
     struct bus_stream_state stream;
     struct bus_consumer_state durable;
+    char name[STREAM_DURABLE_SIZE];
     struct bus_stored *stored = NULL;
     enum status status = bus_stream_state(service->bus, STREAM_EVENTS, &stream);
 
+    stream_durable(name, store_epoch(snapshotter->store));
     if (status == STATUS_OK)
-        status = bus_durable_state(service->bus, STREAM_EVENTS, STREAM_DURABLE, &durable);
+        status = bus_durable_state(service->bus, STREAM_EVENTS, name, &durable);
     if (status != STATUS_OK)
         return status;
     *running = (struct snapshot_manifest){.sequence = durable.ack_floor_stream_sequence,
                                           .taken_at_ms = clock_wall_ms(),
+                                          .epoch = store_epoch(snapshotter->store),
                                           .stream_created_ms = stream.created_ms,
                                           .previous = snapshotter->newest_place};
     if (running->sequence < stream.last_sequence) {
@@ -133,14 +144,18 @@ static enum status write_users(struct snapshotter *snapshotter, struct snapshot_
     return status == STATUS_OK ? snapshot_writer_finish(writer, &snapshotter->running.body) : status;
 }
 
-/* The Redis that was read is the one that S was true of, and nothing was forgotten meanwhile. */
+/* The Redis that was read is the one that S was true of, nothing was forgotten meanwhile, and the broker has
+ * no newer epoch: a server that was left behind says what it always said. */
 static enum status confirm(struct snapshotter *snapshotter, uint64_t epoch)
 {
+    struct epoch_record newest;
     enum status status =
         store_connected(snapshotter->store) ? store_epoch_refresh(snapshotter->store) : STATUS_DISCONNECTED;
 
-    if (status == STATUS_OK &&
-        (store_epoch(snapshotter->store) != epoch || store_state(snapshotter->store) != STORE_WHOLE))
+    if (status == STATUS_OK)
+        status = epoch_record_get(snapshotter->service->bus, &newest);
+    if (status == STATUS_OK && (newest.epoch != epoch || store_epoch(snapshotter->store) != epoch ||
+                                store_world(snapshotter->store)->state != STORE_WHOLE))
         status = STATUS_AGAIN;
     return status == STATUS_OK ? go_on(snapshotter) : status;
 }
@@ -297,7 +312,7 @@ static bool whole(struct snapshotter *snapshotter)
 {
     return service_store_ready(snapshotter->service, snapshotter->store) == STATUS_OK &&
            store_epoch_refresh(snapshotter->store) == STATUS_OK &&
-           store_state(snapshotter->store) == STORE_WHOLE && store_replayed(snapshotter->store);
+           store_world(snapshotter->store)->state == STORE_WHOLE && store_world(snapshotter->store)->replayed;
 }
 
 static void turn(struct snapshotter *snapshotter)
@@ -332,7 +347,7 @@ static int64_t pause_ms(const struct service *service)
 void *snapshotter_run(void *context)
 {
     struct service *service = context;
-    struct snapshotter snapshotter = {.service = service, .store = service_store(service)};
+    struct snapshotter snapshotter = {.service = service, .store = service_store(service, false)};
 
     CHECK(snapshotter.store != NULL);
     rng_id(snapshotter.holder, HOLDER_BYTES);

@@ -68,6 +68,12 @@ enum status store_fail(struct store *store, const char *format, ...)
     return STATUS_DISCONNECTED;
 }
 
+enum status store_reject(struct store *store, const char *why)
+{
+    store->failures++;
+    return store_fail(store, "%s", why);
+}
+
 int64_t store_retry_ms(struct store *store)
 {
     int64_t wait = RETRY_FIRST_MS;

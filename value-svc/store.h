@@ -3,9 +3,9 @@
  * Redis: the only module that names hiredis. One `struct store` is one connection for one thread; every
  * worker has its own. Calls block at most REDIS_TIMEOUT a round trip. Batches are pipelined. Keys:
  *
- *   p8:epoch                   hash: epoch, run_id, replayed, state; how far the stream was acknowledged
- *                              (sequence, time), how far a rebuild is (lua/epoch.lua has all of them)
- *   p8:replay p8:snapshot p8:rebuild  locks
+ *   p8:epoch                   hash: which epoch this is and of which server, how far the stream was
+ *                              acknowledged, how far a rebuild is (store_epoch.c has all of them)
+ *   p8:raise p8:snapshot p8:rebuild  locks
  *   p8:{u.<user>}:net          hash: connections (signed sum), n (version), h (last number in the history),
  *                              i:<event key> of each import
  *   p8:{u.<user>}:seen         hash: event key -> what it gave: "sum n lane user/industry h sequence time"
@@ -41,6 +41,7 @@ struct store_options {
     const struct store_url *url; /* borrowed for the store's life */
     int64_t timeout_ms;
     int wait_replicas;            /* WAIT after each batch of events; 0: none */
+    bool any_epoch;               /* connects also where the server's epoch is not made known yet */
     struct metric_cell *latency;  /* a round trip; may be NULL */
     struct metric_cell *connects; /* counted; may be NULL */
 };
@@ -49,10 +50,18 @@ enum status store_create(const struct store_options *options, struct store **ret
 void store_free(struct store *store); /* NULL is accepted */
 
 /* Connects where not connected: finds the primary, AUTH, SELECT, loads the scripts, learns the epoch. One
- * attempt; after a failure wait store_retry_ms before the next. */
+ * attempt; after a failure wait store_retry_ms before the next. Fails where the epoch is another server's, or
+ * there is none: epoch.c has to raise it first (unless options say any_epoch). */
 enum status store_connect(struct store *store);
 bool store_connected(const struct store *store);
 void store_close(struct store *store);
+
+/* Closes, and says why in store_error; STATUS_DISCONNECTED. */
+enum status store_reject(struct store *store, const char *why);
+
+/* Whether the sentinels still name the server that this is connected to: closes where they do not. Without
+ * sentinels, and where no majority of them can be asked, nothing is known against it. */
+enum status store_confirm_primary(struct store *store);
 
 /* Milliseconds to wait before the next attempt: doubles from 50 to 2,000, with jitter. */
 int64_t store_retry_ms(struct store *store);
@@ -60,52 +69,65 @@ int64_t store_retry_ms(struct store *store);
 /* Why the last call failed; one line without credentials, "" at first. */
 const char *store_error(const struct store *store);
 
-/* ---- Epoch and replay (store_epoch.c) --------------------------------------------------------------- */
+/* ---- Epoch (store_epoch.c) -------------------------------------------------------------------------- */
 
-/* The epoch that holds on this connection, and whether its replay is done. Set by store_connect. */
-uint64_t store_epoch(const struct store *store);
-bool store_replayed(const struct store *store);
+#define STORE_IDENTITY_SIZE 32
+#define STORE_SERVER_SIZE   128
 
-/* What is known of this Redis as a whole, as of the epoch. */
 enum store_state {
     STORE_WHOLE,  /* every acknowledged event is in it, or will be when the replay is done */
-    STORE_NEW,    /* it was empty: what the stream held before is not in it yet */
-    STORE_LOST,   /* the same, and no replay brings all of it back: only a rebuild helps */
+    STORE_NEW,    /* it is empty: what the stream holds is not in it */
+    STORE_LOST,   /* something is not in it, and the stream does not have it any more: only a rebuild helps */
     STORE_REBUILD /* value-svc --rebuild is at work */
 };
-enum store_state store_state(const struct store *store);
 
-/* Events up to this stream sequence were delivered before they were counted anew; 0: none. */
-uint64_t store_quiet(const struct store *store);
+struct store_position {
+    uint64_t sequence;         /* every event of the stream up to it is in the data; 0: none known */
+    int64_t time_ms;           /* when the stream stored that event */
+    int64_t stream_created_ms; /* which stream that is; 0: not known */
+};
 
-/* How far the stream was acknowledged as this Redis knew it when the epoch was raised, or how far replays
- * have come since; 0: not known. */
-uint64_t store_behind(const struct store *store);
+/* What is known of the data as a whole, and of the server that has it. */
+struct store_world {
+    uint64_t epoch;                     /* 0: the Redis is empty */
+    char server[STORE_SERVER_SIZE];     /* the process that answers: "<run_id>:<replication id>" */
+    bool of_server;                     /* the epoch began on that very process */
+    char identity[STORE_IDENTITY_SIZE]; /* of the data, travels with it; "": none yet */
+    enum store_state state;
+    bool replayed;   /* all up to target is counted */
+    uint64_t quiet;  /* events up to it were delivered before the epoch began */
+    uint64_t target; /* the stream's last event when the epoch began */
+    struct store_position position;
+    struct store_position anchor; /* an earlier one, for a broker that lost its tail */
+};
 
-/* Asks again: notices an emptied Redis that kept the connection. */
+/* As of the last store_connect or store_epoch_refresh. */
+const struct store_world *store_world(const struct store *store);
+uint64_t store_epoch(const struct store *store);
+
+/* Asks again. Fails where the server is a primary no more, or the epoch is not its own (but for any_epoch).
+ */
 enum status store_epoch_refresh(struct store *store);
 
-/* What the store says now, without raising it; 0: it has none. */
+/* What the store says now, at the end of a pipeline; 0: it has none. */
 enum status store_epoch_now(struct store *store, uint64_t *ret_epoch);
 
 /* Takes or keeps a lock for hold_ms, or gives it back (0). *ret_held: whether it is `holder`'s. */
-enum store_lock { STORE_LOCK_REPLAY, STORE_LOCK_SNAPSHOT, STORE_LOCK_REBUILD };
+enum store_lock { STORE_LOCK_RAISE, STORE_LOCK_SNAPSHOT, STORE_LOCK_REBUILD };
 enum status store_lock(struct store *store, enum store_lock lock, const char *holder, int64_t hold_ms,
                        bool *ret_held);
 
-/* The replay of the epoch has put everything up to the stream's sequence through. */
-enum status store_replay_progress(struct store *store, uint64_t epoch, uint64_t sequence);
+/* Begins the epoch that `next` says, on the server that this is connected to; epoch.h says when that may be
+ * done. `who`: whose rebuild it ends, else "". STATUS_AGAIN: this Redis is in another one by now. */
+enum status store_raise(struct store *store, const struct store_world *next, const char *who);
 
-/* The replay of the epoch is done, and left it in `state` (WHOLE or LOST). */
-enum status store_replay_done(struct store *store, uint64_t epoch, enum store_state state);
+/* All that the stream held when the epoch began is counted. *ret_first: this call was the first to say so. */
+enum status store_replay_done(struct store *store, uint64_t epoch, bool *ret_first);
 
-struct store_position {
-    uint64_t sequence; /* of the last event below which all are acknowledged; 0: none known */
-    int64_t time_ms;   /* when it was noted, Unix milliseconds */
-};
-/* The furthest of what instances note holds. */
-enum status store_position_put(struct store *store, const struct store_position *position);
-enum status store_position_get(struct store *store, struct store_position *ret_position);
+/* Notes how far the stream is acknowledged; the furthest of what instances note holds. `anchor_ms`: how old
+ * an anchor is at least. *ret_noted false: the epoch or the stream is another. */
+enum status store_position_put(struct store *store, const struct store_position *position, int64_t anchor_ms,
+                               bool *ret_noted);
 
 /* ---- Events (store_events.c) ------------------------------------------------------------------------ */
 

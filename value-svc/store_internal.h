@@ -24,9 +24,8 @@
 enum store_script {
     SCRIPT_APPLY_EVENT,
     SCRIPT_PRUNE_SEEN,
-    SCRIPT_EPOCH,
+    SCRIPT_EPOCH_RAISE,
     SCRIPT_EPOCH_REPLAYED,
-    SCRIPT_REPLAY_PROGRESS,
     SCRIPT_LOCK,
     SCRIPT_POSITION,
     SCRIPT_REBUILD,
@@ -42,12 +41,8 @@ struct store {
     struct store_options options;
     redisContext *redis; /* NULL: not connected */
     char hashes[SCRIPT_COUNT][41];
-    char run_id[64];
-    uint64_t epoch;
-    bool replayed;
-    enum store_state state;
-    uint64_t quiet;
-    uint64_t behind;
+    struct host address; /* of the server, as it was named */
+    struct store_world world;
     size_t restoring;  /* replies of store_restore not read yet */
     unsigned failures; /* connects failed in a row */
     uint64_t sent_ns;  /* when the running pipeline began; 0: none */
@@ -95,7 +90,7 @@ void store_user_key(char out[STORE_KEY_SIZE], const char *user_id, const char *s
 /* "p8:{i.<industry>}:history" */
 void store_industry_key(char out[STORE_ROOM_KEY_SIZE], const char *industry);
 
-/* store_epoch.c: run_id and epoch of the server just connected. */
+/* store_epoch.c: what the server just connected says of itself and of its epoch. */
 enum status store_learn_epoch(struct store *store);
 
 /* store_scripts.c: loads all scripts into the server and takes their hashes. */

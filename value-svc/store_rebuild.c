@@ -52,19 +52,13 @@ static enum status close_others(struct store *store)
     return status;
 }
 
-enum status store_rebuild_begin(struct store *store, const char *who, uint64_t quiet,
-                                char note[STORE_REBUILD_NOTE_SIZE])
+enum status store_rebuild_begin(struct store *store, const char *who, char note[STORE_REBUILD_NOTE_SIZE])
 {
     char now[24];
-    char known[24];
-    char text[24];
     enum status status;
 
     snprintf(now, sizeof now, "%" PRId64, clock_wall_ms());
-    snprintf(known, sizeof known, "%" PRIu64, store->epoch);
-    snprintf(text, sizeof text, "%" PRIu64, quiet);
-    status = run_step(
-        store, (const char *const[]){"1", STORE_KEY_EPOCH, "begin", who, now, known, text, NULL}, note);
+    status = run_step(store, (const char *const[]){"1", STORE_KEY_EPOCH, "begin", who, now, NULL}, note);
     if (status == STATUS_OK)
         status = close_others(store);
     return status == STATUS_OK ? store_epoch_refresh(store) : status;
@@ -73,24 +67,6 @@ enum status store_rebuild_begin(struct store *store, const char *who, uint64_t q
 enum status store_rebuild_note(struct store *store, const char *who, const char *note)
 {
     return run_step(store, (const char *const[]){"1", STORE_KEY_EPOCH, "note", who, note, NULL}, NULL);
-}
-
-enum status store_rebuild_end(struct store *store, const char *who, const struct store_position *position)
-{
-    char now[24];
-    char known[24];
-    char sequence[24];
-    char time[24];
-    enum status status;
-
-    snprintf(now, sizeof now, "%" PRId64, clock_wall_ms());
-    snprintf(known, sizeof known, "%" PRIu64, store->epoch);
-    snprintf(sequence, sizeof sequence, "%" PRIu64, position->sequence);
-    snprintf(time, sizeof time, "%" PRId64, position->time_ms);
-    status = run_step(
-        store, (const char *const[]){"1", STORE_KEY_EPOCH, "end", who, now, known, sequence, time, NULL},
-        NULL);
-    return status == STATUS_OK ? store_epoch_refresh(store) : status;
 }
 
 /* ---- Forgetting -------------------------------------------------------------------------------------- */

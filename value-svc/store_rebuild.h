@@ -12,14 +12,9 @@
 #define STORE_REBUILD_NOTE_SIZE 128
 
 /* The epoch rises and the state is STORE_REBUILD, or was already: then `note` is how far it was, else "".
- * Events up to `quiet` were delivered before. Every other connection is closed, so that none goes on in
- * ignorance. */
-enum status store_rebuild_begin(struct store *store, const char *who, uint64_t quiet,
-                                char note[STORE_REBUILD_NOTE_SIZE]);
+ * Every other connection is closed, so that none goes on in ignorance. epoch_rebuilt ends it. */
+enum status store_rebuild_begin(struct store *store, const char *who, char note[STORE_REBUILD_NOTE_SIZE]);
 enum status store_rebuild_note(struct store *store, const char *who, const char *note);
-
-/* The epoch rises, the state is STORE_WHOLE; everything up to the position is counted. */
-enum status store_rebuild_end(struct store *store, const char *who, const struct store_position *position);
 
 /* Deletes some users' keys from *cursor on (0: start; 0 again when round). */
 enum status store_clear_step(struct store *store, uint64_t *cursor, uint64_t *ret_deleted);

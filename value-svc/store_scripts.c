@@ -8,10 +8,9 @@
 static const char *const sources[SCRIPT_COUNT] = {
     [SCRIPT_APPLY_EVENT] = lua_apply_event_lua,
     [SCRIPT_PRUNE_SEEN] = lua_prune_seen_lua,
-    [SCRIPT_EPOCH] = lua_epoch_lua,
+    [SCRIPT_EPOCH_RAISE] = lua_epoch_raise_lua,
     [SCRIPT_LOCK] = lua_lock_lua,
     [SCRIPT_EPOCH_REPLAYED] = lua_epoch_replayed_lua,
-    [SCRIPT_REPLAY_PROGRESS] = lua_replay_progress_lua,
     [SCRIPT_POSITION] = lua_position_lua,
     [SCRIPT_REBUILD] = lua_rebuild_lua,
     [SCRIPT_DUMP_USER] = lua_dump_user_lua,

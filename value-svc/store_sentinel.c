@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * From the url to a connection: the one host, or the primary that a sentinel names and that says itself
- * that it is one (a sentinel may be late with the news of a failover).
+ * From the url to a connection: the one host, or the primary that a majority of the sentinels names and that
+ * says itself that it is one. A single sentinel may be late with the news of a failover, or cut off.
  */
 #include <sys/time.h>
 
 #include "store_internal.h"
 
-static redisContext *dial(const struct store *store, const char *host, int port)
+#define SENTINEL_WAIT_MS 500 /* one that does not answer must not hold up the others for long */
+
+static redisContext *dial(int64_t timeout_ms, const char *host, int port)
 {
-    struct timeval limit = {.tv_sec = store->options.timeout_ms / 1000,
-                            .tv_usec = (store->options.timeout_ms % 1000) * 1000};
+    struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = (timeout_ms % 1000) * 1000};
     redisContext *redis = redisConnectWithTimeout(host, port, limit);
 
     /* Reconnecting keeps none of these, so every connection is made here. */
@@ -21,7 +22,7 @@ static redisContext *dial(const struct store *store, const char *host, int port)
 
 static enum status dial_into(struct store *store, const char *host, int port)
 {
-    redisContext *redis = dial(store, host, port);
+    redisContext *redis = dial(store->options.timeout_ms, host, port);
 
     store->redis = redis;
     if (!redis)
@@ -32,9 +33,11 @@ static enum status dial_into(struct store *store, const char *host, int port)
 }
 
 /* The address of the primary as one sentinel knows it. */
-static bool ask(struct store *store, const struct host *sentinel, struct host *primary)
+static bool ask(const struct store *store, const struct host *sentinel, struct host *primary)
 {
-    redisContext *redis = dial(store, sentinel->name, sentinel->port);
+    int64_t wait_ms =
+        store->options.timeout_ms < SENTINEL_WAIT_MS ? store->options.timeout_ms : SENTINEL_WAIT_MS;
+    redisContext *redis = dial(wait_ms, sentinel->name, sentinel->port);
     redisReply *reply = NULL;
     bool found = false;
 
@@ -74,19 +77,62 @@ static enum status check_primary(struct store *store)
     return primary ? STATUS_OK : store_fail(store, "the server that the sentinels name is not a primary yet");
 }
 
+static bool same(const struct host *one, const struct host *other)
+{
+    return one->port == other->port && strcmp(one->name, other->name) == 0;
+}
+
+/* The server that more than half of the configured sentinels name. *ret_answers: how many named any. */
+static bool ask_majority(const struct store *store, struct host *primary, size_t *ret_answers)
+{
+    const struct store_url *url = store->options.url;
+    struct host named[STORE_URL_HOSTS_MAXIMUM];
+    size_t answers = 0;
+    bool agreed = false;
+
+    for (size_t i = 0; i < url->host_count && !agreed; i++) {
+        size_t votes = 0;
+
+        if (!ask(store, &url->hosts[i], &named[answers]))
+            continue;
+        for (size_t other = 0; other <= answers; other++)
+            votes += same(&named[other], &named[answers]);
+        agreed = votes > url->host_count / 2;
+        if (agreed)
+            *primary = named[answers];
+        answers++;
+    }
+    *ret_answers = answers;
+    return agreed;
+}
+
+enum status store_confirm_primary(struct store *store)
+{
+    struct host primary;
+    size_t answers;
+
+    if (!store->redis)
+        return STATUS_DISCONNECTED;
+    if (!store->options.url->sentinel || !ask_majority(store, &primary, &answers) ||
+        same(&primary, &store->address))
+        return STATUS_OK;
+    return store_fail(store, "the sentinels name another primary");
+}
+
 enum status store_open(struct store *store)
 {
     const struct store_url *url = store->options.url;
-    struct host primary;
+    size_t answers = 0;
     enum status status;
 
     if (!url->sentinel)
         return dial_into(store, url->hosts[0].name, url->hosts[0].port);
-    for (size_t i = 0; i < url->host_count; i++) {
-        if (!ask(store, &url->hosts[i], &primary))
-            continue;
-        status = dial_into(store, primary.name, primary.port);
-        return status == STATUS_OK ? check_primary(store) : status;
+    if (!ask_majority(store, &store->address, &answers)) {
+        if (answers == 0)
+            return store_fail(store, "no sentinel knows the primary `%s`", url->service);
+        return store_fail(store, "no majority of the %zu sentinels names one primary `%s`", url->host_count,
+                          url->service);
     }
-    return store_fail(store, "no sentinel knows the primary `%s`", url->service);
+    status = dial_into(store, store->address.name, store->address.port);
+    return status == STATUS_OK ? check_primary(store) : status;
 }

@@ -4,6 +4,9 @@
  */
 #include "stream.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "common/bus_stream.h"
 #include "common/log.h"
 #include "common/subject.h"
@@ -33,54 +36,49 @@ enum status stream_ensure(struct service *service)
 
     if (status == STATUS_OK)
         status = ensure_one(service, STREAM_DEAD, SUBJECT_DEAD_ANY);
-    return status == STATUS_OK ? ensure_one(service, STREAM_SNAPSHOT, SUBJECT_SNAPSHOT_ANY) : status;
+    if (status == STATUS_OK)
+        status = ensure_one(service, STREAM_SNAPSHOT, SUBJECT_SNAPSHOT_ANY);
+    return status == STATUS_OK ? ensure_one(service, STREAM_EPOCH, SUBJECT_EPOCH_NEWEST) : status;
 }
 
-static enum status consume(struct service *service, const char *durable, int64_t start_time_ms,
-                           uint64_t start_sequence, struct bus_consumer **ret_consumer)
+void stream_durable(char out[STREAM_DURABLE_SIZE], uint64_t epoch)
 {
+    if (epoch == 0)
+        snprintf(out, STREAM_DURABLE_SIZE, "%s", STREAM_DURABLE);
+    else
+        snprintf(out, STREAM_DURABLE_SIZE, "%s-%" PRIu64, STREAM_DURABLE, epoch);
+}
+
+static enum status consume(struct service *service, struct store *store, struct bus_consumer **ret_consumer)
+{
+    const struct store_world *world = store_world(store);
     int64_t pending = service->config.batch * (service->config.workers + 1) * 8;
+    char durable[STREAM_DURABLE_SIZE];
     const struct bus_consumer_options options = {.stream = STREAM_EVENTS,
                                                  .durable = durable,
                                                  .filter = SUBJECT_EVENTS_ANY,
                                                  .ack_wait_ms = service->config.ack_wait_ms,
                                                  .maximum_ack_pending =
                                                      (int32_t)(pending > 8192 ? pending : 8192),
-                                                 .start_time_ms = start_time_ms,
-                                                 .start_sequence = start_sequence};
+                                                 .start_sequence = world->position.sequence + 1};
     char error[256] = "";
-    enum status status = bus_consumer_create(service->bus, &options, ret_consumer, error, sizeof error);
+    enum status status;
 
+    stream_durable(durable, world->epoch);
+    status = bus_consumer_create(service->bus, &options, ret_consumer, error, sizeof error);
     if (status != STATUS_OK)
         log_event_limited(LOG_WARN, "the stream's consumer cannot be made", LOG_S("error", error));
     return status;
 }
 
-/* Where a durable that is missing begins: behind the position, unless the stream was made anew after it and
- * counts from 1 again. Not by time: keys of events a little older may be long forgotten. */
-static enum status find_start(struct service *service, struct store *store, uint64_t *ret_sequence)
-{
-    struct store_position position = {0};
-    struct bus_stream_state stream;
-    enum status status = store_position_get(store, &position);
-
-    if (status == STATUS_OK)
-        status = stream_ensure(service);
-    if (status == STATUS_OK)
-        status = bus_stream_state(service->bus, STREAM_EVENTS, &stream);
-    if (status != STATUS_OK)
-        return status;
-    *ret_sequence = 0;
-    if (position.sequence > 0 && stream.created_ms <= position.time_ms)
-        *ret_sequence = position.sequence + 1;
-    return STATUS_OK;
-}
-
-static enum status ask_state(struct store *store)
+/* As Redis says now: the epoch, and how far it was noted. */
+static enum status ask_state(struct service *service, struct store *store)
 {
     enum status status = store_epoch_refresh(store);
 
-    if (status == STATUS_OK && store_state(store) == STORE_REBUILD) {
+    if (status == STATUS_OK && store_epoch(store) != atomic_load(&service->epoch))
+        return STATUS_AGAIN;
+    if (status == STATUS_OK && store_world(store)->state == STORE_REBUILD) {
         log_event_limited(LOG_WARN,
                           "events wait: a rebuild is at work, or was stopped half-way and has to be "
                           "run again (value-svc --rebuild)");
@@ -91,24 +89,15 @@ static enum status ask_state(struct store *store)
 
 enum status stream_consume(struct service *service, struct store *store, struct bus_consumer **ret_consumer)
 {
-    uint64_t start = 0;
     enum status status = STATUS_DISCONNECTED;
 
     if (bus_connected(service->bus))
         status = service_store_ready(service, store);
     if (status == STATUS_OK)
-        status = ask_state(store);
+        status = ask_state(service, store);
     if (status == STATUS_OK)
-        status = find_start(service, store, &start);
-    if (status == STATUS_OK)
-        status = consume(service, STREAM_DURABLE, 0, start, ret_consumer);
+        status = consume(service, store, ret_consumer);
     if (status != STATUS_OK)
         service_wait(service, RETRY_MS);
     return status;
-}
-
-enum status stream_replay(struct service *service, int64_t start_time_ms, uint64_t start_sequence,
-                          struct bus_consumer **ret_consumer)
-{
-    return consume(service, NULL, start_time_ms, start_sequence, ret_consumer);
 }

@@ -1,12 +1,11 @@
 -- SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
--- Notes that the replay of an epoch is done and what is known then, unless the epoch was raised again or a
--- rebuild began meanwhile.
+-- Notes that all that the stream held when an epoch began is counted in it.
 --
--- KEYS  1 p8:epoch    ARGV  1 the epoch that was replayed    2 the state it is in: whole or lost
--- Returns 1 where it was noted, else 0.
-local hash = redis.call('HMGET', KEYS[1], 'epoch', 'state')
-if hash[1] ~= ARGV[1] or hash[2] == 'rebuild' then
+-- KEYS  1 p8:epoch    ARGV  1 the epoch
+-- Returns 1 where this call noted it; 0: it stands there already, or the epoch is another one.
+local hash = redis.call('HMGET', KEYS[1], 'epoch', 'replayed')
+if hash[1] ~= ARGV[1] or hash[2] == ARGV[1] then
   return 0
 end
-redis.call('HSET', KEYS[1], 'replayed', ARGV[1], 'state', ARGV[2])
+redis.call('HSET', KEYS[1], 'replayed', ARGV[1])
 return 1

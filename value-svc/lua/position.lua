@@ -1,14 +1,22 @@
 -- SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
--- Notes how far the stream is acknowledged. Of several instances the furthest holds; by time, for a stream
--- that was made anew counts from 1 again.
+-- Notes how far the stream is acknowledged. Of several instances the furthest in the stream's order holds.
 --
--- KEYS  1 p8:epoch    ARGV  1 sequence    2 its time, Unix ms    3 the epoch the asker knows
--- Returns 1 where it was noted or one as far stands there; 0: the epoch is another one.
-local hash = redis.call('HMGET', KEYS[1], 'epoch', 'time')
-if hash[1] ~= ARGV[3] then
+-- KEYS  1 p8:epoch
+-- ARGV  1 sequence    2 its time, Unix ms    3 when the stream was made    4 the epoch the asker knows
+--       5 how old the anchor is at least, ms: a position that was noted that long before, by the stream's own times.
+--         Should the broker lose its tail, the anchor is from before that. Two are kept, as one has to age.
+-- Returns 1 where it was noted or one as far stands there; 0: the epoch or the stream is another one.
+local hash = redis.call('HMGET', KEYS[1], 'epoch', 'stream', 'at', 'anchor_next', 'anchor_next_time')
+if hash[1] ~= ARGV[4] or hash[2] ~= ARGV[3] then
   return 0
 end
-if tonumber(ARGV[2]) >= tonumber(hash[2] or '0') then
-  redis.call('HSET', KEYS[1], 'sequence', ARGV[1], 'time', ARGV[2])
+if tonumber(ARGV[1]) <= tonumber(hash[3] or '0') then
+  return 1
+end
+redis.call('HSET', KEYS[1], 'at', ARGV[1], 'at_time', ARGV[2], 'sequence', ARGV[1], 'time', ARGV[2])
+if not hash[4] then
+  redis.call('HSET', KEYS[1], 'anchor_next', ARGV[1], 'anchor_next_time', ARGV[2])
+elseif tonumber(ARGV[2]) - tonumber(hash[5]) >= tonumber(ARGV[5]) then
+  redis.call('HSET', KEYS[1], 'anchor', hash[4], 'anchor_time', hash[5], 'anchor_next', ARGV[1], 'anchor_next_time', ARGV[2])
 end
 return 1

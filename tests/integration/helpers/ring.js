@@ -341,10 +341,16 @@ class Ring {
    * so before its consumer has noticed an event just stored: `sequence` is that of one that must be among them. */
   async applied(sequence = 0) {
     await until('the stream to be worked off', async () => {
-      const consumers = await this.manager.consumers.list('POLLEN8_EVENTS').next();
-      return consumers.length > 0 && consumers.every((one) => one.num_pending === 0 && one.num_ack_pending === 0
-        && one.ack_floor.stream_seq >= sequence);
+      const one = await this.durable();
+      return one && one.num_pending === 0 && one.num_ack_pending === 0 && one.ack_floor.stream_seq >= sequence;
     });
+  }
+
+  /** What the broker says of the durable of the newest epoch; null where there is none. */
+  async durable() {
+    const list = await this.manager.consumers.list('POLLEN8_EVENTS').next().catch(() => []);
+    const epoch = (one) => Number(one.name.slice('value-svc-'.length));
+    return list.filter((one) => one.name.startsWith('value-svc-')).sort((a, b) => epoch(b) - epoch(a))[0] || null;
   }
 
   /** After this, every frame that value-svc has published for the events so far has reached each client: a

@@ -21,6 +21,8 @@
 
 #include <cmocka.h>
 
+#include "common/clock.h"
+
 static int connect_to(int port)
 {
     struct sockaddr_in address = {
@@ -291,14 +293,29 @@ void rig_end(struct rig *rig, struct nats_server *nats, struct redis_server *red
 
 struct store *rig_store(const struct redis_server *redis, struct store_url *url, int64_t timeout_ms)
 {
-    struct store_options options = {.url = url, .timeout_ms = timeout_ms};
+    struct store_options options = {.url = url, .timeout_ms = timeout_ms, .any_epoch = true};
     struct store *store = NULL;
     char error[128];
 
     assert_int_equal(store_url_parse(redis->url, url, error, sizeof error), STATUS_OK);
     assert_int_equal(store_create(&options, &store), STATUS_OK);
     assert_int_equal(store_connect(store), STATUS_OK);
+    if (!store_world(store)->of_server)
+        rig_begin_epoch(store, &store_world(store)->position);
     return store;
+}
+
+void rig_begin_epoch(struct store *store, const struct store_position *position)
+{
+    struct store_world next = *store_world(store);
+
+    next.epoch = next.epoch + 1 > (uint64_t)clock_wall_ms() ? next.epoch + 1 : (uint64_t)clock_wall_ms();
+    next.position = *position;
+    next.target = UINT64_MAX >> 12; /* it is not replayed yet */
+    if (next.state == STORE_NEW)
+        next.state = STORE_WHOLE;
+    snprintf(next.identity, sizeof next.identity, "%s", "test");
+    assert_int_equal(store_raise(store, &next, ""), STATUS_OK);
 }
 
 bool rig_replayed(void *redis)
@@ -424,13 +441,46 @@ enum status rig_ask(struct rig *rig, const char *subject, const void *data, size
     return status;
 }
 
+bool rig_durable(struct rig *rig, char out[RIG_DURABLE_SIZE])
+{
+    static const char prefix[] = "\"value-svc-";
+    struct slice answer;
+    const char *at;
+    unsigned long long newest = 0;
+
+    if (rig_ask(rig, "$JS.API.CONSUMER.NAMES.POLLEN8_EVENTS", "", 0, &answer) != STATUS_OK)
+        return false;
+    for (at = answer.data; at;
+         at = memmem(at, answer.length - (size_t)(at - answer.data), prefix, sizeof prefix - 1)) {
+        unsigned long long epoch = at == answer.data ? 0 : strtoull(at + sizeof prefix - 1, NULL, 10);
+
+        newest = epoch > newest ? epoch : newest;
+        at++;
+    }
+    snprintf(out, RIG_DURABLE_SIZE, "value-svc-%llu", newest);
+    return newest != 0;
+}
+
+struct slice rig_durable_info(struct rig *rig)
+{
+    char durable[RIG_DURABLE_SIZE];
+    char subject[128];
+    struct slice answer = {0};
+
+    if (!rig_durable(rig, durable))
+        return answer;
+    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.INFO.POLLEN8_EVENTS.%s", durable);
+    if (rig_ask(rig, subject, "", 0, &answer) != STATUS_OK)
+        answer.length = 0;
+    return answer;
+}
+
 static bool settled(void *context)
 {
-    struct slice answer;
+    struct slice info = rig_durable_info(context);
 
-    return rig_ask(context, "$JS.API.CONSUMER.INFO.POLLEN8_EVENTS.value-svc", "", 0, &answer) == STATUS_OK &&
-           memmem(answer.data, answer.length, "\"num_ack_pending\":0,", 20) &&
-           memmem(answer.data, answer.length, "\"num_pending\":0", 15);
+    return info.length > 0 && memmem(info.data, info.length, "\"num_ack_pending\":0,", 20) &&
+           memmem(info.data, info.length, "\"num_pending\":0", 15);
 }
 
 void rig_settle(struct rig *rig)

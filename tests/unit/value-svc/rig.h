@@ -58,8 +58,12 @@ struct bus *rig_bus(struct rig *rig);
 struct rig *rig_start(struct nats_server *nats, struct redis_server *redis);
 void rig_end(struct rig *rig, struct nats_server *nats, struct redis_server *redis);
 
-/* A connection of the service's own kind to the server; `url` is filled, and outlives it. */
+/* A connection of the service's own kind to the server, in an epoch of its own; `url` is filled, and outlives
+ * it. */
 struct store *rig_store(const struct redis_server *redis, struct store_url *url, int64_t timeout_ms);
+
+/* Begins an epoch on the server that the store is connected to, as the watcher would. */
+void rig_begin_epoch(struct store *store, const struct store_position *position);
 
 bool rig_replayed(void *redis); /* a struct redis_server: whether the epoch it is in has been replayed */
 
@@ -72,6 +76,14 @@ size_t rig_count(struct rig *rig, const char *subject, const char *event);
 bool rig_get(struct rig *rig, const char *subject, const char *event, size_t index,
              struct rig_frame *ret_frame);
 void rig_wait(struct rig *rig, const char *subject, const char *event, size_t count);
+
+#define RIG_DURABLE_SIZE 64
+
+/* The newest epoch's durable; false where there is none. */
+bool rig_durable(struct rig *rig, char out[RIG_DURABLE_SIZE]);
+
+/* What the broker says of it, as JSON; empty where there is none. Valid until the next rig_ask. */
+struct slice rig_durable_info(struct rig *rig);
 
 /* Until all that is in the stream has been handed out and acknowledged. */
 void rig_settle(struct rig *rig);

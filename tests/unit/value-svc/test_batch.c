@@ -178,8 +178,9 @@ static bool fetched(void *context)
 /* A worker that died on the way: fetched and applied here, as far as `death` says, not acknowledged. */
 static void die(enum death death, const char *industry, const char *text, struct store_event *applied)
 {
+    char durable[RIG_DURABLE_SIZE];
     const struct bus_consumer_options options = {.stream = STREAM_EVENTS,
-                                                 .durable = "value-svc",
+                                                 .durable = durable,
                                                  .filter = SUBJECT_EVENTS_ANY,
                                                  .ack_wait_ms = 4000,
                                                  .maximum_ack_pending = 8192};
@@ -199,6 +200,7 @@ static void die(enum death death, const char *industry, const char *text, struct
 
     rig_publish(rig, "pollen8.events.connection.new", text);
     rig_flush(rig);
+    assert_true(rig_durable(rig, durable));
     assert_int_equal(bus_consumer_create(rig_bus(rig), &options, &fetch.consumer, text_out, sizeof text_out),
                      STATUS_OK);
     rig_until(fetched, &fetch, "the event is handed out");

@@ -249,11 +249,10 @@ static void redis_away(void **state)
 
 static bool consumer_there(void *context)
 {
-    struct slice answer;
+    struct slice info = rig_durable_info(rig);
 
     (void)context;
-    return rig_ask(rig, "$JS.API.CONSUMER.INFO.POLLEN8_EVENTS.value-svc", "", 0, &answer) == STATUS_OK &&
-           memmem(answer.data, answer.length, "\"error\"", 7) == NULL;
+    return info.length > 0 && memmem(info.data, info.length, "\"error\"", 7) == NULL;
 }
 
 static bool position_passed(void *context)
@@ -266,6 +265,8 @@ static void a_deleted_consumer(void **state)
 {
     struct value_process process;
     struct slice answer;
+    char durable[RIG_DURABLE_SIZE];
+    char subject[128];
     int64_t position;
 
     (void)state;
@@ -275,8 +276,9 @@ static void a_deleted_consumer(void **state)
         rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"del\",\"industries\":[]}");
     wait_sum("del", 50);
     rig_until(position_passed, &position, "a further position is noted");
-    assert_int_equal(rig_ask(rig, "$JS.API.CONSUMER.DELETE.POLLEN8_EVENTS.value-svc", "", 0, &answer),
-                     STATUS_OK);
+    assert_true(rig_durable(rig, durable));
+    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.DELETE.POLLEN8_EVENTS.%s", durable);
+    assert_int_equal(rig_ask(rig, subject, "", 0, &answer), STATUS_OK);
     rig_until(consumer_there, NULL, "the consumer is there again");
     for (int i = 0; i < 50; i++)
         rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"del\",\"industries\":[]}");

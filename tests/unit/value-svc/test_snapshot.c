@@ -242,29 +242,32 @@ static void damage_is_noticed(void **state)
 /* The steps of a rebuild, and who may take them. */
 static void steps(void **state)
 {
-    const struct store_position position = {.sequence = 77, .time_ms = 88};
-    struct store_position found;
+    const struct store_world *world = store_world(store);
+    struct store_world next;
     char note[STORE_REBUILD_NOTE_SIZE];
     uint64_t epoch = store_epoch(store);
 
     (void)state;
     assert_int_equal(store_rebuild_note(store, "a", "x"), STATUS_NOT_FOUND);
-    assert_int_equal(store_rebuild_end(store, "a", &position), STATUS_NOT_FOUND);
-    assert_int_equal(store_rebuild_begin(store, "a", 50, note), STATUS_OK);
+    assert_int_equal(store_rebuild_begin(store, "a", note), STATUS_OK);
     assert_string_equal(note, "");
-    assert_true(store_epoch(store) > epoch && store_state(store) == STORE_REBUILD &&
-                store_quiet(store) == 50);
+    assert_true(store_epoch(store) > epoch && world->state == STORE_REBUILD);
     epoch = store_epoch(store);
     assert_int_equal(store_rebuild_note(store, "a", "half"), STATUS_OK);
-    assert_int_equal(store_rebuild_begin(store, "b", 40, note), STATUS_OK); /* goes on, quiet stays */
+    assert_int_equal(store_rebuild_begin(store, "b", note), STATUS_OK); /* goes on */
     assert_string_equal(note, "half");
-    assert_true(store_epoch(store) == epoch && store_quiet(store) == 50);
+    assert_true(store_epoch(store) == epoch);
     assert_int_equal(store_rebuild_note(store, "a", "late"), STATUS_NOT_FOUND);
-    assert_int_equal(store_rebuild_end(store, "a", &position), STATUS_NOT_FOUND);
-    assert_int_equal(store_rebuild_end(store, "b", &position), STATUS_OK);
-    assert_true(store_epoch(store) > epoch && store_state(store) == STORE_WHOLE && store_replayed(store));
-    assert_int_equal(store_position_get(store, &found), STATUS_OK);
-    assert_true(found.sequence == 77 && found.time_ms == 88);
+    next = *world;
+    next.epoch++;
+    next.state = STORE_WHOLE;
+    next.position = (struct store_position){.sequence = 77, .time_ms = 88, .stream_created_ms = 99};
+    next.target = 77;
+    assert_int_equal(store_raise(store, &next, "a"), STATUS_AGAIN);
+    assert_int_equal(store_raise(store, &next, ""), STATUS_AGAIN);
+    assert_int_equal(store_raise(store, &next, "b"), STATUS_OK);
+    assert_true(store_epoch(store) > epoch && world->state == STORE_WHOLE && world->replayed);
+    assert_true(world->position.sequence == 77 && world->position.time_ms == 88);
     assert_int_equal(store_rebuild_note(store, "b", "x"), STATUS_NOT_FOUND);
 }
 
