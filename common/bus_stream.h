@@ -46,8 +46,8 @@ enum status bus_stored_delete(struct bus *bus, const char *stream, uint64_t sequ
 enum status bus_stream_purge(struct bus *bus, const char *stream, const char *subject,
                              uint64_t below_sequence);
 
-/* Deletes the stream's durables whose name begins with `prefix`, but for `keep`, and those that somebody waits
- * on at the moment. */
+/* Deletes the stream's durables whose name begins with `prefix`, but for `keep`, and those that somebody
+ * waits on at the moment. */
 enum status bus_durables_forget(struct bus *bus, const char *stream, const char *prefix, const char *keep);
 
 /* Publishes and waits for the stream's answer. STATUS_OK: stored, `*ret_sequence` (may be NULL) says where,
