@@ -22,7 +22,8 @@ static const char usage[] =
     "  --seed N           of the kills and events (default: by chance)\n"
     "  --rate N           events a second (default: 2000)\n"
     "  --clients N        receiving clients, ten an industry (default: 2000)\n"
-    "  --attackers N      clients that claim made-up offsets and pids (default: none)\n"
+    "  --attackers N      clients that claim made-up offsets and pids (default: 24,\n"
+    "                     none with --rolling and --failover)\n"
     "  --spare KIND,...   kinds that are not killed: gateway, auth-svc, value-svc, nats-server, "
     "redis-server\n"
     "  --rolling          no kills: three gateways restarted one after another under the load\n"
@@ -32,10 +33,12 @@ static const char usage[] =
     "  --programs FOLDER  of the services (default: where this program is)\n"
     "  --keep             the folder of logs and data stays\n";
 
-#define WARM_SHARE  10 /* a tenth of the time is before the kills, a tenth after them */
-#define CALM_LEAST  5000
-#define CALM_MOST   60000
-#define SECONDS_MAX 86400
+#define WARM_SHARE        10 /* a tenth of the time is before the kills, a tenth after them */
+#define CALM_LEAST        5000
+#define CALM_MOST         60000
+#define SECONDS_MAX       86400
+#define ATTACKERS         24
+#define ATTACKERS_BY_KIND UINT32_MAX /* the option was not given */
 
 static void read_arguments(struct run_options *options, int count, char **values)
 {
@@ -107,6 +110,7 @@ int main(int argc, char **argv)
     struct run_options options = {.seconds = 1200,
                                   .seed = (uint64_t)clock_wall_ms() % 1000000,
                                   .clients = 2000,
+                                  .attackers = ATTACKERS_BY_KIND,
                                   .rate = 2000,
                                   .gateways = 2,
                                   .drain_seconds = 2,
@@ -116,6 +120,8 @@ int main(int argc, char **argv)
     if (length > 0 && strrchr(programs, '/'))
         *strrchr(programs, '/') = 0;
     read_arguments(&options, argc, argv);
+    if (options.attackers == ATTACKERS_BY_KIND)
+        options.attackers = options.rolling || options.failover ? 0 : ATTACKERS;
     if (options.rolling)
         rolling_options(&options);
     raise_file_limit();
