@@ -231,12 +231,12 @@ static enum status clear(struct rebuild *rebuild)
     return status == STATUS_OK ? write_note(rebuild) : status;
 }
 
-static enum status restore_user(void *context, const char *user, const struct store_key *keys, size_t count)
+static enum status restore_piece(void *context, const struct store_piece *piece)
 {
     struct rebuild *rebuild = context;
 
-    rebuild->users++;
-    return store_restore(rebuild->store, user, keys, count);
+    rebuild->users += piece->last;
+    return store_restore(rebuild->store, piece);
 }
 
 static enum status restore_chunks(struct rebuild *rebuild, struct snapshot_reader *reader)
@@ -248,7 +248,7 @@ static enum status restore_chunks(struct rebuild *rebuild, struct snapshot_reade
     while (status == STATUS_OK) {
         status = go_on(rebuild);
         if (status == STATUS_OK)
-            status = snapshot_read(reader, restore_user, rebuild, &next);
+            status = snapshot_read(reader, restore_piece, rebuild, &next);
         if (status == STATUS_OK)
             status = store_restored(rebuild->store);
         if (status != STATUS_OK)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Writing: users -> pieces of keys, packed one behind the other -> a chunk when it is full. A SnapshotChunk
- * is the concatenation of its parts, as every protobuf message is.
+ * Writing: pieces of users' keys, packed one behind the other -> a chunk when it is full. A SnapshotChunk is
+ * the concatenation of its parts, as every protobuf message is. Reading: chunk -> pieces, as they come.
  */
 #include "snapshot.h"
 
@@ -75,58 +75,56 @@ static enum status send_chunk(struct snapshot_writer *writer)
     return STATUS_OK;
 }
 
-/* One piece: as many items from *at on as the chunk has room for, one at least. */
-static enum status write_piece(struct snapshot_writer *writer, const char *user, const struct store_key *key,
-                               size_t *at, bool first, bool last)
+/* As many items from *at on as the chunk has room for, one field or entry at least. */
+static enum status write_part(struct snapshot_writer *writer, const struct store_piece *piece, size_t *at)
 {
-    Pollen8__SnapshotKey piece = POLLEN8__SNAPSHOT_KEY__INIT;
-    Pollen8__SnapshotKey *pieces[] = {&piece};
+    Pollen8__SnapshotKey key = POLLEN8__SNAPSHOT_KEY__INIT;
+    Pollen8__SnapshotKey *keys[] = {&key};
     Pollen8__SnapshotChunk part = POLLEN8__SNAPSHOT_CHUNK__INIT;
     size_t room = writer->chunk_bytes - writer->chunk.length;
-    size_t count = 0;
     size_t bytes = 0;
-    ProtobufCBinaryData *items = calloc(key->count - *at + 1, sizeof *items);
+    ProtobufCBinaryData *items = calloc(piece->count - *at + 1, sizeof *items);
     enum status status;
 
     if (!items)
         return STATUS_NO_MEMORY;
-    while (*at + count < key->count && (count == 0 || bytes < room)) {
-        struct slice item = key->items[*at + count];
+    key.first = piece->first && *at == 0;
+    while (*at < piece->count && bytes < room) {
+        size_t unit = store_piece_unit(piece->type, piece->items + *at, piece->count - *at);
 
-        items[count++] = (ProtobufCBinaryData){.len = item.length, .data = (uint8_t *)(uintptr_t)item.data};
-        bytes += item.length + 5;
+        for (size_t end = *at + (unit ? unit : piece->count - *at); *at < end; (*at)++) {
+            struct slice item = piece->items[*at];
+
+            items[key.n_items++] =
+                (ProtobufCBinaryData){.len = item.length, .data = (uint8_t *)(uintptr_t)item.data};
+            bytes += item.length + 5;
+        }
     }
-    piece.first = first && *at == 0;
-    *at += count;
-    piece.user = (char *)(uintptr_t)user;
-    piece.suffix = (char *)(uintptr_t)key->suffix.data; /* texts of the program */
-    piece.type = (char *)(uintptr_t)key->type.data;
-    piece.expires_at_ms = key->expires_at_ms;
-    piece.items = items;
-    piece.n_items = count;
-    piece.last = last && *at == key->count;
-    part.keys = pieces;
+    key.user = (char *)(uintptr_t)piece->user;
+    key.suffix = (char *)(uintptr_t)piece->suffix.data; /* texts of the program */
+    key.type = (char *)(uintptr_t)piece->type.data;
+    key.expires_at_ms = piece->expires_at_ms;
+    key.items = items;
+    key.last = piece->last && *at == piece->count;
+    part.keys = keys;
     part.n_keys = 1;
     status = wire_pack(&writer->chunk, &part.base);
     free(items);
     return status;
 }
 
-enum status snapshot_write_user(void *context, const char *user, const struct store_key *keys, size_t count)
+enum status snapshot_write(void *context, const struct store_piece *piece)
 {
     struct snapshot_writer *writer = context;
     enum status status = STATUS_OK;
+    size_t at = 0;
 
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        size_t at = 0;
-
-        do {
-            status = write_piece(writer, user, &keys[i], &at, i == 0, i + 1 == count);
-            if (status == STATUS_OK && writer->chunk.length >= writer->chunk_bytes)
-                status = send_chunk(writer);
-        } while (status == STATUS_OK && at < keys[i].count);
-    }
-    writer->body.users++;
+    do {
+        status = write_part(writer, piece, &at);
+        if (status == STATUS_OK && writer->chunk.length >= writer->chunk_bytes)
+            status = send_chunk(writer);
+    } while (status == STATUS_OK && at < piece->count);
+    writer->body.users += piece->last;
     return status;
 }
 
@@ -150,16 +148,23 @@ void snapshot_writer_discard(struct snapshot_writer *writer)
 #define FETCH_WAIT_MS 2000
 #define ACK_WAIT_MS   60000
 
-/* The user whose pieces are being collected. */
+#define CARRY_ITEMS   128
+#define CARRY_BYTES   (2 * CHUNK_LARGEST)
+#define SUFFIX_SIZE   32
+
+/* The user that is being read. Older versions cut keys anywhere: the beginning of a field or entry that goes
+ * on in the next piece is carried there. */
 struct part {
+    bool open;  /* its last piece has not come */
+    bool fresh; /* nothing of it was given */
     char user[STORE_USER_SIZE];
-    uint32_t chunk; /* in which it began */
-    size_t key_count;
-    struct store_key keys[STORE_USER_KEYS];
-    struct buf texts[STORE_USER_KEYS];    /* suffix, type and items of each, with offsets for pointers */
-    struct slice *items[STORE_USER_KEYS]; /* made when it is whole */
-    size_t *lengths[STORE_USER_KEYS];
-    size_t room[STORE_USER_KEYS];
+    char suffix[SUFFIX_SIZE]; /* of the last piece */
+    uint32_t chunk;           /* in which it began */
+    size_t carried;
+    size_t lengths[CARRY_ITEMS];
+    struct buf bytes;
+    struct slice *items; /* of one piece, with what was carried */
+    size_t room;
 };
 
 struct snapshot_reader {
@@ -191,8 +196,7 @@ enum status snapshot_reader_create(struct bus *bus, const struct snapshot_body *
     reader->body = body;
     reader->first = chunk;
     reader->next = chunk;
-    for (size_t i = 0; i < STORE_USER_KEYS; i++)
-        buf_init(&reader->part.texts[i], SIZE_MAX / 2);
+    buf_init(&reader->part.bytes, CARRY_BYTES);
     if (subject_make(subject, SUBJECT_CHUNK, slice_from_string(body->id)) != STATUS_OK)
         status = STATUS_MALFORMED;
     else if (chunk < body->chunks)
@@ -212,106 +216,105 @@ void snapshot_reader_free(struct snapshot_reader *reader)
     bus_batch_free(reader->batch);
     bus_consumer_free(reader->consumer);
     wire_arena_done(&reader->arena);
-    for (size_t i = 0; i < STORE_USER_KEYS; i++) {
-        buf_done(&reader->part.texts[i]);
-        free(reader->part.items[i]);
-        free(reader->part.lengths[i]);
-    }
+    buf_done(&reader->part.bytes);
+    free(reader->part.items);
     free(reader);
 }
 
-/* Starts a key, or goes on with the last one where the piece is of the same. */
-static enum status take_head(struct part *part, const Pollen8__SnapshotKey *piece)
+/* A user's first piece, or one that goes on with it. */
+static enum status take_head(struct part *part, const Pollen8__SnapshotKey *piece, uint32_t chunk)
 {
-    size_t i = part->key_count;
-    enum status status;
-
-    if (i > 0 && strcmp(part->texts[i - 1].data, piece->suffix) == 0)
-        return STATUS_OK;
-    if (i == STORE_USER_KEYS)
+    if (piece->first == part->open || strlen(piece->suffix) >= sizeof part->suffix ||
+        strlen(piece->user) >= sizeof part->user)
         return STATUS_MALFORMED;
-    buf_clear(&part->texts[i]);
-    part->keys[i] = (struct store_key){.expires_at_ms = piece->expires_at_ms};
-    part->key_count++;
-    status = buf_append(&part->texts[i], piece->suffix, strlen(piece->suffix) + 1);
-    return status == STATUS_OK ? buf_append(&part->texts[i], piece->type, strlen(piece->type) + 1) : status;
-}
-
-static enum status make_room(struct part *part, size_t index, size_t count)
-{
-    size_t room = part->room[index] ? part->room[index] : 64;
-    size_t *lengths;
-    struct slice *items;
-
-    while (room < count)
-        room *= 2;
-    if (room == part->room[index])
-        return STATUS_OK;
-    lengths = realloc(part->lengths[index], room * sizeof *lengths);
-    if (!lengths)
-        return STATUS_NO_MEMORY;
-    part->lengths[index] = lengths;
-    items = realloc(part->items[index], room * sizeof *items);
-    if (!items)
-        return STATUS_NO_MEMORY;
-    part->items[index] = items;
-    part->room[index] = room;
+    if (piece->first) {
+        part->open = part->fresh = true;
+        part->chunk = chunk;
+        memcpy(part->user, piece->user, strlen(piece->user) + 1);
+    } else if (strcmp(part->user, piece->user) != 0) {
+        return STATUS_MALFORMED;
+    }
+    if (part->carried > 0 && strcmp(part->suffix, piece->suffix) != 0)
+        return STATUS_MALFORMED;
+    memcpy(part->suffix, piece->suffix, strlen(piece->suffix) + 1);
     return STATUS_OK;
 }
 
-static enum status take_piece(struct part *part, const Pollen8__SnapshotKey *piece, uint32_t chunk)
+/* part->items: what was carried, then the piece's own. */
+static enum status join(struct part *part, const Pollen8__SnapshotKey *piece, size_t *ret_count)
 {
-    struct store_key *key;
-    size_t index;
-    enum status status;
+    const char *at = part->bytes.data;
+    size_t count = part->carried + piece->n_items;
 
-    if (piece->first != (part->key_count == 0))
-        return STATUS_MALFORMED;
-    if (piece->first) {
-        part->chunk = chunk;
-        snprintf(part->user, sizeof part->user, "%s", piece->user);
+    if (count > part->room) {
+        struct slice *items = realloc(part->items, count * sizeof *items);
+
+        if (!items)
+            return STATUS_NO_MEMORY;
+        part->items = items;
+        part->room = count;
     }
-    if (strcmp(part->user, piece->user) != 0)
-        return STATUS_MALFORMED;
-    status = take_head(part, piece);
-    if (status != STATUS_OK)
-        return status;
-    index = part->key_count - 1;
-    key = &part->keys[index];
-    status = make_room(part, index, key->count + piece->n_items);
-    for (size_t i = 0; i < piece->n_items && status == STATUS_OK; i++) {
-        part->lengths[index][key->count++] = piece->items[i].len;
-        status = buf_append(&part->texts[index], piece->items[i].data, piece->items[i].len);
+    for (size_t i = 0; i < part->carried; i++) {
+        part->items[i] = slice_make(at, part->lengths[i]);
+        at += part->lengths[i];
     }
-    return status;
+    for (size_t i = 0; i < piece->n_items; i++)
+        part->items[part->carried + i] = slice_make(piece->items[i].data, piece->items[i].len);
+    *ret_count = count;
+    return STATUS_OK;
 }
 
-/* The user is whole: texts stay where they are now. */
-static enum status give(struct part *part, store_user_fn *each, void *context)
+/* items[from..count) are carried: they may lie in what was carried so far. */
+static enum status carry(struct part *part, size_t from, size_t count)
 {
-    size_t count = part->key_count;
+    struct buf bytes;
+    enum status status = STATUS_OK;
 
-    part->key_count = 0;
-    if (!each)
-        return STATUS_OK;
-    for (size_t i = 0; i < count; i++) {
-        const char *at = part->texts[i].data;
-
-        part->keys[i].suffix = slice_from_string(at);
-        at += part->keys[i].suffix.length + 1;
-        part->keys[i].type = slice_from_string(at);
-        at += part->keys[i].type.length + 1;
-        for (size_t j = 0; j < part->keys[i].count; j++) {
-            part->items[i][j] = slice_make(at, part->lengths[i][j]);
-            at += part->lengths[i][j];
-        }
-        part->keys[i].items = part->items[i];
+    if (count - from > CARRY_ITEMS)
+        return STATUS_MALFORMED;
+    buf_init(&bytes, CARRY_BYTES);
+    for (size_t i = from; i < count && status == STATUS_OK; i++) {
+        part->lengths[i - from] = part->items[i].length;
+        status = buf_append(&bytes, part->items[i].data, part->items[i].length);
     }
-    return each(context, part->user, part->keys, count);
+    buf_done(&part->bytes);
+    part->bytes = bytes;
+    part->carried = count - from;
+    return status == STATUS_FULL ? STATUS_MALFORMED : status;
+}
+
+static enum status take_piece(struct part *part, const Pollen8__SnapshotKey *piece, uint32_t chunk,
+                              store_piece_fn *each, void *context)
+{
+    struct store_piece whole = {.user = part->user,
+                                .suffix = slice_from_string(part->suffix),
+                                .type = slice_from_string(piece->type),
+                                .expires_at_ms = piece->expires_at_ms,
+                                .last = piece->last};
+    size_t count = 0;
+    size_t unit;
+    enum status status = take_head(part, piece, chunk);
+
+    if (status == STATUS_OK)
+        status = join(part, piece, &count);
+    if (status != STATUS_OK)
+        return status;
+    while ((unit = store_piece_unit(whole.type, part->items + whole.count, count - whole.count)) > 0)
+        whole.count += unit;
+    if (piece->last && whole.count < count)
+        return STATUS_MALFORMED;
+    whole.suffix = slice_from_string(part->suffix);
+    whole.items = part->items;
+    whole.first = part->fresh;
+    if (each)
+        status = each(context, &whole);
+    part->fresh = false;
+    part->open = !piece->last;
+    return status == STATUS_OK ? carry(part, whole.count, count) : status;
 }
 
 static enum status take_chunk(struct snapshot_reader *reader, const Pollen8__SnapshotChunk *chunk,
-                              store_user_fn *each, void *context)
+                              store_piece_fn *each, void *context)
 {
     struct part *part = &reader->part;
     enum status status = STATUS_OK;
@@ -320,11 +323,9 @@ static enum status take_chunk(struct snapshot_reader *reader, const Pollen8__Sna
         const Pollen8__SnapshotKey *piece = chunk->keys[i];
 
         /* The rest of a user that began before the chunk which reading begins with. */
-        if (!piece->first && part->key_count == 0 && reader->next == reader->first && reader->first > 0)
+        if (!piece->first && !part->open && reader->next == reader->first && reader->first > 0)
             continue;
-        status = take_piece(part, piece, chunk->index);
-        if (status == STATUS_OK && piece->last)
-            status = give(part, each, context);
+        status = take_piece(part, piece, chunk->index, each, context);
     }
     return status;
 }
@@ -364,7 +365,7 @@ static enum status fetch(struct snapshot_reader *reader, struct bus_message *ret
     return status;
 }
 
-enum status snapshot_read(struct snapshot_reader *reader, store_user_fn *each, void *context,
+enum status snapshot_read(struct snapshot_reader *reader, store_piece_fn *each, void *context,
                           uint32_t *ret_next)
 {
     const ProtobufCMessage *unpacked = NULL;
@@ -375,7 +376,7 @@ enum status snapshot_read(struct snapshot_reader *reader, store_user_fn *each, v
     if (reader->next >= reader->body->chunks) {
         bool whole = reader->first > 0 || reader->checksum == reader->body->checksum;
 
-        return whole && reader->part.key_count == 0 ? STATUS_NOT_FOUND : STATUS_MALFORMED;
+        return whole && !reader->part.open ? STATUS_NOT_FOUND : STATUS_MALFORMED;
     }
     status = fetch(reader, &message);
     if (status == STATUS_OK)
@@ -388,6 +389,6 @@ enum status snapshot_read(struct snapshot_reader *reader, store_user_fn *each, v
     reader->checksum = hash64(message.data.data, message.data.length, reader->checksum);
     status = take_chunk(reader, chunk, each, context);
     reader->next++;
-    *ret_next = reader->part.key_count > 0 ? reader->part.chunk : reader->next;
+    *ret_next = reader->part.open ? reader->part.chunk : reader->next;
     return status;
 }

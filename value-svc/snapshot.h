@@ -30,8 +30,8 @@ struct snapshot_writer; /* opaque */
 enum status snapshot_writer_create(struct bus *bus, struct snapshot_writer **ret_writer);
 void snapshot_writer_free(struct snapshot_writer *writer); /* NULL is accepted */
 
-/* A store_user_fn whose context is the writer. */
-enum status snapshot_write_user(void *context, const char *user, const struct store_key *keys, size_t count);
+/* A store_piece_fn whose context is the writer. */
+enum status snapshot_write(void *context, const struct store_piece *piece);
 
 /* Writes what is left, and says what it all is. */
 enum status snapshot_writer_finish(struct snapshot_writer *writer, struct snapshot_body *ret_body);
@@ -48,10 +48,10 @@ enum status snapshot_reader_create(struct bus *bus, const struct snapshot_body *
                                    struct snapshot_reader **ret_reader);
 void snapshot_reader_free(struct snapshot_reader *reader); /* NULL is accepted */
 
-/* Reads one chunk and gives the users that end in it (`each` NULL: nobody). *ret_next: where to begin again
- * after this chunk, so that no user is missed. STATUS_NOT_FOUND: it was the last; from the first chunk on,
- * STATUS_MALFORMED there where the checksum is another. */
-enum status snapshot_read(struct snapshot_reader *reader, store_user_fn *each, void *context,
+/* Reads one chunk and gives the pieces in it (`each` NULL: nobody gets them). *ret_next: where to begin again
+ * after this chunk, so that every user is given from its first piece on. STATUS_NOT_FOUND: it was the last;
+ * from the first chunk on, STATUS_MALFORMED there where the checksum is another. */
+enum status snapshot_read(struct snapshot_reader *reader, store_piece_fn *each, void *context,
                           uint32_t *ret_next);
 
 #endif

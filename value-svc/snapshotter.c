@@ -133,14 +133,16 @@ static enum status begin(struct snapshotter *snapshotter)
 
 static enum status write_users(struct snapshotter *snapshotter, struct snapshot_writer *writer)
 {
-    uint64_t cursor = 0;
-    enum status status;
+    struct store_walk *walk = NULL;
+    bool done = false;
+    enum status status = store_walk_create(&walk);
 
-    do {
+    while (status == STATUS_OK && !done) {
         status = go_on(snapshotter);
         if (status == STATUS_OK)
-            status = store_snapshot_step(snapshotter->store, &cursor, snapshot_write_user, writer);
-    } while (status == STATUS_OK && cursor != 0);
+            status = store_walk_step(snapshotter->store, walk, snapshot_write, writer, &done);
+    }
+    store_walk_free(walk);
     return status == STATUS_OK ? snapshot_writer_finish(writer, &snapshotter->running.body) : status;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A user comes back in one transaction of plain commands, so that its keys may be of any size and no event
- * finds half of it.
+ * A user comes back by plain commands, piece by piece, so that it may be of any size. No event finds half of
+ * it: none is applied while the state is STORE_REBUILD.
  */
 #include "store_rebuild.h"
 
@@ -150,95 +150,101 @@ static enum status send_counted(struct store *store, const struct slice *argumen
 }
 
 static enum status send_items(struct store *store, struct slice command, struct slice name,
-                              const struct store_key *key)
+                              const struct store_piece *piece)
 {
     struct slice arguments[ITEMS_AT_ONCE + 2] = {command, name};
     enum status status = STATUS_OK;
 
-    for (size_t at = 0; at < key->count && status == STATUS_OK; at += ITEMS_AT_ONCE) {
-        size_t count = key->count - at < ITEMS_AT_ONCE ? key->count - at : ITEMS_AT_ONCE;
+    for (size_t at = 0; at < piece->count && status == STATUS_OK; at += ITEMS_AT_ONCE) {
+        size_t count = piece->count - at < ITEMS_AT_ONCE ? piece->count - at : ITEMS_AT_ONCE;
 
-        memcpy(arguments + 2, key->items + at, count * sizeof arguments[0]);
+        memcpy(arguments + 2, piece->items + at, count * sizeof arguments[0]);
         status = send_counted(store, arguments, count + 2);
     }
     return status;
 }
 
-static enum status send_entries(struct store *store, struct slice name, const struct store_key *key)
+static enum status send_entries(struct store *store, struct slice name, const struct store_piece *piece)
 {
     struct slice arguments[ITEMS_AT_ONCE + 3] = {SLICE_LITERAL("XADD"), name};
     enum status status = STATUS_OK;
     size_t at = 0;
 
-    while (at + 1 < key->count && status == STATUS_OK) {
-        size_t count = strtoul(key->items[at + 1].data, NULL, 10);
+    while (at < piece->count && status == STATUS_OK) {
+        size_t unit = store_piece_unit(piece->type, piece->items + at, piece->count - at);
 
-        if (count > ITEMS_AT_ONCE || at + 2 + count > key->count)
+        if (unit < 3 || unit - 2 > ITEMS_AT_ONCE)
             return STATUS_MALFORMED;
-        arguments[2] = key->items[at];
-        memcpy(arguments + 3, key->items + at + 2, count * sizeof arguments[0]);
-        status = send_counted(store, arguments, count + 3);
-        at += 2 + count;
+        arguments[2] = piece->items[at];
+        memcpy(arguments + 3, piece->items + at + 2, (unit - 2) * sizeof arguments[0]);
+        status = send_counted(store, arguments, unit + 1);
+        at += unit;
     }
     return status;
 }
 
-static enum status send_key(struct store *store, const char *user, const struct store_key *key)
+/* A piece of event keys: the sweep hears of the user, and finds out when it is due. */
+static enum status send_due(struct store *store, const struct store_piece *piece)
+{
+    if (!slice_equal_string(piece->suffix, ":seen.order"))
+        return STATUS_OK;
+    return send_counted(store,
+                        (const struct slice[]){SLICE_LITERAL("ZADD"), SLICE_LITERAL(STORE_KEY_DUE),
+                                               SLICE_LITERAL("NX"), SLICE_LITERAL("0"),
+                                               slice_from_string(piece->user)},
+                        5);
+}
+
+static enum status send_piece(struct store *store, const struct store_piece *piece)
 {
     char name[STORE_KEY_SIZE];
     char text[24];
     struct slice key_name;
     enum status status;
 
-    snprintf(name, sizeof name, "p8:{u.%s}%.*s", user, (int)key->suffix.length, key->suffix.data);
+    snprintf(name, sizeof name, "p8:{u.%s}%.*s", piece->user, (int)piece->suffix.length, piece->suffix.data);
     key_name = slice_from_string(name);
-    if (slice_equal_string(key->type, "hash"))
-        status = send_items(store, SLICE_LITERAL("HSET"), key_name, key);
-    else if (slice_equal_string(key->type, "list"))
-        status = send_items(store, SLICE_LITERAL("RPUSH"), key_name, key);
-    else if (slice_equal_string(key->type, "stream"))
-        status = send_entries(store, key_name, key);
-    else if (slice_equal_string(key->type, "string") && key->count == 1)
-        status = send_items(store, SLICE_LITERAL("SET"), key_name, key);
+    if (slice_equal_string(piece->type, "hash"))
+        status = send_items(store, SLICE_LITERAL("HSET"), key_name, piece);
+    else if (slice_equal_string(piece->type, "list"))
+        status = send_items(store, SLICE_LITERAL("RPUSH"), key_name, piece);
+    else if (slice_equal_string(piece->type, "stream"))
+        status = send_entries(store, key_name, piece);
+    else if (slice_equal_string(piece->type, "string") && piece->count == 1)
+        status = send_items(store, SLICE_LITERAL("SET"), key_name, piece);
     else
         status = STATUS_MALFORMED;
-    if (status == STATUS_OK && key->expires_at_ms > 0) {
-        snprintf(text, sizeof text, "%" PRId64, key->expires_at_ms);
+    if (status == STATUS_OK && piece->expires_at_ms > 0) {
+        snprintf(text, sizeof text, "%" PRId64, piece->expires_at_ms);
         status = send_counted(
             store, (const struct slice[]){SLICE_LITERAL("PEXPIREAT"), key_name, slice_from_string(text)}, 3);
     }
-    return status;
+    return status == STATUS_OK ? send_due(store, piece) : status;
 }
 
-enum status store_restore(struct store *store, const char *user, const struct store_key *keys, size_t count)
+static enum status send_clear(struct store *store, const char *user)
 {
-    char names[STORE_USER_KEYS + 1][STORE_KEY_SIZE];
-    struct slice delete[STORE_USER_KEYS + 2] = {SLICE_LITERAL("UNLINK")};
     static const char *const suffixes[] = {":net", ":seen", ":seen.order", ":kept", ":history"};
-    enum status status = send_counted(store, (const struct slice[]){SLICE_LITERAL("MULTI")}, 1);
+    enum { KEYS = sizeof suffixes / sizeof suffixes[0] };
+    char names[KEYS][STORE_KEY_SIZE];
+    struct slice clear[KEYS + 1] = {SLICE_LITERAL("UNLINK")};
 
-    for (size_t i = 0; i < STORE_USER_KEYS + 1; i++) {
+    for (size_t i = 0; i < KEYS; i++) {
         snprintf(names[i], sizeof names[i], "p8:{u.%s}%s", user, suffixes[i]);
-        delete[i + 1] = slice_from_string(names[i]);
+        clear[i + 1] = slice_from_string(names[i]);
     }
-    if (status == STATUS_OK)
-        status = send_counted(store, delete, STORE_USER_KEYS + 2);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++)
-        status = send_key(store, user, &keys[i]);
-    if (status == STATUS_OK)
-        status = send_counted(store, (const struct slice[]){SLICE_LITERAL("EXEC")}, 1);
-    if (status != STATUS_OK)
-        store_close(store); /* half a transaction is none */
-    return status;
+    return send_counted(store, clear, KEYS + 1);
 }
 
-/* Replies of EXEC hold those of its commands. */
-static enum status judge(struct store *store, const redisReply *reply)
+enum status store_restore(struct store *store, const struct store_piece *piece)
 {
-    for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++)
-        if (reply->element[i]->type == REDIS_REPLY_ERROR)
-            return store_refuse_reply(store, reply->element[i]);
-    return STATUS_OK;
+    enum status status = piece->first ? send_clear(store, piece->user) : STATUS_OK;
+
+    if (status == STATUS_OK && piece->count > 0)
+        status = send_piece(store, piece);
+    if (status != STATUS_OK)
+        store_close(store); /* replies may be left unread */
+    return status;
 }
 
 enum status store_restored(struct store *store)
@@ -249,10 +255,8 @@ enum status store_restored(struct store *store)
     while (store->restoring > 0 && status == STATUS_OK) {
         store->restoring--;
         status = store_receive(store, &reply);
-        if (status != STATUS_OK)
-            break;
-        status = judge(store, reply);
-        freeReplyObject(reply);
+        if (status == STATUS_OK)
+            freeReplyObject(reply);
     }
     store_measure(store);
     return status;

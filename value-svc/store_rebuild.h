@@ -23,9 +23,9 @@ enum status store_clear_step(struct store *store, uint64_t *cursor, uint64_t *re
 typedef enum status store_value_fn(void *context, const char *user, int64_t sum, uint64_t version);
 enum status store_values_step(struct store *store, uint64_t *cursor, store_value_fn *each, void *context);
 
-/* Puts one user back, all at once, in place of what there is of it. Sent only: store_restored waits for all
- * that was sent since. */
-enum status store_restore(struct store *store, const char *user, const struct store_key *keys, size_t count);
+/* Puts a piece of a user back, the first in place of what there is of it. Sent only: store_restored waits for
+ * all that was sent since. Cut off in the middle of a user, it is begun again with its first piece. */
+enum status store_restore(struct store *store, const struct store_piece *piece);
 enum status store_restored(struct store *store);
 
 #endif

@@ -14,6 +14,7 @@ static const char *const sources[SCRIPT_COUNT] = {
     [SCRIPT_POSITION] = lua_position_lua,
     [SCRIPT_REBUILD] = lua_rebuild_lua,
     [SCRIPT_DUMP_USER] = lua_dump_user_lua,
+    [SCRIPT_DUMP_PART] = lua_dump_part_lua,
     [SCRIPT_PID_RECORD] = lua_pid_record_lua,
     [SCRIPT_PID_CLAIM] = lua_pid_claim_lua,
     [SCRIPT_PID_END] = lua_pid_end_lua,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * Reading every user's state out of Redis while it changes: each user at one moment, whatever fields and
- * kinds its keys have. What expires within minutes (the history) is not a user's state. Statuses as in
- * store.h.
+ * kinds its keys have, in pieces: neither Redis nor this process ever holds all of a user with many keys.
+ * What expires within minutes (the history) is not a user's state. Statuses as in store.h.
  */
 #ifndef POLLEN8_VALUE_STORE_SNAPSHOT_H
 #define POLLEN8_VALUE_STORE_SNAPSHOT_H
@@ -11,23 +11,37 @@
 #include "common/names.h"
 #include "store.h"
 
-#define STORE_USER_KEYS 4
 #define STORE_USER_SIZE (BASE64URL_LENGTH(ID_MAXIMUM_BYTES) + 1) /* as in keys */
 
-struct store_key {
+/* Some items of one key of one user. Those of a key may come in several pieces, other keys' between them, and
+ * a hash's field more than once: the last holds. */
+struct store_piece {
+    const char *user;
     struct slice suffix;   /* ":net" */
     struct slice type;     /* "hash", "list", "stream", "string" */
     int64_t expires_at_ms; /* Unix milliseconds; 0: never */
     const struct slice *items;
-    size_t count; /* of items; lua/dump_user.lua says how they stand for each type */
+    size_t count; /* of items; lua/dump_user.lua says how they stand for each type. Never a part of a field or
+                     of an entry */
+    bool first;   /* of this user */
+    bool last;    /* what came of the user since `first` is the user */
 };
 
-/* One user's keys (at least one), borrowed for the call. Not STATUS_OK ends the step with it. */
-typedef enum status store_user_fn(void *context, const char *user, const struct store_key *keys,
-                                  size_t count);
+/* How many items one field (of a hash) or one entry has that begins with items[0]; 0: it is not whole. */
+size_t store_piece_unit(struct slice type, const struct slice *items, size_t count);
 
-/* Looks at some keys from *cursor on (0: start; 0 again when round) and gives the users they belong to.
- * Whoever was there from the start to the end is given; now and then one is given twice. */
-enum status store_snapshot_step(struct store *store, uint64_t *cursor, store_user_fn *each, void *context);
+/* The piece is borrowed for the call. Not STATUS_OK ends the step with it. */
+typedef enum status store_piece_fn(void *context, const struct store_piece *piece);
+
+/* A walk over all users. */
+struct store_walk; /* opaque */
+enum status store_walk_create(struct store_walk **ret_walk);
+void store_walk_free(struct store_walk *walk); /* NULL is accepted */
+
+/* A bounded step: gives some users, or a part of one. Whoever was there from the start to the end is given;
+ * now and then one is given twice. *ret_done: it was the last. STATUS_AGAIN: the user being read is gone.
+ * After a failure the walk can only be freed. */
+enum status store_walk_step(struct store *store, struct store_walk *walk, store_piece_fn *each, void *context,
+                            bool *ret_done);
 
 #endif
