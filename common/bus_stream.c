@@ -161,6 +161,8 @@ enum status bus_stream_purge(struct bus *bus, const char *stream, const char *su
 
     if (!bus_connected(bus))
         return STATUS_DISCONNECTED;
+    if (below_sequence == 1) /* nothing is; nats-server would take it for everything */
+        return STATUS_OK;
     jsOptions_Init(&options);
     options.Stream.Purge.Subject = subject;
     options.Stream.Purge.Sequence = below_sequence;

@@ -40,7 +40,7 @@ struct watcher {
     struct epoch_record record;
     struct bus_stream_state stream;
     bool tail_lost;
-    bool anchored;
+    const struct store_position *held; /* of the store's world */
 };
 
 /* ---- Looking ---------------------------------------------------------------------------------------- */
@@ -88,7 +88,8 @@ static enum status find(const struct watcher *watcher, const struct store_positi
     struct bus_stored *stored = NULL;
     enum status status;
 
-    *ret_there = position->sequence < watcher->stream.first_sequence;
+    *ret_there = position->sequence < watcher->stream.first_sequence &&
+                 position->sequence <= watcher->stream.last_sequence;
     if (*ret_there || position->sequence > watcher->stream.last_sequence)
         return STATUS_OK;
     status = bus_stored_get(watcher->service->bus, STREAM_EVENTS, position->sequence, &stored);
@@ -98,25 +99,33 @@ static enum status find(const struct watcher *watcher, const struct store_positi
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* A broker that came back may have lost its tail, and given its numbers to other events since. */
+/* A broker that came back may have lost its tail, and given its numbers to other events since. Looked for is
+ * what this process was handed out last, what Redis noted, and what it noted earlier: the newest of the
+ * latter two that the stream has tells from where on it may be another. */
 static enum status check_tail(struct watcher *watcher)
 {
     const struct store_world *world = store_world(watcher->store);
+    const struct store_position progress = service_progress(watcher->service);
+    const struct store_position *const noted[] = {&world->position, &world->anchor};
     bool there = true;
     enum status status = STATUS_OK;
 
-    watcher->tail_lost = watcher->anchored = false;
-    if (world->epoch == 0 || world->position.sequence == 0 || epoch_stream_anew(world, &watcher->stream))
+    watcher->tail_lost = false;
+    watcher->held = NULL;
+    if (world->epoch == 0 || epoch_stream_anew(world, &watcher->stream) ||
+        (watcher->checked && watcher->stream.last_sequence >= world->position.sequence))
         return STATUS_OK;
-    if (watcher->checked && watcher->stream.last_sequence >= world->position.sequence)
-        return STATUS_OK;
-    status = find(watcher, &world->position, &there);
-    if (status == STATUS_OK && world->position.sequence > watcher->stream.last_sequence)
-        there = false;
-    if (status == STATUS_OK && !there && world->anchor.sequence > 0)
-        status = find(watcher, &world->anchor, &watcher->anchored);
-    watcher->tail_lost = status == STATUS_OK && !there;
-    watcher->checked = status == STATUS_OK && there;
+    if (progress.sequence > world->position.sequence)
+        status = find(watcher, &progress, &there);
+    watcher->tail_lost = !there;
+    for (size_t i = 0; i < 2 && status == STATUS_OK && !watcher->held && noted[i]->sequence > 0; i++) {
+        status = find(watcher, noted[i], &there);
+        if (there)
+            watcher->held = noted[i];
+        else
+            watcher->tail_lost = true;
+    }
+    watcher->checked = status == STATUS_OK && !watcher->tail_lost;
     return status;
 }
 
@@ -162,10 +171,14 @@ static enum status begin(struct service *service, struct store *store, const str
 static void tell_begun(struct watcher *watcher, const struct store_world *before,
                        const struct store_world *next)
 {
+    uint64_t counted = service_progress(watcher->service).sequence;
+
+    if (before->position.sequence > counted)
+        counted = before->position.sequence;
     if (watcher->tail_lost) {
         metrics_add(watcher->service->metrics, VALUE_TAIL_LOSSES, 1);
         log_event(LOG_ERROR, "the broker lost the end of the stream: acknowledged events are gone",
-                  LOG_S("stream", STREAM_EVENTS), LOG_U("counted_to", before->position.sequence),
+                  LOG_S("stream", STREAM_EVENTS), LOG_U("counted_to", counted),
                   LOG_U("reaches_to", watcher->stream.last_sequence));
     }
     log_event(LOG_INFO,
@@ -221,7 +234,6 @@ enum status epoch_rebuilt(struct service *service, struct store *store, const st
     struct store_world next;
     struct epoch_record record;
     struct epoch_facts facts = {.world = store_world(store), .record = &known, .stream = &stream};
-    char identity[STORE_IDENTITY_SIZE];
     enum status status = store_epoch_refresh(store);
 
     if (status == STATUS_OK)
@@ -233,8 +245,12 @@ enum status epoch_rebuilt(struct service *service, struct store *store, const st
     if (status != STATUS_OK)
         return status;
     facts.now_ms = clock_wall_ms();
-    rng_id(identity, IDENTITY_BYTES);
-    epoch_plan(&facts, identity, &next, &record);
+    epoch_plan(&facts, "", &next, &record);
+    if (known.place == 0 || strcmp(next.identity, known.redis) != 0 || facts.world->identity[0] == '\0') {
+        /* It moves here: what it was counted in until now is to be another's. */
+        rng_id(next.identity, IDENTITY_BYTES);
+        snprintf(record.redis, sizeof record.redis, "%s", next.identity);
+    }
     next.state = STORE_WHOLE;
     next.position = *position;
     next.position.stream_created_ms = stream.created_ms;
@@ -309,7 +325,7 @@ static enum status act(struct watcher *watcher)
                                 .elected = service->redis_url.sentinel,
                                 .silent_ms = epoch_peers_silent_ms(service->peers, watcher->record.redis),
                                 .tail_lost = watcher->tail_lost,
-                                .anchored = watcher->anchored,
+                                .held = watcher->held,
                                 .window_ms = service->config.dedupe_window_ms,
                                 .now_ms = clock_wall_ms()};
     const char *why = NULL;

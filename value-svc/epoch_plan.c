@@ -83,18 +83,16 @@ static void plan_new(const struct epoch_facts *facts, struct store_world *world)
         world->position.sequence = facts->delivered > 0 ? facts->delivered : stream->last_sequence;
 }
 
-/* The numbers above the anchor may be other events' by now: all of them are gone through once more. What is
- * known is recognised by its number and time together. */
+/* The numbers above it may be other events' by now: all of them are gone through once more. What is known is
+ * recognised by its number and time together. */
 static void plan_cut(const struct epoch_facts *facts, struct store_world *world)
 {
     const struct bus_stream_state *stream = facts->stream;
     bool young =
         stream->first_sequence == 1 && stream->last_time_ms - stream->first_time_ms <= facts->window_ms;
 
-    world->position = (struct store_position){0};
-    if (facts->anchored)
-        world->position = world->anchor;
-    else if (!young)
+    world->position = facts->held ? *facts->held : (struct store_position){0};
+    if (!facts->held && !young)
         world->state = STORE_LOST;
     if (world->quiet > world->position.sequence)
         world->quiet = world->position.sequence;
@@ -127,7 +125,8 @@ void epoch_plan(const struct epoch_facts *facts, const char *identity, struct st
     *ret_world = *facts->world;
     ret_world->epoch = newest + 1 > (uint64_t)facts->now_ms ? newest + 1 : (uint64_t)facts->now_ms;
     if (ret_world->identity[0] == '\0')
-        snprintf(ret_world->identity, sizeof ret_world->identity, "%s", identity);
+        snprintf(ret_world->identity, sizeof ret_world->identity, "%s",
+                 record->place != 0 ? record->redis : identity);
     if (facts->world->state == STORE_NEW)
         plan_new(facts, ret_world);
     else if (epoch_stream_anew(facts->world, facts->stream))

@@ -25,8 +25,9 @@ struct epoch_facts {
     const struct bus_stream_state *stream; /* POLLEN8_EVENTS */
     bool elected;                          /* sentinels are configured, and name this server */
     int64_t silent_ms;                     /* nobody else was heard to count in the record's data */
-    bool tail_lost;                        /* the stream does not have the event that Redis noted */
-    bool anchored;                         /* but it has the one that the anchor says */
+    bool tail_lost;                        /* the stream does not have an event that was counted */
+    const struct store_position
+        *held;          /* then: the newest that Redis noted of which it has the event, or NULL */
     uint64_t delivered; /* the newest epoch's durable was acknowledged up to here; 0: not known */
     int64_t window_ms;  /* DEDUPE_WINDOW */
     int64_t now_ms;     /* Unix time: a lower bound for epochs, nothing is compared with it */
@@ -40,7 +41,8 @@ enum epoch_verdict epoch_judge(const struct epoch_facts *facts, const char **ret
 /* The stream is another than the one that Redis noted a position of. */
 bool epoch_stream_anew(const struct store_world *world, const struct bus_stream_state *stream);
 
-/* What Redis and the broker are to say of the epoch that begins. `identity` is used for data without one. */
+/* What Redis and the broker are to say of the epoch that begins. Data without an identity gets that of the
+ * record, for it takes its place, or `identity` where there is none. */
 void epoch_plan(const struct epoch_facts *facts, const char *identity, struct store_world *ret_world,
                 struct epoch_record *ret_record);
 

@@ -435,7 +435,12 @@ class Ring {
 
   /** Sends one Redis command and returns the reply (arrays nested). */
   redisCommand(...args) {
-    return redisCommand(this.redis.port, args);
+    return this.command(this.redis.port, ...args);
+  }
+
+  /** The same to another server that speaks Redis' protocol. */
+  command(port, ...args) {
+    return redisCommand(port, args);
   }
 }
 

@@ -159,6 +159,9 @@ static void an_empty_one(void **state)
     next = plan(&next_record);
     assert_int_equal(next.state, STORE_WHOLE);
     assert_int_equal(next.position.sequence, 0);
+    assert_string_equal(next.identity, "mine"); /* it takes the place of the one that is gone */
+    record.place = 0;
+    next = plan(&next_record);
     assert_string_equal(next.identity, "fresh");
     stream.first_sequence = 2;
     stream.messages = 59;
@@ -198,13 +201,14 @@ static void a_lost_tail(void **state)
     struct store_world next;
 
     (void)state;
-    facts.tail_lost = facts.anchored = true;
+    facts.tail_lost = true;
+    facts.held = &world.anchor;
     world.quiet = 45;
     stream.last_sequence = 40;
     next = plan(&next_record);
     assert_true(next.position.sequence == 30 && next.quiet == 30 && next.state == STORE_WHOLE);
     assert_true(next_record.cut_epoch == next.epoch && next_record.cut_sequence == 30);
-    facts.anchored = false; /* but it has all that it ever had */
+    facts.held = NULL; /* but it has all that it ever had */
     next = plan(&next_record);
     assert_true(next.position.sequence == 0 && next.state == STORE_WHOLE);
     stream.first_sequence = 2;
