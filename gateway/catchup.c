@@ -145,13 +145,25 @@ static bool is_past(const struct catchup *catchup, const struct delivery *delive
            delivery->frame->published_at_us / 1000 < catchup->asked_ms - PROGRESS_SETTLE_MS;
 }
 
+/* Whether it is in a room of the frame still: it may have lost one since the question. */
+static bool is_for(const struct session *session, const struct delivery *delivery)
+{
+    if (delivery->kind != ROOM_INDUSTRY)
+        return true;
+    for (unsigned i = MEMBERSHIP_INDUSTRIES; i < session->membership_count; i++)
+        for (uint32_t key = 0; key < delivery->key_count; key++)
+            if (slice_equal(room_key(session->memberships[i].room), delivery->keys[key]))
+                return true;
+    return false;
+}
+
 static void replay(struct gateway *gateway, struct session *session, const struct history_answer *answer)
 {
     struct catchup *catchup = session->catchup;
     struct position position = catchup->claim;
     for (size_t i = 0; i < answer->count && goes_on(session, catchup); i++) {
         const struct delivery *delivery = answer->frames[i];
-        if (has(&position, delivery) || !is_past(catchup, delivery) ||
+        if (has(&position, delivery) || !is_past(catchup, delivery) || !is_for(session, delivery) ||
             frame_ids_have(&catchup->had, delivery->frame->event_id))
             continue;
         metrics_add(gateway->metrics, METRIC_REPLAYED, 1);

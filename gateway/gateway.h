@@ -47,6 +47,7 @@ struct gateway {
     struct sockets *sockets;
     struct parking *parking;
     struct egress *egress;
+    struct controls *controls;
     struct presence *presence;
     struct resync *resync;
     struct dedupe *dedupe;

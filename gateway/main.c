@@ -239,12 +239,13 @@ static enum status make_parts(struct gateway *gateway, char *error, size_t error
     gateway->rooms = rooms_create(rng_u64());
     gateway->sessions = sessions_create();
     gateway->egress = egress_create();
+    gateway->controls = controls_create();
     gateway->dedupe = dedupe_create(DEDUPE_WINDOW_MS, DEDUPE_MAXIMUM);
     gateway->progress = progress_create(LANE_KEEP_MS, gateway->now_ms, clock_wall_ms());
     gateway->relays = poll_relays_create();
     gateway->departures = departures_create(DEPARTURES_MAXIMUM, DEPARTURE_KEPT_MS);
-    if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress || !gateway->dedupe ||
-        !gateway->progress || !gateway->relays || !gateway->departures)
+    if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress || !gateway->controls ||
+        !gateway->dedupe || !gateway->progress || !gateway->relays || !gateway->departures)
         return STATUS_NO_MEMORY;
     rooms_on_move(gateway->rooms, membership_moved);
     enum status status = make_pings(gateway);
@@ -321,6 +322,7 @@ static void free_parts(struct gateway *gateway)
     mailbox_free(gateway->mailbox, dispose);
     drain_free(gateway);
     egress_free(gateway->egress);
+    controls_free(gateway->controls);
     rooms_free(gateway->rooms);
     sessions_free(gateway->sessions);
     dedupe_free(gateway->dedupe);

@@ -16,6 +16,7 @@
 #include "builtins.h"
 #include "catchup.h"
 #include "client_frame.h"
+#include "control.h"
 #include "gateway.h"
 #include "identity.h"
 #include "json_scan.h"
@@ -39,10 +40,12 @@
 struct recovery {
     struct identity *identity; /* owned; until the session is in its rooms */
     uint64_t give_up_ms;
+    uint64_t controls; /* the last control that the identity is as of */
     char pid[PID_MAXIMUM + 1];
-    size_t id_length; /* resume: the id of its frame; 0: no ack is wanted */
+    uint8_t id_length; /* resume: the id of its frame; 0: no ack is wanted */
     char id[CLIENT_ID_MAXIMUM_BYTES];
 };
+_Static_assert(CLIENT_ID_MAXIMUM_BYTES <= UINT8_MAX, "id_length");
 _Static_assert(sizeof(struct recovery) <= 224, "stated in recovery.h");
 
 void recovery_free(struct recovery *recovery)
@@ -215,11 +218,21 @@ static void narrow(struct gateway *gateway, struct session *session, const struc
     }
 }
 
+/* Whether the identity is good still; else the session has been closed. */
+static bool identity_holds(struct gateway *gateway, struct session *session)
+{
+    struct recovery *recovery = session->catchup->recovery;
+    if (!control_apply_since(gateway, session, recovery->controls, &recovery->identity))
+        return false;
+    recovery->controls = controls_last(gateway->controls);
+    return true;
+}
+
 static void on_recalled(struct gateway *gateway, uint64_t handle, const struct recalled *recalled)
 {
     struct session *session = sessions_find(gateway->sessions, handle);
     struct catchup *catchup = session ? session->catchup : NULL;
-    if (!catchup || catchup->stage != CATCHUP_CLAIMING)
+    if (!catchup || catchup->stage != CATCHUP_CLAIMING || !identity_holds(gateway, session))
         return;
     if (recalled->status != STATUS_OK && gateway->now_ms < catchup->recovery->give_up_ms) {
         wheel_arm(gateway->wheel, &catchup->timer, gateway->now_ms + RETRY_MS + rng_below(RETRY_MS));
@@ -243,6 +256,8 @@ static void on_recalled(struct gateway *gateway, uint64_t handle, const struct r
 void recovery_retry(struct gateway *gateway, struct session *session)
 {
     const struct recovery *recovery = session->catchup->recovery;
+    if (!identity_holds(gateway, session))
+        return;
     if (recall_claim(gateway, session, recovery->identity->message.user_id, recovery->pid, on_recalled) !=
         STATUS_OK)
         give_up(gateway, session, "unavailable");
@@ -257,6 +272,7 @@ void recovery_open(struct gateway *gateway, struct session *session, struct iden
         return;
     }
     catchup->recovery->identity = identity;
+    catchup->recovery->controls = controls_last(gateway->controls);
     catchup->recovery->give_up_ms = gateway->now_ms + (uint64_t)gateway->settings->recovery_timeout;
     recovery_retry(gateway, session);
 }
@@ -310,7 +326,7 @@ void recovery_resume(struct gateway *gateway, struct session *session, const str
         catchup_stay(gateway, session);
         return;
     }
-    recovery->id_length = frame->id.length;
+    recovery->id_length = (uint8_t)frame->id.length;
     if (frame->id.length)
         memcpy(recovery->id, frame->id.data, frame->id.length);
     catchup->recovery = recovery;

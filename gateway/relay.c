@@ -20,6 +20,7 @@
 #include "../common/wire.h"
 #include "answer.h"
 #include "client_frame.h"
+#include "control.h"
 #include "forward.h"
 #include "gateway.h"
 #include "identity.h"
@@ -39,6 +40,7 @@ struct request {
     enum request_kind kind;
     uint64_t handle;
     uint64_t started_us;
+    uint64_t controls; /* REQUEST_VERIFY: the last control that had come */
     /* the answer */
     enum status status;
     uint32_t retry_after_ms;
@@ -209,6 +211,7 @@ enum status relay_verify(struct gateway *gateway, struct session *session,
     if (gateway->settings->auth_payload == AUTH_PAYLOAD_WHOLE)
         message.auth = borrow(auth);
     message.deadline_ms = timeout_ms;
+    request->controls = controls_last(gateway->controls);
     return send_request(gateway, session, request, SUBJECT_AUTH_VERIFY, &message.base, timeout_ms);
 }
 
@@ -302,7 +305,8 @@ static void answer_verify(struct gateway *gateway, struct session *session, stru
     }
     struct identity *identity = request->identity;
     request->identity = NULL;
-    recovery_open(gateway, session, identity, id);
+    if (control_apply_since(gateway, session, request->controls, &identity))
+        recovery_open(gateway, session, identity, id);
 }
 
 static void answer_event(struct gateway *gateway, struct session *session, struct request *request)

@@ -5,7 +5,7 @@
 // are to the byte what they are without. Every number published here is the test's.
 
 const assert = require('node:assert/strict');
-const { USERS, withRing, until } = require('./helpers/ring');
+const { USERS, withRing, until, proto } = require('./helpers/ring');
 const { Platform, SETTLE_MS } = require('./helpers/lanes');
 const { Polling } = require('./helpers/engineio');
 const { readOffset, writeOffset } = require('./helpers/offset');
@@ -201,5 +201,165 @@ withRing('claims of clients', options, (ring, it) => {
     check(now, again, n);
     for (const attacker of attackers) attacker.close();
     platform.stop();
+  });
+});
+
+// A control counts from the moment it comes, also for a user whose identity is being asked about just then.
+
+const { DISCONNECT, REVOKE, IDENTITY } = { DISCONNECT: 1, REVOKE: 2, IDENTITY: 3 };
+const BO = { userId: 'bo', role: 'user', industries: ['technology', 'finance'] };
+
+withRing('controls while an identity is in the air', { auth: 0, value: 0, env: { gateway: { NAMESPACES: '/news' } } }, (ring, it) => {
+  let platform;
+  let lane;
+  let watcher;
+  let held; // what an identity is asked for with, while the answer waits: [{ go }]
+  let holds; // 'verdict', 'claim', 'history'
+
+  /** Nothing to wait for unless the test holds just this. */
+  function pause(what, user) {
+    if (what !== holds || user !== 'bo') return undefined;
+    return new Promise((go) => held.push(go));
+  }
+
+  async function start() {
+    platform = await new Platform(ring).start();
+    holds = undefined;
+    held = [];
+    platform.delay = (question) => {
+      if (question.purpose === 'RECOVER') return pause('claim', question.userId);
+      return question.after ? pause('history', question.userIds[0]) : undefined;
+    };
+    const [request, reply] = ['VerifyRequest', 'VerifyReply'].map((name) => proto.lookupType(name));
+    platform.subscriptions.push(ring.broker.subscribe('pollen8.auth.verify', {
+      callback: async (error, message) => {
+        if (error) return;
+        const user = JSON.parse(Buffer.from(request.decode(message.data).token.split('.')[1], 'base64url')).sub;
+        await pause('verdict', user);
+        message.respond(reply.encode({ identity: user === 'bo' ? BO : { userId: user, role: 'user', industries: ['technology'] } }).finish());
+      },
+    }));
+    await ring.broker.flush();
+    lane = platform.lane();
+    watcher = await ring.ws('cy');
+    lane.industry('technology', 'test.number', { n: 0 });
+    ring.startedAt = ring.startedAt || Date.now();
+    await until('every lane to be heard', () => Date.now() - ring.startedAt > SETTLE_MS);
+  }
+
+  /** After this the gateway has acted on every control published so far. */
+  async function heard() {
+    const seen = watcher.all('test.barrier').length;
+    ring.broker.publish('pollen8.out.all', proto.lookupType('OutboundFrame')
+      .encode({ event: 'test.barrier', data: Buffer.from('{}') }).finish());
+    await watcher.wait('test.barrier', seen + 1);
+  }
+
+  /** Clients of bo that connect, and how to see that one has opened or ended. */
+  const kinds = {
+    '/ws': () => {
+      const client = ring.openWs('bo');
+      return { client, ended: () => client.closed, isOpen: () => client.all('ready').length > 0 };
+    },
+    'Socket.IO': () => sio({}),
+    'a further namespace': () => sio({ namespace: '/news' }),
+  };
+
+  function sio(more, claim) {
+    const client = ring.openSio('bo', { ...more, options: { reconnection: false, autoConnect: false } });
+    Object.assign(client.socket, claim);
+    client.socket.io.on('close', (reason) => { client.gone = { reason }; });
+    client.socket.connect();
+    return { client, ended: () => client.gone, isOpen: () => client.connects > 0 };
+  }
+
+  /** A claim of bo's, as of now. */
+  function claim() {
+    platform.claims.set('bo-was-here', 'bo');
+    const now = Date.now();
+    return { _pid: 'bo-was-here', _lastOffset: writeOffset({ version: 1, epoch: EPOCH, timeMs: now, sinceMs: now - 1000, lanes: [[lane.id, BigInt(lane.sequence)]] }) };
+  }
+
+  const test = (title, body) => it(title, async () => {
+    await start();
+    try {
+      await body();
+    } finally {
+      platform.stop();
+    }
+  });
+
+  const asked = () => until('the question', () => held.length > 0);
+  const answer = () => {
+    holds = undefined;
+    held.splice(0).forEach((go) => go());
+  };
+
+  const ways = [...Object.entries(kinds).map(([kind, connect]) => [`a verdict, ${kind}`, 'verdict', connect]),
+    ['a claim, Socket.IO', 'claim', () => sio({}, claim())],
+    ['a claim in a further namespace', 'claim', () => sio({ namespace: '/news' }, claim())]];
+  for (const [what, hold, connect] of ways) {
+    for (const [name, action] of Object.entries({ REVOKE, DISCONNECT })) {
+      test(`${what}: ${name} ends it, and nothing opens`, async () => {
+        holds = hold;
+        const { client, ended, isOpen } = connect();
+        await asked();
+        ring.control('cy-else', { action });
+        ring.control('bo', { action });
+        await heard();
+        answer();
+        await until('the end', ended);
+        assert.equal(isOpen(), false);
+        assert.deepEqual(client.all('network.update'), []);
+        if (what.endsWith('/ws')) assert.equal(ended().code, action === REVOKE ? 4003 : 1012);
+      });
+    }
+
+    test(`${what}: another identity is the one that opens`, async () => {
+      holds = hold;
+      const { client, isOpen } = connect();
+      await asked();
+      ring.control('bo', { action: IDENTITY, identity: { ...BO, industries: ['finance'] } });
+      ring.control('bo', { action: IDENTITY, identity: { ...BO, industries: ['technology'] } });
+      await heard();
+      answer();
+      await until('it to be open', isOpen);
+      lane.industry('finance', 'test.number', { n: 1 });
+      lane.industry('technology', 'test.number', { n: 2 });
+      await client.wait('test.number');
+      assert.deepEqual(client.all('test.number'), [{ n: 2 }]);
+    });
+  }
+
+  test('while what was missed is read: an industry that is lost is not replayed', async () => {
+    const was = claim();
+    lane.industry('finance', 'test.number', { n: 1 });
+    lane.industry('technology', 'test.number', { n: 2 });
+    holds = 'history';
+    const { client, isOpen } = sio({}, was);
+    await asked();
+    ring.control('bo', { action: IDENTITY, identity: { ...BO, industries: ['technology'] } });
+    await heard();
+    answer();
+    await until('it to be open', isOpen);
+    await client.wait('test.number');
+    assert.equal(client.socket.recovered, true);
+    lane.industry('technology', 'test.number', { n: 3 });
+    await client.wait('test.number', 2);
+    assert.deepEqual(client.all('test.number'), [{ n: 2 }, { n: 3 }]);
+  });
+
+  test('more controls than are remembered: it may try again', async () => {
+    holds = 'verdict';
+    const { ended, isOpen } = kinds['/ws']();
+    await asked();
+    for (let i = 0; i < 4097; i++) ring.control(`other-${i}`, { action: REVOKE });
+    await heard();
+    answer();
+    await until('the end', ended);
+    assert.equal(isOpen(), false);
+    assert.equal(ended().code, 1012);
+    const again = kinds['/ws']();
+    await until('the next to be open', again.isOpen);
   });
 });

@@ -19,6 +19,7 @@ class Platform {
     this.reads = []; // what was asked, as plain objects
     this.claims = new Map(); // pid -> user
     this.answer = () => ({}); // overrides of a HistoryFrames, by what was asked
+    this.delay = () => undefined; // a promise: the answer to the question waits for it
   }
 
   async start() {
@@ -41,10 +42,12 @@ class Platform {
     const reply = proto.lookupType(replyName);
     return this.ring.broker.subscribe(subject, {
       queue: 'value-svc',
-      callback: (error, message) => {
+      callback: async (error, message) => {
         if (error) return;
         const question = request.toObject(request.decode(message.data), { longs: Number, defaults: true, enums: String });
         const answer = handle(question);
+        const delay = this.delay(question);
+        if (delay) await delay;
         if (message.reply && answer) message.respond(reply.encode(reply.fromObject(answer)).finish());
       },
     });
