@@ -246,6 +246,7 @@ for (const [name, source] of Object.entries(sources)) {
       dee.socket.io._autoConnect = false;
       const news = dee.socket.io.socket('/news', { auth: dee.socket.auth }); // over the same connection
       Object.assign(news, { _pid: pid, _lastOffset: offset });
+      dee.socket.on('disconnect', (reason) => reason === 'io client disconnect' && news.disconnect()); // at the end, however it comes
       news.connect();
       await until('the namespace to be connected', () => news.connected);
       assert.equal(news.recovered, false);
