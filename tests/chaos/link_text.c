@@ -10,6 +10,7 @@
 #include "load_number.h"
 
 #define SHOWN           160
+#define CLAIM_LATE_MS   10000 /* a claim of its own, made on a gateway that died since, takes effect within */
 #define TEXT_SIZE_CLAIM 2048
 
 /* The text from just after `marker` on; length 0 where it is not there. */
@@ -184,6 +185,14 @@ void link_take_json(struct links *links, struct link *link, struct slice text)
 
 /* ---- Ends ------------------------------------------------------------------------------------------- */
 
+/* A client has one session at a time, so nobody of its own claims the pid of one that lives. */
+static void take_eviction(struct links *links, const struct link *link)
+{
+    links->evicted += !link->hostile;
+    if (link->state == LINK_LIVE && links->now_ms - link->joined_ms > CLAIM_LATE_MS)
+        complain(links, link, "lost its session to a claim", SLICE_LITERAL("continued elsewhere"));
+}
+
 void link_take_close(struct links *links, struct link *link, struct slice payload)
 {
     unsigned code = 0;
@@ -195,9 +204,9 @@ void link_take_close(struct links *links, struct link *link, struct slice payloa
     if (code == 4008)
         links->closes_slow++;
     else if (code == 1000 && after(payload, "elsewhere").data)
-        complain(links, link, "lost its session to another claim", payload);
+        take_eviction(links, link);
     else if (code >= 4000)
-        complain(links, link, "was closed for good", payload);
+        complain(links, link, "was closed for good", slice_make(payload.data + 2, payload.length - 2));
     if (hint.length > 0) {
         const char *at = hint.data;
         back_ms = (int64_t)read_number(&at, hint.data + hint.length);

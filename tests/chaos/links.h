@@ -69,6 +69,7 @@ struct links {
     uint32_t recovered;
     uint32_t unrecovered;
     uint32_t closes_slow; /* 4008 */
+    uint32_t evicted;
     struct histogram recovery;
     uint32_t joins[LINK_BUCKETS]; /* by time since the start */
 };

@@ -114,10 +114,12 @@ static void print_attackers(const struct run *run)
     const struct attackers *attackers = &run->attackers;
     const struct witness *witness = &run->witness;
 
-    printf(",\"falsely_recovered\":%u,\"attackers\":{\"count\":%u,\"claims\":%llu,\"believed\":%llu,\"deaf\":"
+    printf(",\"falsely_recovered\":%u,\"evicted\":%u,\"attackers\":{\"count\":%u,\"claims\":%llu,"
+           "\"believed\":%llu,\"deaf\":"
            "%llu}",
-           run->falsely_whole, attackers->count, (unsigned long long)attackers->claims,
-           (unsigned long long)attackers->believed, (unsigned long long)attackers->deaf);
+           run->falsely_whole, run->clients.links.evicted, attackers->count,
+           (unsigned long long)attackers->claims, (unsigned long long)attackers->believed,
+           (unsigned long long)attackers->deaf);
     printf(",\"offsets\":{\"looked_at\":%llu,\"wrong\":%u,\"longest\":%u,\"most_lanes\":%u,\"lanes\":%u,"
            "\"lanes_unheard\":%u}",
            (unsigned long long)witness->offsets, witness->wrong, witness->longest, witness->most,
