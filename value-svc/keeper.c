@@ -16,7 +16,7 @@
 #define TOTALS_MS   1000
 
 #define SWEEP_STEPS 16 /* at once, and no longer than: */
-#define SWEEP_MS    50
+#define SWEEP_MS    200
 /* Rounds over all keys for users of the version before: the second after its last instance has surely gone.
  */
 #define FIND_ROUNDS     2
