@@ -151,7 +151,7 @@ static void decode(struct batch *batch, struct bus_batch *messages)
         decode_entry(batch, entry);
     }
     number_industries(batch);
-    service_note_progress(batch->service, &last);
+    service_note_progress(batch->service, batch->epoch, &last);
 }
 
 /* ---- Deliver ---------------------------------------------------------------------------------------- */

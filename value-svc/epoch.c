@@ -39,6 +39,7 @@ struct watcher {
     /* As of this turn. */
     struct epoch_record record;
     struct bus_stream_state stream;
+    bool elected; /* the sentinels name this Redis */
     bool tail_lost;
     const struct store_position *held; /* of the store's world */
 };
@@ -105,7 +106,7 @@ static enum status find(const struct watcher *watcher, const struct store_positi
 static enum status check_tail(struct watcher *watcher)
 {
     const struct store_world *world = store_world(watcher->store);
-    const struct store_position progress = service_progress(watcher->service);
+    const struct store_position progress = service_progress(watcher->service, world->epoch);
     const struct store_position *const noted[] = {&world->position, &world->anchor};
     bool there = true;
     enum status status = STATUS_OK;
@@ -171,7 +172,7 @@ static enum status begin(struct service *service, struct store *store, const str
 static void tell_begun(struct watcher *watcher, const struct store_world *before,
                        const struct store_world *next)
 {
-    uint64_t counted = service_progress(watcher->service).sequence;
+    uint64_t counted = service_progress(watcher->service, before->epoch).sequence;
 
     if (before->position.sequence > counted)
         counted = before->position.sequence;
@@ -322,7 +323,8 @@ static enum status act(struct watcher *watcher)
     struct epoch_facts facts = {.world = store_world(watcher->store),
                                 .record = &watcher->record,
                                 .stream = &watcher->stream,
-                                .elected = service->redis_url.sentinel,
+                                .sentinels = service->redis_url.sentinel,
+                                .elected = watcher->elected,
                                 .silent_ms = epoch_peers_silent_ms(service->peers, watcher->record.redis),
                                 .tail_lost = watcher->tail_lost,
                                 .held = watcher->held,
@@ -347,7 +349,7 @@ static enum status watch(struct watcher *watcher)
     if (status == STATUS_OK)
         status = bus_connected(watcher->service->bus) ? look_at_streams(watcher) : STATUS_DISCONNECTED;
     if (status == STATUS_OK)
-        status = store_confirm_primary(watcher->store);
+        status = store_confirm_primary(watcher->store, &watcher->elected);
     if (status == STATUS_OK)
         status = check_tail(watcher);
     if (status == STATUS_OK)

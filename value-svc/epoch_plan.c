@@ -25,6 +25,12 @@ bool epoch_stream_anew(const struct store_world *world, const struct bus_stream_
 
 /* ---- Judging ---------------------------------------------------------------------------------------- */
 
+/* Nobody counts elsewhere, and no sentinel has another server in mind. */
+static bool abandoned(const struct epoch_facts *facts, int64_t silent_ms)
+{
+    return facts->silent_ms >= silent_ms && facts->elected == facts->sentinels;
+}
+
 static enum epoch_verdict judge_own(const struct epoch_facts *facts, const char **ret_why)
 {
     const struct store_world *world = facts->world;
@@ -34,7 +40,7 @@ static enum epoch_verdict judge_own(const struct epoch_facts *facts, const char 
         world->position.stream_created_ms == facts->stream->created_ms && !facts->tail_lost)
         return EPOCH_SETTLED;
     if (world->epoch >= record->epoch || strcmp(world->server, record->server) == 0 || facts->elected ||
-        facts->silent_ms >= COPY_SILENT_MS)
+        abandoned(facts, COPY_SILENT_MS))
         return EPOCH_RAISE;
     *ret_why = "this Redis (REDIS_URL) is an older copy of the one that other instances count in";
     return EPOCH_WAIT;
@@ -55,7 +61,7 @@ enum epoch_verdict epoch_judge(const struct epoch_facts *facts, const char **ret
     if (world->identity[0] != '\0' && strcmp(world->identity, record->redis) == 0)
         return judge_own(facts, ret_why);
     if (world->identity[0] == '\0' &&
-        (facts->silent_ms >= EMPTY_SILENT_MS ||
+        (abandoned(facts, EMPTY_SILENT_MS) ||
          (world->epoch == 0 && strcmp(world->server, record->server) == 0))) /* emptied while it ran */
         return EPOCH_RAISE;
     *ret_why = world->identity[0] == '\0'

@@ -23,7 +23,8 @@ struct epoch_facts {
     const struct store_world *world;
     const struct epoch_record *record;
     const struct bus_stream_state *stream; /* POLLEN8_EVENTS */
-    bool elected;                          /* sentinels are configured, and name this server */
+    bool sentinels;                        /* are configured... */
+    bool elected;                          /* ...and name this server */
     int64_t silent_ms;                     /* nobody else was heard to count in the record's data */
     bool tail_lost;                        /* the stream does not have an event that was counted */
     const struct store_position

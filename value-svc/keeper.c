@@ -65,7 +65,7 @@ static void keep_stream(struct keeper *keeper)
 
 static void add_sample(struct keeper *keeper)
 {
-    struct store_position sample = service_progress(keeper->service);
+    struct store_position sample = service_progress(keeper->service, keeper->epoch);
 
     if (sample.sequence == 0 || keeper->sample_count == SAMPLES_MAXIMUM)
         return; /* full: the oldest ones still stand, the position just moves in larger steps */
@@ -100,7 +100,6 @@ static void forget(struct keeper *keeper)
     keeper->noted = 0;
     bus_consumer_free(keeper->consumer);
     keeper->consumer = NULL;
-    service_forget_progress(keeper->service);
 }
 
 /* Nothing is open: the position is the stream's end, though no sample says so (it was handed out before this

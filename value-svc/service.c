@@ -142,18 +142,14 @@ void service_done(struct service *service)
     pthread_mutex_destroy(&service->progress_lock);
 }
 
-void service_note_progress(struct service *service, const struct store_position *position)
+void service_note_progress(struct service *service, uint64_t epoch, const struct store_position *position)
 {
     pthread_mutex_lock(&service->progress_lock);
-    if (position->sequence > service->progress.sequence)
+    if (epoch > service->progress_epoch ||
+        (epoch == service->progress_epoch && position->sequence > service->progress.sequence)) {
         service->progress = *position;
-    pthread_mutex_unlock(&service->progress_lock);
-}
-
-void service_forget_progress(struct service *service)
-{
-    pthread_mutex_lock(&service->progress_lock);
-    service->progress = (struct store_position){0};
+        service->progress_epoch = epoch;
+    }
     pthread_mutex_unlock(&service->progress_lock);
 }
 
@@ -175,12 +171,13 @@ uint64_t service_ack_floor(struct service *service, uint64_t epoch)
     return sequence;
 }
 
-struct store_position service_progress(struct service *service)
+struct store_position service_progress(struct service *service, uint64_t epoch)
 {
-    struct store_position position;
+    struct store_position position = {0};
 
     pthread_mutex_lock(&service->progress_lock);
-    position = service->progress;
+    if (service->progress_epoch == epoch)
+        position = service->progress;
     pthread_mutex_unlock(&service->progress_lock);
     return position;
 }

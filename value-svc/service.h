@@ -61,7 +61,8 @@ struct service {
     _Atomic bool stream_ready;
 
     pthread_mutex_t progress_lock;
-    struct store_position progress; /* guarded by progress_lock: the last event handed to any worker */
+    struct store_position progress; /* guarded by progress_lock: the last event handed to any worker... */
+    uint64_t progress_epoch;        /* ...in this epoch */
     uint64_t ack_floor;             /* so is this: every event up to it was acknowledged... */
     uint64_t ack_floor_epoch;       /* ...in this epoch */
 
@@ -80,10 +81,10 @@ enum service_task service_init(struct service *service, int argc, char **argv);
 void service_close_bus(struct service *service); /* no callback of the bus runs after it */
 void service_done(struct service *service);
 
-/* The stream was handed out up to here; and how far it was handed out. Any thread. */
-void service_note_progress(struct service *service, const struct store_position *position);
-struct store_position service_progress(struct service *service);
-void service_forget_progress(struct service *service); /* sequences begin again, or are handed out again */
+/* The stream was handed out up to here in this epoch; and how far it was in the epoch asked about, sequence 0
+ * where nothing was yet. Any thread. */
+void service_note_progress(struct service *service, uint64_t epoch, const struct store_position *position);
+struct store_position service_progress(struct service *service, uint64_t epoch);
 
 /* Every event up to `sequence` is acknowledged, as was found in this epoch of the store; the same for the
  * epoch asked about, 0 where nothing was found in it yet. A rebuild goes back in the stream and begins

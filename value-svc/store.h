@@ -59,9 +59,10 @@ void store_close(struct store *store);
 /* Closes, and says why in store_error; STATUS_DISCONNECTED. */
 enum status store_reject(struct store *store, const char *why);
 
-/* Whether the sentinels still name the server that this is connected to: closes where they do not. Without
- * sentinels, and where no majority of them can be asked, nothing is known against it. */
-enum status store_confirm_primary(struct store *store);
+/* Asks the sentinels for the primary: closes where a majority of them names another server than this is
+ * connected to. *ret_elected: it names this one. False without sentinels, and where no majority can be asked.
+ */
+enum status store_confirm_primary(struct store *store, bool *ret_elected);
 
 /* Milliseconds to wait before the next attempt: doubles from 50 to 2,000, with jitter. */
 int64_t store_retry_ms(struct store *store);

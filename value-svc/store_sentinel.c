@@ -106,17 +106,20 @@ static bool ask_majority(const struct store *store, struct host *primary, size_t
     return agreed;
 }
 
-enum status store_confirm_primary(struct store *store)
+enum status store_confirm_primary(struct store *store, bool *ret_elected)
 {
     struct host primary;
     size_t answers;
 
+    *ret_elected = false;
     if (!store->redis)
         return STATUS_DISCONNECTED;
-    if (!store->options.url->sentinel || !ask_majority(store, &primary, &answers) ||
-        same(&primary, &store->address))
+    if (!store->options.url->sentinel || !ask_majority(store, &primary, &answers))
         return STATUS_OK;
-    return store_fail(store, "the sentinels name another primary");
+    if (!same(&primary, &store->address))
+        return store_fail(store, "the sentinels name another primary");
+    *ret_elected = true;
+    return STATUS_OK;
 }
 
 enum status store_open(struct store *store)

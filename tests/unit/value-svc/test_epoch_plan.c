@@ -101,10 +101,12 @@ static void a_copy_that_was_left_behind(void **state)
     expect(EPOCH_WAIT);
     facts.silent_ms = 5000;
     expect(EPOCH_RAISE);
+    facts.sentinels = true; /* no majority of them can be asked */
+    expect(EPOCH_WAIT);
     facts.silent_ms = 0;
     facts.elected = true;
     expect(EPOCH_RAISE);
-    facts.elected = false;
+    facts.sentinels = facts.elected = false;
     strcpy(record.server, world.server); /* begun at the broker, not yet here */
     expect(EPOCH_RAISE);
 }
@@ -115,8 +117,9 @@ static void another_redis(void **state)
     strcpy(world.identity, "other");
     world.epoch = 500;
     facts.silent_ms = HOUR;
-    facts.elected = true;
+    facts.sentinels = facts.elected = true;
     expect(EPOCH_WAIT);
+    facts.sentinels = facts.elected = false;
     world = (struct store_world){.server = "new:new", .state = STORE_NEW};
     facts.silent_ms = 14999;
     expect(EPOCH_WAIT);
