@@ -37,6 +37,7 @@ struct room {
 
 /* A question asks for a room. */
 struct want {
+    uint64_t had;   /* lanes of the position, bit n is lanes[n]: the room holds an entry of it that was had */
     uint64_t until; /* not what has a higher number in a user's history; 0: all */
     uint32_t query;
     uint32_t next; /* of the same room; NONE: the last */
@@ -183,6 +184,7 @@ enum status history_batch_add(struct history_batch *batch, const Pollen8__Histor
         batch->want_count + rooms > WANTS_MAXIMUM)
         return STATUS_FULL;
     question_begin(question, read, &batch->now);
+    question->first_want = (uint32_t)batch->want_count;
     for (size_t i = 0; i < read->n_industries && !question->reason; i++)
         want_room(batch, index, ROOM_INDUSTRY, read->industries[i], 0);
     for (size_t i = 0; i < read->n_user_ids && !question->reason; i++)
@@ -275,6 +277,15 @@ static bool read_entry(struct history_batch *batch, uint32_t room, const struct 
     return true;
 }
 
+/* A room holds a lane's entries in their order: if it still holds one that was had, whatever it has dropped
+ * of that lane was had too. */
+static void note_had(struct history_batch *batch, uint32_t room, const struct history_found *found)
+{
+    for (uint32_t want = batch->rooms[room].first_want; want != NONE; want = batch->wants[want].next)
+        batch->wants[want].had |=
+            question_had_lanes(&batch->questions[batch->wants[want].query], found->lane, found->number);
+}
+
 static void give_entry(void *context, size_t room, const struct store_entry *stored)
 {
     struct history_batch *batch = context;
@@ -283,6 +294,7 @@ static void give_entry(void *context, size_t room, const struct store_entry *sto
 
     if (!read_entry(batch, (uint32_t)room, stored, &entry))
         return;
+    note_had(batch, (uint32_t)room, &entry.found);
     for (uint32_t want = batch->rooms[room].first_want; want != NONE; want = batch->wants[want].next) {
         struct history_question *question = &batch->questions[batch->wants[want].query];
 
@@ -299,6 +311,18 @@ static void give_entry(void *context, size_t room, const struct store_entry *sto
     }
 }
 
+/* Whether nothing that may be missing has been dropped from the question's room: all that was dropped was
+ * stored too long ago, or the lanes in which something may be missing tell. */
+static bool room_whole(const struct history_batch *batch, const struct history_question *question,
+                       size_t index)
+{
+    const struct store_room *room = &batch->reads[question->rooms[index]];
+    uint64_t had = batch->wants[question->first_want + index].had;
+
+    return store_room_whole(room, question->from_ms, batch->now.length) ||
+           (!room->broken && question->missed && (had & question->missed) == question->missed);
+}
+
 enum status history_batch_read(struct history_batch *batch, struct store *store)
 {
     uint64_t epoch = 0;
@@ -309,6 +333,8 @@ enum status history_batch_read(struct history_batch *batch, struct store *store)
         batch->questions[i].found_count = 0;
         batch->questions[i].dropped_count = 0;
     }
+    for (size_t i = 0; i < batch->want_count; i++)
+        batch->wants[i].had = 0;
     batch->found_count = 0;
     buf_clear(&batch->bytes);
     status = store_read(store, batch->reads, batch->room_count, give_entry, batch, &batch->moment_ms, &epoch);
@@ -319,7 +345,7 @@ enum status history_batch_read(struct history_batch *batch, struct store *store)
         struct history_question *question = &batch->questions[i];
 
         for (size_t room = 0; room < question->room_count && !question->reason; room++) {
-            if (!store_room_whole(&batch->reads[question->rooms[room]], question->from_ms, batch->now.length))
+            if (!room_whole(batch, question, room))
                 question->reason = "length";
         }
         if (epoch != batch->now.epoch)

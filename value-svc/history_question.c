@@ -11,6 +11,30 @@ bool question_position_valid(const Pollen8__Position *position)
     return position && position->n_lanes == position->n_sequences && position->n_lanes <= HISTORY_LANES;
 }
 
+uint64_t question_had_lanes(const struct history_question *question, uint32_t lane, uint64_t number)
+{
+    for (size_t i = 0; i < question->lane_count; i++) {
+        if (question->lanes[i] == lane)
+            return number <= question->sequences[i] ? UINT64_C(1) << i : 0;
+    }
+    return 0;
+}
+
+/* One that is not in the position may be missing from its start: as if it might be any. */
+static uint64_t missed_lanes(const struct history_question *question, const Pollen8__HistoryRead *read)
+{
+    uint64_t missed = 0;
+
+    for (size_t i = 0; i < read->n_missed_lanes; i++) {
+        uint64_t bit = question_had_lanes(question, read->missed_lanes[i], 0);
+
+        if (!bit)
+            return 0;
+        missed |= bit;
+    }
+    return missed;
+}
+
 void question_begin(struct history_question *question, const Pollen8__HistoryRead *read,
                     const struct history_now *now)
 {
@@ -28,6 +52,7 @@ void question_begin(struct history_question *question, const Pollen8__HistoryRea
         question->lanes[i] = position->lanes[i];
         question->sequences[i] = position->sequences[i];
     }
+    question->missed = missed_lanes(question, read);
     if (position->epoch != now->epoch)
         question->reason = "epoch";
     else if (position->time_ms < now->wall_ms - now->window_ms)

@@ -11,6 +11,8 @@
 
 #include "history_batch.h"
 
+_Static_assert(HISTORY_LANES <= 64, "a bit a lane");
+
 #define HISTORY_DROPPED 1024 /* several batches of a worker: all of one that died comes again */
 
 /* A frame that somebody wants. */
@@ -39,6 +41,8 @@ struct history_question {
     size_t lane_count;
     uint32_t lanes[HISTORY_LANES];
     uint64_t sequences[HISTORY_LANES];
+    uint64_t missed;     /* something may be missing in these lanes alone: bit n is lanes[n]; 0: in any */
+    uint32_t first_want; /* the batch's matter: of the first room; those of the others follow */
     size_t room_count;
     uint32_t rooms[2 * HISTORY_ROOMS_EACH]; /* the batch's matter */
     size_t found_count;
@@ -54,6 +58,10 @@ void question_begin(struct history_question *question, const Pollen8__HistoryRea
 /* Whether the question is to be given the entry. Where it was had and is of an event that was published
  * before, all of that event is taken back with the next question_compact. */
 bool question_wants(struct history_question *question, const struct history_entry *entry);
+
+/* The lane of the position in which this number was had, as its bit; 0: it was not had, or the lane is not in
+ * it. */
+uint64_t question_had_lanes(const struct history_question *question, uint32_t lane, uint64_t number);
 
 /* Past HISTORY_FRAMES: not complete. */
 void question_give(struct history_question *question, const struct history_found *found, uint32_t index);

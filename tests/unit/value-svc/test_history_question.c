@@ -77,6 +77,38 @@ static void by_the_numbers(void **state)
     assert_true(offer_again(3, 1, 106, NOW_MS - 500, 0, 0));
 }
 
+/* A bit for each lane of the position in which something may be missing; none where one is not in it. */
+static void lanes_in_which_something_is_missed(void **state)
+{
+    uint32_t lanes[] = {1, 2};
+    uint64_t sequences[] = {10, 20};
+    uint32_t missed[] = {2, 3};
+    Pollen8__Position position = POLLEN8__POSITION__INIT;
+    Pollen8__HistoryRead read = POLLEN8__HISTORY_READ__INIT;
+
+    (void)state;
+    position.epoch = 5;
+    position.time_ms = NOW_MS;
+    position.lanes = lanes;
+    position.n_lanes = 2;
+    position.sequences = sequences;
+    position.n_sequences = 2;
+    read.after = &position;
+    question_begin(&question, &read, &now);
+    assert_int_equal(question.missed, 0);
+    read.missed_lanes = missed;
+    read.n_missed_lanes = 1;
+    question_begin(&question, &read, &now);
+    assert_int_equal(question.missed, 2);
+    assert_int_equal(question_had_lanes(&question, 1, 10), 1);
+    assert_int_equal(question_had_lanes(&question, 2, 20), 2);
+    assert_int_equal(question_had_lanes(&question, 2, 21), 0);
+    assert_int_equal(question_had_lanes(&question, 3, 1), 0);
+    read.n_missed_lanes = 2;
+    question_begin(&question, &read, &now);
+    assert_int_equal(question.missed, 0);
+}
+
 /* Lane 1 died with 11: it was published as 21 of lane 2, or had been published before the death. */
 static void redelivered(void **state)
 {
@@ -183,9 +215,11 @@ static void positions(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(by_the_numbers),    cmocka_unit_test(redelivered),
-                                       cmocka_unit_test(in_order_and_once), cmocka_unit_test(bounded),
-                                       cmocka_unit_test(many_redelivered),  cmocka_unit_test(positions)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(by_the_numbers), cmocka_unit_test(lanes_in_which_something_is_missed),
+        cmocka_unit_test(redelivered),    cmocka_unit_test(in_order_and_once),
+        cmocka_unit_test(bounded),        cmocka_unit_test(many_redelivered),
+        cmocka_unit_test(positions)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
