@@ -76,12 +76,24 @@ void catchup_note_had(struct gateway *gateway, struct session *session, uint64_t
         catchup_idle(gateway, catchup, IDS_KEPT_MS);
 }
 
-void catchup_give_kept(struct gateway *gateway, struct session *session, struct frame *frame)
+static bool waits(const struct session *session, uint64_t id)
 {
-    if (session->catchup && frame_ids_have(&session->catchup->had, frame->event_id))
-        return;
+    for (uint16_t i = 0; id && i < session->outq.count; i++)
+        if (outq_frames(&session->outq)[i]->event_id == id)
+            return true;
+    return false;
+}
+
+bool catchup_give_kept(struct gateway *gateway, struct session *session, struct frame *frame)
+{
+    if ((session->catchup && frame_ids_have(&session->catchup->had, frame->event_id)) ||
+        waits(session, frame->event_id))
+        return true;
+    frame->asked_again = true;
+    if (!session_send(gateway, session, frame))
+        return false;
     catchup_note_had(gateway, session, frame->event_id);
-    session_send(gateway, session, frame);
+    return true;
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------ */
@@ -173,26 +185,30 @@ static void replay(struct gateway *gateway, struct session *session, const struc
         if (goes_on(session, catchup) && (!covers(&position, delivery) || delivery->frame->first_lane))
             (void)frame_ids_add(&catchup->had, delivery->frame->event_id);
     }
-    if (!goes_on(session, catchup))
-        return;
-    (void)position_merge(&position, catchup->joined);
-    if (catchup->use->joins)
-        give_late(gateway, session, answer, &position);
+    if (goes_on(session, catchup)) {
+        (void)position_merge(&position, catchup->joined);
+        if (catchup->use->joins)
+            give_late(gateway, session, answer, &position);
+    }
+    if (session->catchup == catchup && catchup->stage == CATCHUP_SLOW)
+        for (size_t i = 0; i < answer->count; i++)
+            catchup_miss(catchup, answer->frames[i]->frame);
     if (!goes_on(session, catchup))
         return;
     catchup->claim = position;
     floor_stand(gateway, catchup);
 }
 
-/* What was held, less what the answer held too. */
+/* What was held, less what the answer held too. Should the queue be full, what no history has must not be
+ * dropped in silence. */
 static void release(struct gateway *gateway, struct session *session, bool complete)
 {
     struct catchup *catchup = session->catchup;
-    for (uint32_t i = 0; i < catchup->held.count && goes_on(session, catchup); i++) {
+    for (uint32_t i = 0; session->catchup == catchup && i < catchup->held.count; i++) {
         struct frame *frame = catchup->held.list[i];
         if (!complete || !frame->lane ||
             !position_covers(catchup->joined, frame->lane, frame->lane_sequence, 0))
-            catchup_pass_on(gateway, session, frame);
+            catchup_deliver(gateway, session, frame);
     }
 }
 
@@ -206,6 +222,7 @@ static void read_on(struct gateway *gateway, struct session *session, bool compl
     }
     position_unref(catchup->joined);
     catchup->joined = NULL;
+    catchup->missed_more = true;
     catchup_read(gateway, session, &slow);
 }
 
@@ -219,13 +236,15 @@ static void finish(struct gateway *gateway, struct session *session, const struc
     use->before(gateway, session, complete);
     if (complete && goes_on(session, catchup))
         replay(gateway, session, answer);
+    if (session->catchup == catchup && catchup->dropped)
+        catchup->missed_more = true; /* nobody looked at what was dropped */
     if (session->catchup == catchup)
         use->after(gateway, session, complete);
     if (goes_on(session, catchup) && catchup->dropped) {
         read_on(gateway, session, complete);
         return;
     }
-    if (goes_on(session, catchup))
+    if (session->catchup == catchup)
         release(gateway, session, complete);
     if (session->catchup != catchup)
         return;
@@ -255,9 +274,16 @@ static void ask(struct gateway *gateway, struct session *session)
     struct catchup *catchup = session->catchup;
     char *industries[MEMBERSHIP_MAXIMUM];
     char *user = session->identity->message.user_id;
-    struct history_query query = {
-        .after = &catchup->claim, .industries = industries, .users = &user, .user_count = 1};
+    uint32_t lanes[POSITION_LANES];
+    struct history_query query = {.after = &catchup->claim,
+                                  .industries = industries,
+                                  .users = &user,
+                                  .user_count = 1,
+                                  .missed_lanes = lanes};
     query.industry_count = membership_industries(session, industries);
+    for (uint32_t i = 0; catchup->use == &slow && i < catchup->claim.count; i++)
+        if (catchup->missed >> i & 1 && !catchup->missed_more)
+            lanes[query.missed_count++] = catchup->claim.lanes[i].lane;
     if (!catchup->joined) {
         catchup->joined = progress_share(gateway->progress, gateway->now_ms);
         catchup->asked_ms = clock_wall_ms();
@@ -342,14 +368,29 @@ static bool find_last(const struct gateway *gateway, const struct session *sessi
     return at > 0 && position_read(frame_offset(frames[at - 1]), ret_last) == STATUS_OK;
 }
 
+void catchup_miss(struct catchup *catchup, const struct frame *frame)
+{
+    for (uint32_t i = 0; i < catchup->claim.count; i++)
+        if (catchup->claim.lanes[i].lane == frame->lane) {
+            catchup->missed |= UINT64_C(1) << i;
+            return;
+        }
+    catchup->missed_more = true;
+}
+
 bool catchup_slow(struct gateway *gateway, struct session *session, const struct frame *frame)
 {
     struct position last;
-    bool in_history = frame->offset_length > 0 || (frame->lane && catchup_may_resume(gateway, session));
+    bool in_history =
+        (frame->offset_length > 0 && !frame->lent) || (frame->lane && catchup_may_resume(gateway, session));
+    if (frame->asked_again)
+        return true;
     if (!in_history)
         return false;
-    if (session->catchup && session->catchup->stage == CATCHUP_SLOW)
+    if (session->catchup && session->catchup->stage == CATCHUP_SLOW) {
+        catchup_miss(session->catchup, frame);
         return true;
+    }
     if (!find_last(gateway, session, &last))
         return false;
     struct catchup *catchup = catchup_of(session);
@@ -359,6 +400,9 @@ bool catchup_slow(struct gateway *gateway, struct session *session, const struct
     catchup->claim = last;
     catchup->use = &slow;
     catchup->stage = CATCHUP_SLOW;
+    catchup->missed = 0;
+    catchup->missed_more = false;
+    catchup_miss(catchup, frame);
     if (!session->write_ms) /* polling has no other deadline */
         session_wrote(gateway, session, false);
     return true;
@@ -405,9 +449,9 @@ void catchup_arrived(struct gateway *gateway, struct session *session, const str
     catchup->claim = *left;
     floor_stand(gateway, catchup);
     catchup->stage = CATCHUP_REPLAYING;
-    for (uint32_t i = 0; i < catchup->held.count && goes_on(session, catchup); i++)
+    for (uint32_t i = 0; session->catchup == catchup && i < catchup->held.count; i++)
         if (catchup->held.list[i]->lane || i >= catchup->held_before)
-            catchup_pass_on(gateway, session, catchup->held.list[i]);
+            catchup_deliver(gateway, session, catchup->held.list[i]);
     if (session->catchup != catchup)
         return;
     held_frames_drop(&catchup->held);
@@ -422,5 +466,7 @@ void catchup_arrived_slow(struct gateway *gateway, struct session *session, cons
     catchup->claim = *last;
     catchup->use = &slow;
     catchup->stage = CATCHUP_SLOW;
+    catchup->missed = 0; /* what was missed there is not known here */
+    catchup->missed_more = true;
     catchup_drained(gateway, session);
 }

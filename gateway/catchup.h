@@ -19,7 +19,7 @@
  * that while.
  *
  * Bounds: held frames as many bytes as a queue (past it they are dropped, and read in their turn), ids
- * FRAME_IDS_MAXIMUM (past it the session cannot resume). Memory: 832 bytes, and what is held.
+ * FRAME_IDS_MAXIMUM (past it the session cannot resume). Memory: 848 bytes, and what is held.
  */
 #ifndef POLLEN8_GATEWAY_CATCHUP_H
 #define POLLEN8_GATEWAY_CATCHUP_H
@@ -65,6 +65,8 @@ struct catchup {
     bool floor;              /* IDLE: what is at or before the claim was given, here or elsewhere */
     bool behind;             /* offsets made here are not beyond the claim yet */
     bool dropped;            /* READING: what came live was too much to be held */
+    bool missed_more;        /* in other lanes too, or in which is not known */
+    uint64_t missed;         /* SLOW, and READING after it: in which lanes of the claim: bit n is lanes[n] */
     uint32_t held_before;    /* ARRIVING: of those held, how many came before it was asked for */
     struct held_frames held; /* what came live meanwhile */
     struct frame_ids had;    /* given from elsewhere */
@@ -77,14 +79,15 @@ struct catchup {
     struct position claim;   /* what the client says it has; while it may resume: what it was given here */
     struct wheel_timer timer;
 };
-_Static_assert(sizeof(struct catchup) <= 832, "stated above");
+_Static_assert(sizeof(struct catchup) <= 848, "stated above");
 
 /* The session's; made IDLE where there is none. NULL where memory is short. */
 struct catchup *catchup_of(struct session *session);
 void catchup_free(struct gateway *gateway, struct session *session);
 
-/* One that value-svc has kept, unless it has been delivered live; and not again when it will be. */
-void catchup_give_kept(struct gateway *gateway, struct session *session, struct frame *frame);
+/* One that value-svc has kept, unless it has been delivered live; and not again when it will be. False: it
+ * found no room, and is to be asked for again. */
+bool catchup_give_kept(struct gateway *gateway, struct session *session, struct frame *frame);
 
 /* The session has been given the frame of this id, here or at another gateway: not again for a while. */
 void catchup_note_had(struct gateway *gateway, struct session *session, uint64_t id);

@@ -13,6 +13,9 @@
 /* IDLE: nothing is under way. Goes once the ids are of no use any more. */
 void catchup_idle(struct gateway *gateway, struct catchup *catchup, uint64_t keep_ms);
 
+/* SLOW: the frame, which histories have, is not given to the session now. */
+void catchup_miss(struct catchup *catchup, const struct frame *frame);
+
 /* ---- catchup_live.c ---- */
 
 /* Gives the frame to the session, unless it has had it. May close the session. */

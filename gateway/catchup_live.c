@@ -90,7 +90,9 @@ void catchup_deliver(struct gateway *gateway, struct session *session, struct fr
     case CATCHUP_CLAIMING: break;
     case CATCHUP_OPENING: hold_or_let_go(gateway, session, frame); break;
     case CATCHUP_SLOW:
-        if (!frame->lane) /* no history has it */
+        if (frame->lane)
+            catchup_miss(catchup, frame);
+        else /* no history has it */
             session_close(gateway, session, CAUSE_SLOW);
         break;
     case CATCHUP_ARRIVING:

@@ -254,6 +254,16 @@ static uint32_t find_rooms(struct gateway *gateway, const struct delivery *deliv
     return count;
 }
 
+/* A client would take a text at the end of any event for its offset. */
+static void give_offset(struct gateway *gateway, const struct delivery *delivery)
+{
+    struct frame *frame = delivery->frame;
+    if (delivery->mark.lane)
+        frame_set_offset(frame, progress_offset(gateway->progress, gateway->now_ms));
+    else if (frame_ends_with_text(frame))
+        frame_lend_offset(frame, progress_offset(gateway->progress, gateway->now_ms));
+}
+
 /* Whether some member wants it. Takes the reference to the frame where it does. */
 static bool board(struct gateway *gateway, const struct delivery *delivery)
 {
@@ -263,8 +273,8 @@ static bool board(struct gateway *gateway, const struct delivery *delivery)
     uint32_t count = find_rooms(gateway, delivery, bit, rooms);
     if (count == 0)
         return false;
-    if (gateway->settings->connection_recovery && delivery->mark.lane)
-        frame_set_offset(delivery->frame, progress_offset(gateway->progress, gateway->now_ms));
+    if (gateway->settings->connection_recovery)
+        give_offset(gateway, delivery);
     struct place *place = place_of(egress, ++egress->latest);
     place->frame = delivery->frame;
     place->rooms = count;

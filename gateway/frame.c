@@ -13,6 +13,7 @@
 #include "../common/buf.h"
 #include "../common/names.h"
 #include "eio_packet.h"
+#include "json_scan.h"
 #include "sio_packet.h"
 #include "ws_json.h"
 #include "ws_proto.h"
@@ -181,6 +182,7 @@ enum status frame_copy(const struct frame *frame, struct frame **ret_frame)
     copy->first_lane = frame->first_lane;
     copy->first_sequence = frame->first_sequence;
     copy->keep = frame->keep;
+    copy->lent = frame->lent;
     copy->arguments = frame->arguments;
     copy->is_volatile = frame->is_volatile;
     *ret_frame = copy;
@@ -195,6 +197,25 @@ void frame_set_offset(struct frame *frame, struct slice offset)
     free(frame->offset);
     frame->offset = copy;
     frame->offset_length = copy ? (uint16_t)offset.length : 0;
+}
+
+bool frame_ends_with_text(const struct frame *frame)
+{
+    struct slice inside = slice_make(frame->text + frame->event_length, frame->data_length);
+    if (frame->ask || !frame->event_length)
+        return false;
+    if (frame->arguments && client_array_inside(inside, &inside) != STATUS_OK)
+        return false;
+    inside = json_scan_trim(inside);
+    return inside.length == 0 || inside.data[inside.length - 1] == '"';
+}
+
+void frame_lend_offset(struct frame *frame, struct slice offset)
+{
+    if (frame->offset_length || !frame_ends_with_text(frame))
+        return;
+    frame_set_offset(frame, offset);
+    frame->lent = frame->offset_length > 0;
 }
 
 struct client_event frame_event(const struct frame *frame)
@@ -226,6 +247,8 @@ static struct wire *encode_ws(const struct frame *frame, enum frame_format forma
     struct client_event event = frame_event(frame);
     struct wire *wire = NULL;
     struct buf buf;
+    if (frame->lent)
+        event.offset = (struct slice){0};
     buf_init(&buf, ENCODED_MAXIMUM);
     enum status status =
         format == FRAME_JSON ? ws_json_event_append(&buf, &event) : ws_proto_event_append(&buf, &event);

@@ -49,7 +49,9 @@ struct frame {
     uint32_t lane;
     uint32_t first_lane; /* 0: or it was published before, as this */
     uint64_t first_sequence;
-    bool keep; /* value-svc keeps it until it is told that a socket took it */
+    bool keep;        /* value-svc keeps it until it is told that a socket took it */
+    bool lent;        /* the offset is where the gateway stands; no history has the frame */
+    bool asked_again; /* for one session: what finds no room in its queue is asked for again */
     uint16_t offset_length;
     char *offset;                    /* owned; not terminated */
     struct attachments *attachments; /* owned; NULL: none. Set by the maker, as are the next */
@@ -82,6 +84,13 @@ enum status frame_copy(const struct frame *frame, struct frame **ret_frame);
 
 /* Where to recover from after this frame; copied. Before it is encoded. Where memory is short it has none. */
 void frame_set_offset(struct frame *frame, struct slice offset);
+
+/* Whether a client of Socket.IO that recovers takes the last argument for an offset: any text, be it the
+ * event's name alone. Events that want an answer end with a function there. */
+bool frame_ends_with_text(const struct frame *frame);
+
+/* Gives such a frame the offset `offset`, for Socket.IO alone, if it has none. Before it is encoded. */
+void frame_lend_offset(struct frame *frame, struct slice offset);
 
 static inline struct slice frame_offset(const struct frame *frame)
 {

@@ -153,6 +153,8 @@ enum status history_read(struct gateway *gateway, const struct history_query *qu
         message.n_user_until = query->user_count;
         message.user_until = (uint64_t *)(uintptr_t)query->user_until;
     }
+    message.n_missed_lanes = query->missed_count;
+    message.missed_lanes = (uint32_t *)(uintptr_t)query->missed_lanes;
     message.deadline_ms = HISTORY_WAIT_MS;
     message.until_ms = query->until_ms;
     return inquiry_send(gateway, &reading->inquiry, SUBJECT_HISTORY_READ, &message.base, HISTORY_WAIT_MS);

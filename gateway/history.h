@@ -27,6 +27,8 @@ struct history_query {
     size_t industry_count;
     char *const *users;
     size_t user_count;
+    const uint32_t *missed_lanes; /* the only lanes in which something may be missing */
+    size_t missed_count;          /* 0: it may be in any */
     const uint64_t *user_until; /* NULL; or for each user the last number in its history that is asked for */
     int64_t until_ms;           /* as of then: moment_ms of another answer; 0: as of now */
 };

@@ -176,11 +176,14 @@ static void flush(struct gateway *gateway, struct session *session)
             session_close(gateway, session, CAUSE_MEMORY);
             return;
         }
+        struct session *carrier = name_space->carrier;
+        bool writable_now = carrier->ops->writable(carrier);
         frame_ref(named);
-        if (name_space->carrier->ops->writable(name_space->carrier)) /* it is as good as written */
-            written_note(gateway, session, 1);
+        frame_ref(frame);
         outq_pop(&session->outq, 1, frame_wire(frame, FRAME_SOCKETIO)->length);
-        session_send(gateway, name_space->carrier, named);
+        if (session_send(gateway, carrier, named) && writable_now) /* it is as good as written */
+            written_note_frame(gateway, session, frame);
+        frame_unref(frame);
         frame_unref(named);
         name_space = session->transport;
     }

@@ -64,21 +64,30 @@ static void cut(struct outq *outq, struct frame **slot, enum frame_format format
     frame_unref(older);
 }
 
+/* Once `gone` frames (0 or 1) of `gone_bytes` have made room. One frame is always taken: a bound below its
+ * size must not close every session. */
+static bool fits(const struct outq *outq, uint32_t length, uint32_t gone_bytes, unsigned gone,
+                 uint32_t maximum_bytes)
+{
+    unsigned count = outq->count - gone;
+    return count == 0 || (count < OUTQ_FRAMES && length <= maximum_bytes &&
+                          outq->bytes - gone_bytes <= maximum_bytes - length);
+}
+
 enum status outq_push(struct outq *outq, struct frame *frame, enum frame_format format,
                       uint32_t maximum_bytes)
 {
     const struct wire *wire = frame_wire(frame, format);
     if (!wire)
         return STATUS_NO_MEMORY;
-    if (frame->rule.coalesce && outq->replaceable) {
-        struct frame **older = find_replaceable(outq, frame->rule.coalesce);
-        if (older)
-            cut(outq, older, format);
-    }
-    /* One frame is always taken: a bound below its size must not close every session. */
-    if (outq->count && (outq->count >= OUTQ_FRAMES || wire->length > maximum_bytes ||
-                        outq->bytes > maximum_bytes - wire->length))
+    struct frame **older = NULL;
+    if (frame->rule.coalesce && outq->replaceable)
+        older = find_replaceable(outq, frame->rule.coalesce);
+    if (!fits(outq, wire->length, older ? frame_wire(*older, format)->length : 0, older != NULL,
+              maximum_bytes))
         return STATUS_FULL;
+    if (older)
+        cut(outq, older, format);
     uint32_t room = outq->capacity ? outq->capacity : OUTQ_INLINE;
     if (outq->head + outq->count == (int)room) {
         if (outq->head)

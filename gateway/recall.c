@@ -115,28 +115,67 @@ static void recalling_free(struct inquiry *inquiry)
 
 /* ---- loop: answers ------------------------------------------------------------------------------------ */
 
-static void give_kept(struct gateway *gateway, struct session *session, const struct recalling *recalling)
-{
-    if (!session->wants_kept)
-        return;
-    for (size_t i = 0; i < recalling->kept_count && session_is_member(session); i++)
-        catchup_give_kept(gateway, session, recalling->kept[i]);
-    session->wants_kept = false;
-}
-
-/* Where the session stands goes with its snapshot, so that a client has an offset from the start; or, where
- * that must not be known yet, with the next one, though the value be the same. */
-static void give_snapshot(struct gateway *gateway, struct session *session, struct frame *snapshot)
+/* Up to where the client has all: for an event that is in no history, and ends with a text. */
+static void lend_offset(struct gateway *gateway, const struct session *session, struct frame *frame)
 {
     char text[POSITION_TEXT_SIZE];
+    const struct position *position = egress_position(gateway, session);
+    if (!position && gateway->settings->connection_recovery && session->catchup &&
+        session->catchup->claim.count)
+        position = &session->catchup->claim;
+    if (position && session->format == FRAME_SOCKETIO && frame_ends_with_text(frame))
+        frame_lend_offset(frame, slice_make(text, position_write(position, text)));
+}
+
+/* STATUS_FULL: not all of it found room, and is wanted still. */
+static enum status give_kept(struct gateway *gateway, struct session *session,
+                             const struct recalling *recalling)
+{
+    bool all = true;
+    if (!session->wants_kept)
+        return STATUS_OK;
+    for (size_t i = 0; all && i < recalling->kept_count && session_is_member(session); i++) {
+        lend_offset(gateway, session, recalling->kept[i]);
+        all = catchup_give_kept(gateway, session, recalling->kept[i]);
+    }
+    session->wants_kept = !all;
+    return all ? STATUS_OK : STATUS_FULL;
+}
+
+/* The offset alone, beside no value. */
+static enum status give_offset(struct gateway *gateway, struct session *session, struct slice offset)
+{
+    struct frame *frame = NULL;
+    enum status status = frame_create_event(SLICE_LITERAL("offset"), SLICE_LITERAL("{}"), NULL, &frame);
+    if (status != STATUS_OK)
+        return status;
+    frame_set_offset(frame, offset);
+    frame->asked_again = true;
+    status = session_send(gateway, session, frame) ? STATUS_OK : STATUS_FULL;
+    frame_unref(frame);
+    return status;
+}
+
+/* Where the session stands goes with its snapshot, so that a client has an offset from the start; or, if that
+ * must not be known yet, with the next one, alone if the value is the same. STATUS_FULL: it found no room;
+ * no history may have the value, so it has to be asked for again. */
+static enum status give_snapshot(struct gateway *gateway, struct session *session, struct frame *snapshot)
+{
+    char text[POSITION_TEXT_SIZE];
+    struct slice offset = {0};
+    enum status status = STATUS_OK;
     bool early = catchup_may_resume(gateway, session);
     const struct position *position = egress_position(gateway, session);
     if (position)
-        frame_set_offset(snapshot, slice_make(text, position_write(position, text)));
+        offset = slice_make(text, position_write(position, text));
+    frame_set_offset(snapshot, offset);
+    snapshot->asked_again = true;
     if (position && session->offset_due && session_has(session, &snapshot->rule))
-        snapshot->rule = (struct frame_rule){.coalesce = snapshot->rule.coalesce};
-    session->offset_due = early;
-    session_send(gateway, session, snapshot);
+        status = give_offset(gateway, session, offset);
+    else if (!session_send(gateway, session, snapshot))
+        status = STATUS_FULL;
+    session->offset_due = early || (session->offset_due && status != STATUS_OK);
+    return status;
 }
 
 /* value-svc is away: keep asking, not all sessions at once. Soon at first, for a client cannot recover with a
@@ -176,13 +215,15 @@ static void answered(struct gateway *gateway, struct inquiry *inquiry)
         return;
     if (inquiry->status == STATUS_OK || inquiry->status == STATUS_NO_RESPONDERS) /* nobody has values */
         session->valued = true;
-    if (inquiry->status == STATUS_OK) {
-        give_kept(gateway, session, recalling);
+    enum status status = inquiry->status;
+    if (status == STATUS_OK) {
+        enum status given = give_kept(gateway, session, recalling);
         if (recalling->snapshot && session_is_member(session))
-            give_snapshot(gateway, session, recalling->snapshot);
+            status = give_snapshot(gateway, session, recalling->snapshot);
+        status = given != STATUS_OK ? given : status;
     }
     if (session_is_member(session))
-        plan(gateway, session, inquiry->status);
+        plan(gateway, session, status);
 }
 
 static const struct inquiry_kind kind = {

@@ -258,10 +258,13 @@ static enum status ask(struct gateway *gateway, const struct position *after, co
 {
     char *const *names = list->names + batch->from;
     struct history_query query = {.after = after};
-    if (answered == on_answer)
+    if (answered == on_answer) {
         query.until_ms = gateway->repair->moment_ms;
-    else
+        query.missed_count = gateway->repair->pending ? 1 : 0; /* the gap is in its lane */
+        query.missed_lanes = query.missed_count ? &gateway->repair->pending->mark.lane : NULL;
+    } else {
         query.user_until = gateway->repair->asked_until;
+    }
     if (batch->kind == ROOM_USER) {
         query.users = names;
         query.user_count = batch->count;

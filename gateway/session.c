@@ -422,11 +422,13 @@ static bool take_apart(struct gateway *gateway, struct session *session, const s
     return true;
 }
 
-void session_send(struct gateway *gateway, struct session *session, struct frame *frame)
+bool session_send(struct gateway *gateway, struct session *session, struct frame *frame)
 {
-    if (session->state == SESSION_CLOSING || !is_meant(session, frame) ||
-        !session_is_news(session, &frame->rule) || take_apart(gateway, session, frame))
-        return;
+    if (session->state == SESSION_CLOSING)
+        return false;
+    if (!is_meant(session, frame) || !session_is_news(session, &frame->rule) ||
+        take_apart(gateway, session, frame))
+        return true;
     enum frame_format format = (enum frame_format)session->format;
     uint32_t maximum = (uint32_t)gateway->settings->session_queue_bytes;
     if (session->write_ms) /* what the socket's own buffer holds is ours too */
@@ -435,15 +437,18 @@ void session_send(struct gateway *gateway, struct session *session, struct frame
     if (status == STATUS_FULL) { /* the socket may take more than has been tried in this turn */
         session->ops->flush(gateway, session);
         if (session->state == SESSION_CLOSING)
-            return;
+            return false;
         if (session->catchup && session->catchup->stage == CATCHUP_SLOW)
             maximum += SLOW_ALLOWANCE;
         status = outq_push(&session->outq, frame, format, maximum);
     }
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        session_note_had(session, &frame->rule);
         session_mark_dirty(gateway, session);
-    else if (status != STATUS_FULL || !catchup_slow(gateway, session, frame))
+    } else if (status != STATUS_FULL || !catchup_slow(gateway, session, frame)) {
         session_close(gateway, session, status == STATUS_FULL ? CAUSE_SLOW : CAUSE_MEMORY);
+    }
+    return status == STATUS_OK;
 }
 
 void session_send_messages(struct gateway *gateway, struct session *session, struct slice payload,

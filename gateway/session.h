@@ -149,11 +149,13 @@ enum status session_replace_identity(struct gateway *gateway, struct session *se
                                      struct identity *identity);
 
 /* Queues the frame (a reference is taken) unless the session has had this version or a newer one. Closes the
- * session where the queue is full and what is missing cannot be repaired later; see catchup.h. */
-void session_send(struct gateway *gateway, struct session *session, struct frame *frame);
+ * session if the queue is full and what is missing cannot be repaired later; see catchup.h. False: there was
+ * no room for it, now or ever. */
+bool session_send(struct gateway *gateway, struct session *session, struct frame *frame);
 
-/* Whether a frame with this rule is news to the session; notes it where it is. */
+/* Whether a frame with this rule is news to the session. And: it is in the queue. */
 bool session_is_news(struct session *session, const struct frame_rule *rule);
+void session_note_had(struct session *session, const struct frame_rule *rule);
 /* Whether it has had this very version. */
 bool session_has(struct session *session, const struct frame_rule *rule);
 

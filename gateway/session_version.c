@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The newest version of each coalesce key that a session has had: one in place, further ones in a list.
+ * The newest version of each coalesce key that a session has had: one in place, further ones in a list. A
+ * version is noted once its frame is in the queue, so that one that found no room there is news again.
  * Nothing is known of what its client had before the session began; its first snapshot is newer than all of
  * that.
  */
@@ -57,12 +58,17 @@ bool session_is_news(struct session *session, const struct frame_rule *rule)
         return true;
     if (!session->valued)
         return false;
+    const struct session_version *had = find_version(session, rule->coalesce);
+    return !had || rule->epoch > had->epoch || (rule->epoch == had->epoch && rule->version > had->version);
+}
+
+void session_note_had(struct session *session, const struct frame_rule *rule)
+{
+    if (!rule->coalesce || (!rule->epoch && !rule->version))
+        return;
     struct session_version *had = version_of(session, rule->coalesce);
     if (!had)
-        return true;
-    if (rule->epoch < had->epoch || (rule->epoch == had->epoch && rule->version <= had->version))
-        return false;
+        return;
     had->epoch = rule->epoch;
     had->version = rule->version;
-    return true;
 }

@@ -55,19 +55,23 @@ void written_turn(struct gateway *gateway)
     list.count = 0;
 }
 
+void written_note_frame(struct gateway *gateway, const struct session *session, const struct frame *frame)
+{
+    if (!session->identity || !frame->keep || !frame->event_id)
+        return;
+    struct slice user = identity_user(session->identity);
+    if (user.length > ID_MAXIMUM_BYTES)
+        return;
+    if (list.count == ENTRIES)
+        written_turn(gateway);
+    memcpy(list.users[list.count], user.data, user.length);
+    list.users[list.count][user.length] = '\0';
+    list.ids[list.count++] = frame->event_id;
+}
+
 void written_note(struct gateway *gateway, const struct session *session, uint32_t count)
 {
     struct frame *const *frames = outq_frames(&session->outq);
-    if (!session->identity)
-        return;
-    struct slice user = identity_user(session->identity);
-    for (uint32_t i = 0; i < count; i++) {
-        if (!frames[i]->keep || !frames[i]->event_id || user.length > ID_MAXIMUM_BYTES)
-            continue;
-        if (list.count == ENTRIES)
-            written_turn(gateway);
-        memcpy(list.users[list.count], user.data, user.length);
-        list.users[list.count][user.length] = '\0';
-        list.ids[list.count++] = frames[i]->event_id;
-    }
+    for (uint32_t i = 0; i < count; i++)
+        written_note_frame(gateway, session, frames[i]);
 }

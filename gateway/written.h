@@ -8,8 +8,12 @@
 
 #include <stdint.h>
 
+struct frame;
 struct gateway;
 struct session;
+
+/* A socket takes, or has taken, this frame of the session's. */
+void written_note_frame(struct gateway *gateway, const struct session *session, const struct frame *frame);
 
 /* The oldest `count` frames of the session's queue are being taken. */
 void written_note(struct gateway *gateway, const struct session *session, uint32_t count);

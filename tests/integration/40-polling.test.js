@@ -170,6 +170,63 @@ withRing('polling limits', {
   });
 });
 
+withRing('a full queue', {
+  env: { gateway: { SESSION_QUEUE_BYTES: '4096' }, value: { WORKERS: '1', HISTORY_LENGTH: '16' } },
+}, (ring, it) => {
+  const from = (packets, event) => packets.filter((packet) => packet.startsWith(`42["${event}"`)).map((packet) => JSON.parse(packet.slice(2))[1]);
+  let names = 1000;
+
+  async function industries(count) {
+    const all = Array.from({ length: count }, () => `n${names++}`);
+    for (const name of all) await ring.connectionNew(name, ['technology']);
+    await ring.applied();
+    return all;
+  }
+
+  /** Polls until an event that is published now has come; what came before it. */
+  async function drained(session) {
+    const [last] = await industries(1);
+    await session.pollFor(new RegExp(`"connection.new",{"userId":"${last}"`));
+    return session.packets;
+  }
+
+  it('whichever frame overflows it, the value that follows is the right one', async () => {
+    const session = await joined(ring, 'ada');
+    await session.pollFor(/"network.update"/);
+    let right = 0;
+    for (let count = 20; count <= 48; count++) {
+      await drained(session);
+      session.packets = [];
+      const names = await industries(count);
+      await ring.connectionNew('ada', []);
+      await ring.applied();
+      right += 314;
+      const packets = await drained(session);
+      assert.equal(from(packets, 'network.update').at(-1)?.newValue, right / 100, `after ${count} frames`);
+      assert.deepEqual(from(packets, 'connection.new').map((data) => data.userId).slice(0, count), names);
+    }
+    session.close();
+  });
+
+  it('who misses a frame of a burst longer than HISTORY_LENGTH is given it', async () => {
+    const session = await joined(ring, 'ada');
+    await session.pollFor(/"network.update"/);
+    await drained(session);
+    for (let n = 0; n < 16; n++) { // far more than the history holds, all of it taken
+      await industries(25);
+      await drained(session);
+    }
+    session.packets = [];
+    const names = await industries(45);
+    const packets = await drained(session);
+    assert.deepEqual(from(packets, 'connection.new').map((data) => data.userId).slice(0, 45), names);
+    const metrics = await ring.metrics(ring.gateway);
+    assert.equal(metrics.value('pollen8_gateway_recoveries_total', { result: 'slow_lost' }) || 0, 0);
+    assert.ok(metrics.value('pollen8_gateway_recoveries_total', { result: 'slow_repaired' }) >= 1);
+    session.close();
+  });
+});
+
 withRing('polling while a gateway drains', { env: { gateway: { DRAIN_SECONDS: '1s' } } }, (ring, it) => {
   it('a held poll is told to come back', async () => {
     const session = await joined(ring, 'ada');

@@ -110,6 +110,38 @@ static void refuses_what_no_format_takes(void **state)
     free(name);
 }
 
+static void only_a_text_at_the_end_needs_an_offset(void **state)
+{
+    static const struct {
+        const char *data;
+        bool arguments;
+        bool ends;
+    } cases[] = {
+        {"\"a\"", false, true},     {" \"a\" ", false, true},
+        {"\"\\\"\"", false, true},  {"", false, true},
+        {"[]", true, true},         {"[1,\"a\"]", true, true},
+        {"[\"a\" ] ", true, true},  {"[]", false, false},
+        {"[\"a\"]", false, false},  {"{\"a\":\"b\"}", false, false},
+        {"7", false, false},        {"null", false, false},
+        {"[\"a\",7]", true, false}, {"[[\"a\"]]", true, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct frame *frame = NULL;
+
+        assert_int_equal(
+            frame_create_event(SLICE_LITERAL("e"), slice_from_string(cases[i].data), NULL, &frame),
+            STATUS_OK);
+        frame->arguments = cases[i].arguments;
+        frame_lend_offset(frame, SLICE_LITERAL("AQ"));
+        if (frame->lent != cases[i].ends)
+            fail_msg("%s", cases[i].data);
+        assert_int_equal(frame->offset_length, cases[i].ends ? 2 : 0);
+        frame_unref(frame);
+    }
+}
+
 static void serials_differ(void **state)
 {
     struct frame *a = make();
@@ -127,9 +159,13 @@ static void serials_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(has_a_form_for_each_format),      cmocka_unit_test(is_encoded_once),
-        cmocka_unit_test(long_payloads_have_long_headers), cmocka_unit_test(a_message_has_one_form),
-        cmocka_unit_test(refuses_what_no_format_takes),    cmocka_unit_test(serials_differ),
+        cmocka_unit_test(has_a_form_for_each_format),
+        cmocka_unit_test(is_encoded_once),
+        cmocka_unit_test(long_payloads_have_long_headers),
+        cmocka_unit_test(a_message_has_one_form),
+        cmocka_unit_test(refuses_what_no_format_takes),
+        cmocka_unit_test(serials_differ),
+        cmocka_unit_test(only_a_text_at_the_end_needs_an_offset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

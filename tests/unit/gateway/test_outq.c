@@ -198,6 +198,24 @@ static void every_reference_is_given_back(void **state)
     frame_unref(newer);
 }
 
+static void what_does_not_fit_replaces_nothing(void **state)
+{
+    struct outq outq = {0};
+    struct frame_rule rule = {.coalesce = 9};
+    struct frame *frame = NULL;
+
+    (void)state;
+    assert_int_equal(push(&outq, 1, 9, LARGE), STATUS_OK);
+    assert_int_equal(push(&outq, 2, 0, LARGE), STATUS_OK);
+    assert_int_equal(
+        frame_create_event(SLICE_LITERAL("a"), SLICE_LITERAL("[1,2,3,4,5,6,7,8]"), &rule, &frame), STATUS_OK);
+    assert_int_equal(outq_push(&outq, frame, FRAME_JSON, outq.bytes), STATUS_FULL);
+    frame_unref(frame);
+    pop(&outq, 1);
+    pop(&outq, 2);
+    outq_clear(&outq);
+}
+
 static void a_trimmed_queue_is_empty_and_small(void **state)
 {
     struct outq outq = {0};
@@ -226,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_full_queue_still_coalesces),
         cmocka_unit_test(a_replaced_frame_counts_with_its_own_length),
         cmocka_unit_test(every_reference_is_given_back),
+        cmocka_unit_test(what_does_not_fit_replaces_nothing),
         cmocka_unit_test(a_trimmed_queue_is_empty_and_small),
     };
 

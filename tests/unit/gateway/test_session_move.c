@@ -89,6 +89,7 @@ static void test_what_it_was(void **state)
     for (uint64_t key = 1; key <= 5; key++) {
         const struct frame_rule rule = {.coalesce = key, .epoch = 9, .version = 10 * key};
         assert_true(session_is_news(session, &rule));
+        session_note_had(session, &rule);
     }
     session->awaiting_pong = true;
     wheel_arm(gateway->wheel, &session->heartbeat, gateway->now_ms + 5000);
