@@ -257,22 +257,21 @@ static enum status ask(struct gateway *gateway, const struct position *after, co
                        const struct room_list *list, history_fn *answered)
 {
     char *const *names = list->names + batch->from;
-    struct history_query query = {.after = after};
-    if (answered == on_answer) {
-        query.until_ms = gateway->repair->moment_ms;
-        query.missed_count = gateway->repair->pending ? 1 : 0; /* the gap is in its lane */
-        query.missed_lanes = query.missed_count ? &gateway->repair->pending->mark.lane : NULL;
-    } else {
-        query.user_until = gateway->repair->asked_until;
-    }
-    if (batch->kind == ROOM_USER) {
-        query.users = names;
-        query.user_count = batch->count;
-    } else {
-        query.industries = names;
-        query.industry_count = batch->count;
-    }
-    return history_read(gateway, &query, answered, pack(batch, gateway->repair->generation));
+    const struct repair *repair = gateway->repair;
+    const struct delivery *gap = answered == on_answer ? repair->pending : NULL; /* it is in its lane alone */
+    bool users = batch->kind == ROOM_USER;
+    struct history_query query = {.after = after,
+                                  .missed_lanes = gap ? &gap->mark.lane : NULL,
+                                  .missed_count = gap ? 1 : 0,
+                                  .users = names,
+                                  .user_count = users ? batch->count : 0,
+                                  .industries = names,
+                                  .industry_count = users ? 0 : batch->count};
+    if (answered == on_answer)
+        query.until_ms = repair->moment_ms;
+    else
+        query.user_until = repair->asked_until;
+    return history_read(gateway, &query, answered, pack(batch, repair->generation));
 }
 
 static void ask_more(struct gateway *gateway)
@@ -301,8 +300,7 @@ static void begin(struct gateway *gateway)
     repair->moment_ms = 0;
     repair->give_up_ms = gateway->now_ms + (uint64_t)gateway->settings->recovery_timeout;
     repair->after = *progress_position(gateway->progress);
-    if (repair->after.count > 0 ||
-        repair->pending) { /* else nothing has been heard yet that could be missing */
+    if (repair->after.count > 0 || repair->pending) { /* else nothing heard yet could be missing */
         rooms_each(gateway->rooms, ROOM_INDUSTRY, gather_room, &repair->industries);
         rooms_each(gateway->rooms, ROOM_USER, gather_room, &repair->users);
     }
@@ -313,9 +311,8 @@ static void begin(struct gateway *gateway)
 
 void repair_lane(struct gateway *gateway, struct delivery *delivery)
 {
-    struct repair *repair = gateway->repair;
     metrics_add(gateway->metrics, METRIC_GAPS, 1);
-    repair->pending = delivery;
+    gateway->repair->pending = delivery;
     begin(gateway);
 }
 

@@ -416,10 +416,9 @@ static bool take_apart(struct gateway *gateway, struct session *session, const s
         metrics_add(gateway->metrics, METRIC_VOLATILE_DROPPED, 1);
         return true;
     }
-    if (!frame->ask)
-        return false;
-    ask_send(gateway, session, frame);
-    return true;
+    if (frame->ask)
+        ask_send(gateway, session, frame);
+    return frame->ask != NULL;
 }
 
 bool session_send(struct gateway *gateway, struct session *session, struct frame *frame)
@@ -451,18 +450,23 @@ bool session_send(struct gateway *gateway, struct session *session, struct frame
     return status == STATUS_OK;
 }
 
+static void send_bytes(struct gateway *gateway, struct session *session, enum ws_opcode opcode,
+                       struct slice payload, const struct attachments *attachments)
+{
+    struct frame *frame = NULL;
+    if (frame_create_messages((enum frame_format)session->format, opcode, payload, attachments, &frame) ==
+        STATUS_OK)
+        session_send(gateway, session, frame);
+    else
+        session_close(gateway, session, CAUSE_MEMORY);
+    frame_unref(frame);
+}
+
 void session_send_messages(struct gateway *gateway, struct session *session, struct slice payload,
                            const struct attachments *attachments)
 {
-    struct frame *frame = NULL;
-    enum frame_format format = (enum frame_format)session->format;
-    enum ws_opcode opcode = format == FRAME_PROTOBUF ? WS_BINARY : WS_TEXT;
-    if (frame_create_messages(format, opcode, payload, attachments, &frame) != STATUS_OK) {
-        session_close(gateway, session, CAUSE_MEMORY);
-        return;
-    }
-    session_send(gateway, session, frame);
-    frame_unref(frame);
+    enum ws_opcode opcode = session->format == FRAME_PROTOBUF ? WS_BINARY : WS_TEXT;
+    send_bytes(gateway, session, opcode, payload, attachments);
 }
 
 void session_send_message(struct gateway *gateway, struct session *session, struct slice payload)
@@ -483,13 +487,7 @@ void session_change_transport(struct gateway *gateway, struct session *session,
 
 void session_send_binary(struct gateway *gateway, struct session *session, struct slice bytes)
 {
-    struct frame *frame = NULL;
-    if (frame_create_message((enum frame_format)session->format, WS_BINARY, bytes, &frame) != STATUS_OK) {
-        session_close(gateway, session, CAUSE_MEMORY);
-        return;
-    }
-    session_send(gateway, session, frame);
-    frame_unref(frame);
+    send_bytes(gateway, session, WS_BINARY, bytes, NULL);
 }
 
 void session_wrote(struct gateway *gateway, struct session *session, bool all)
