@@ -136,8 +136,8 @@ enum status store_send_script_slices(struct store *store, enum store_script scri
 
 enum status store_send_slices(struct store *store, const struct slice *arguments, size_t count)
 {
-    const char *few[STORE_ARGUMENTS_MAXIMUM];
-    size_t few_lengths[STORE_ARGUMENTS_MAXIMUM];
+    const char *few[STORE_ARGUMENTS_MAXIMUM] = {NULL}; /* gcc 14 takes a count of 0 for possible */
+    size_t few_lengths[STORE_ARGUMENTS_MAXIMUM] = {0};
     bool many = count > STORE_ARGUMENTS_MAXIMUM;
     const char **list = many ? calloc(count, sizeof *list) : few;
     size_t *lengths = many ? calloc(count, sizeof *lengths) : few_lengths;
