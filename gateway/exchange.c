@@ -373,12 +373,21 @@ void exchange_lost(struct exchange *exchange)
 
 /* ---- its body ----------------------------------------------------------------------------------------- */
 
+/* From 4.3 on the library hands out what follows the body with it, and then never says that the body is whole
+ * (lws_read_h1() looks at content_length_given, which only HTTP/2 sets). */
 int exchange_body(struct lws *wsi, const void *data, size_t length)
 {
     struct exchange *exchange = lws_get_opaque_user_data(wsi);
     if (!exchange || exchange->state != READING || exchange->ending)
         return -1;
-    return length == 0 || buf_append(&exchange->body, data, length) == STATUS_OK ? 0 : -1;
+    size_t left = (size_t)exchange->body_length - exchange->body.length;
+    bool whole = length > left;
+    if (length && buf_append(&exchange->body, data, whole ? left : length) != STATUS_OK)
+        return -1;
+    if (!whole)
+        return 0;
+    exchange->keep_alive = false; /* what follows is gone: the client is told to send it elsewhere */
+    return exchange_body_end(wsi);
 }
 
 int exchange_body_end(struct lws *wsi)
