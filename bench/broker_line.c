@@ -54,7 +54,7 @@ bool broker_line_publish(int fd, const char *subject, const void *data, size_t l
     int line_length = snprintf(line, sizeof line, "PUB %s %zu\r\n", subject, length);
     struct iovec parts[3] = {{.iov_base = line, .iov_len = (size_t)line_length},
                              {.iov_base = (void *)(uintptr_t)data, .iov_len = length},
-                             {.iov_base = (void *)(uintptr_t) "\r\n", .iov_len = 2}};
+                             {.iov_base = (void *)(uintptr_t)("\r\n"), .iov_len = 2}};
     size_t total = (size_t)line_length + length + 2;
     ssize_t written;
 

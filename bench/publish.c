@@ -73,14 +73,14 @@ static bool pack_frame(struct publisher *publisher, const char *user, char *data
     frame.published_at_us = clock_wall_us();
     frame.event_id = (uint64_t)frame.published_at_us << 8 | (publisher->sequence & 0xff);
     if (user) {
-        frame.event = (char *)(uintptr_t) "network.update";
+        frame.event = (char *)(uintptr_t)("network.update");
         frame.user_id = (char *)(uintptr_t)user;
         frame.policy = POLLEN8__DELIVERY_POLICY__DELIVERY_LATEST;
-        frame.coalesce_key = (char *)(uintptr_t) "network.update";
+        frame.coalesce_key = (char *)(uintptr_t)("network.update");
         frame.epoch = EPOCH;
         frame.version = (uint64_t)frame.published_at_us;
     } else {
-        frame.event = (char *)(uintptr_t) "connection.new";
+        frame.event = (char *)(uintptr_t)("connection.new");
         frame.industries = industries;
         frame.n_industries = 1;
     }

@@ -14,7 +14,7 @@ enum base64_alphabet {
 };
 
 /* Characters that `bytes` bytes become, without a terminator. */
-#define BASE64_LENGTH(bytes) (((bytes)*4 + 2) / 3)
+#define BASE64_LENGTH(bytes) ((4 * (bytes) + 2) / 3)
 
 /* Writes BASE64_LENGTH(length) characters, no NUL; returns their number. */
 size_t base64_encode(char *out, const void *data, size_t length, enum base64_alphabet alphabet);

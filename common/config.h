@@ -71,11 +71,14 @@ struct config_setting {
 };
 
 /* One row of the table; see the pattern above. */
+/* Versions of clang-format differ on this. */
+/* clang-format off */
 #define CONFIG_ROW(owner, field_, type_, name_, default_, minimum_, maximum_, help_)                         \
     {                                                                                                        \
         .name = (name_), .default_text = (default_), .help = (help_), .type = (type_),                       \
         .offset = offsetof(owner, field_), .minimum = (minimum_), .maximum = (maximum_)                      \
     }
+/* clang-format on */
 
 struct config_program {
     const char *name;    /* "gateway" */

@@ -28,6 +28,8 @@
 #include "ws_json.h"
 #include "ws_proto.h"
 
+/* Versions of clang-format differ on this. */
+/* clang-format off */
 #define ANSWER_BYTES 2048
 
 /* The library's memory for a connection: what outlives it is not kept here. */
@@ -39,6 +41,7 @@ struct slot {
     {                                                                                                        \
         status, HTTP_TEXT, {text, sizeof(text) - 1}, extra, label                                            \
     }
+/* clang-format on */
 
 static const struct http_answer not_found = ANSWER(404, "not found\n", NULL, "not_found");
 static const struct http_answer http_version = ANSWER(505, "HTTP/1.1 is spoken here\n", NULL, "http");

@@ -31,10 +31,13 @@
 #define MAKE_WAY_MS       100 /* between the ends of polls during an upgrade */
 #define LEAVE_MS          50  /* for a poll that is on its way when the client closes */
 
+/* Versions of clang-format differ on this. */
+/* clang-format off */
 #define REFUSAL(text, label)                                                                                 \
     {                                                                                                        \
         400, HTTP_JSON, {text, sizeof(text) - 1}, NULL, label                                                \
     }
+/* clang-format on */
 const struct http_answer polling_transport_unknown =
     REFUSAL("{\"code\":0,\"message\":\"Transport unknown\"}", "transport_unknown");
 const struct http_answer polling_session_unknown =

@@ -16,8 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Versions of clang-format differ on this. */
+/* clang-format off */
 static void __attribute__((format(printf, 2, 0)))
 add_text(char texts[PROCESS_TEXTS][PROCESS_TEXT], const char *format, va_list arguments)
+/* clang-format on */
 {
     size_t at = 0;
 

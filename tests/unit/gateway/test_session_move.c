@@ -165,12 +165,12 @@ static void test_malformed(void **state)
     assert_int_equal(session_move_unpack(gateway, there.session, &move), STATUS_MALFORMED);
     move.sessions = sessions;
     move.n_sessions = 1;
-    session.name_space = (char *)(uintptr_t) "/nowhere";
+    session.name_space = (char *)(uintptr_t)("/nowhere");
     assert_int_equal(session_move_unpack(gateway, there.session, &move), STATUS_NOT_FOUND);
-    session.name_space = (char *)(uintptr_t) "";
+    session.name_space = (char *)(uintptr_t)("");
     move.frames = frames;
     move.n_frames = 1;
-    frame.wire.data = (uint8_t *)(uintptr_t) "\x81\x05hell";
+    frame.wire.data = (uint8_t *)(uintptr_t)("\x81\x05hell");
     frame.wire.len = 6;
     assert_int_equal(session_move_unpack(gateway, there.session, &move), STATUS_MALFORMED);
 }

@@ -152,7 +152,7 @@ static void pack_industry(const char *industry, struct buf *buf)
     char *industries[] = {(char *)(uintptr_t)industry};
 
     frame.event = (char[]){"connection.new"};
-    frame.data.data = (uint8_t *)(uintptr_t) "{}";
+    frame.data.data = (uint8_t *)(uintptr_t)("{}");
     frame.data.len = 2;
     frame.event_id = 1;
     frame.lane = DEAD_LANE;
