@@ -414,7 +414,7 @@ enum status store_walk_step(struct store *store, struct store_walk *walk, store_
     }
     if (status == STATUS_OK)
         store_measure(store);
-    *ret_done =
-        walk->large_count == 0 && walk->begun && walk->cursor == 0 && walk->at == walk->found->elements;
+    *ret_done = walk->large_count == 0 && walk->begun && walk->cursor == 0 &&
+                (!walk->found || walk->at == walk->found->elements);
     return status;
 }
