@@ -52,8 +52,8 @@ static struct wire_chunk *add_chunk(struct wire_arena *arena, size_t needed)
     return chunk;
 }
 
-/* protobuf-c's allocation hook. A failure sets the limit to 0: it is how wire_unpack tells lack of memory
- * from bad bytes, and nothing more is allocated for a message that is lost already. */
+/* protobuf-c's allocation hook. A failure sets the limit to 0: nothing more is allocated for a message that
+ * is lost already. protobuf-c itself does not tell the environment's fault from the sender's. */
 static void *arena_allocate(void *data, size_t size)
 {
     struct wire_arena *arena = data;
@@ -71,6 +71,7 @@ static void *arena_allocate(void *data, size_t size)
                 arena->allocated += size;
                 return memory;
             }
+            arena->out_of_memory = true;
         }
     }
     arena->allocated = 0;
@@ -100,6 +101,7 @@ void wire_arena_reset(struct wire_arena *arena)
 
     arena->allocated = 0;
     arena->limit = 0;
+    arena->out_of_memory = false;
     if (!kept)
         return;
     free_chunks(kept->next); /* the newest is the largest but for outsized ones */
@@ -209,9 +211,9 @@ enum status wire_unpack(struct wire_arena *arena, const ProtobufCMessageDescript
     arena->limit = bytes.length * ARENA_PER_BYTE + ARENA_SLACK_BYTES;
     message = protobuf_c_message_unpack(descriptor, &allocator, bytes.length,
                                         (const uint8_t *)(bytes.length ? bytes.data : ""));
-    if (arena->limit == 0)
+    if (arena->out_of_memory)
         return STATUS_NO_MEMORY;
-    if (!message)
+    if (!message || arena->limit == 0)
         return STATUS_MALFORMED;
     *ret_message = message;
     return STATUS_OK;

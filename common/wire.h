@@ -17,6 +17,8 @@
 #ifndef POLLEN8_COMMON_WIRE_H
 #define POLLEN8_COMMON_WIRE_H
 
+#include <stdbool.h>
+
 #include <protobuf-c/protobuf-c.h>
 
 #include "buf.h"
@@ -31,14 +33,16 @@ struct wire_arena {
     struct wire_chunk *chunks; /* owned */
     size_t allocated;          /* bytes given to the message, bounded by 16 x the input + 64 KB */
     size_t limit;
+    bool out_of_memory; /* the environment's fault, not the message's */
 };
 
 /* Ends the message and keeps the memory; wire_unpack starts with it. */
 void wire_arena_reset(struct wire_arena *arena);
 void wire_arena_done(struct wire_arena *arena);
 
-/* STATUS_MALFORMED for anything that is not such a message, STATUS_PAYLOAD_TOO_LARGE past
- * WIRE_MAXIMUM_BYTES, STATUS_NO_MEMORY past the arena's bound. The message lives in the arena. */
+/* STATUS_MALFORMED for anything that is not such a message, or is more than the arena's bound when unpacked;
+ * STATUS_PAYLOAD_TOO_LARGE past WIRE_MAXIMUM_BYTES; STATUS_NO_MEMORY only where the process has none: of
+ * these only the last may pass. The message lives in the arena. */
 enum status wire_unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *descriptor,
                         struct slice bytes, const ProtobufCMessage **ret_message);
 

@@ -11,9 +11,11 @@
 #include "common/log.h"
 #include "common/subject.h"
 #include "dead.h"
+#include "tries.h"
 
 #define FLUSH_TIMEOUT_MS   2000
 #define PUBLISH_AT_MOST_MS (HISTORY_LOOKBACK_MS - FLUSH_TIMEOUT_MS) /* after the stamp */
+#define CRASHES            3          /* during which an event was being worked on: it is tried alone */
 #define FRAME_BYTES        32768      /* bounds what the packed frames of a batch take */
 #define FRAMES_KEPT_BYTES  (1U << 20) /* memory kept from batch to batch */
 
@@ -29,12 +31,12 @@ enum status batch_create(struct service *service, struct store *store, size_t ca
     batch->service = service;
     batch->store = store;
     batch->capacity = capacity;
-    batch->entries = calloc(capacity, sizeof *batch->entries);
+    batch->all = calloc(capacity, sizeof *batch->all);
     batch->applies = calloc(capacity, sizeof *batch->applies);
     batch->letters = calloc(capacity, sizeof *batch->letters);
     batch->appends = calloc(capacity * INDUSTRIES_MAXIMUM, sizeof *batch->appends);
     buf_init(&batch->frames, capacity * FRAME_BYTES);
-    if (!batch->entries || !batch->applies || !batch->letters || !batch->appends ||
+    if (!batch->all || !batch->applies || !batch->letters || !batch->appends ||
         delivery_create(service->bus, published, calculated, &batch->delivery) != STATUS_OK) {
         batch_free(batch);
         return STATUS_NO_MEMORY;
@@ -49,7 +51,7 @@ void batch_free(struct batch *batch)
         return;
     delivery_free(batch->delivery);
     wire_arena_done(&batch->arena);
-    free(batch->entries);
+    free(batch->all);
     free(batch->applies);
     free(batch->letters);
     free(batch->appends);
@@ -83,7 +85,9 @@ static void add_apply(struct batch *batch, struct entry *entry)
                                   .once = event_once(&entry->event),
                                   .sequence = entry->delivery.stream_sequence,
                                   .time_ms = entry->delivery.timestamp_ms,
+                                  .anew = entry->event.origin_sequence != 0,
                                   .replay = again,
+                                  .why = entry->reason,
                                   .lane = entry->sent.lane,
                                   .user_number = entry->sent.user,
                                   .update = {.number = delivery_number_of(&entry->sent, EFFECT_UPDATE)},
@@ -124,34 +128,17 @@ static void number_industries(struct batch *batch)
     }
 }
 
-static void decode(struct batch *batch, struct bus_batch *messages)
+static void decode(struct batch *batch)
 {
-    struct store_position last = {0};
-
-    batch->count = bus_batch_count(messages);
-    if (batch->count > batch->capacity)
-        batch->count = batch->capacity; /* the rest comes again */
     batch->apply_count = 0;
     batch->dead_count = 0;
     batch->stamped_ms = 0;
     if (batch->frames.capacity > FRAMES_KEPT_BYTES)
         buf_done(&batch->frames);
     buf_clear(&batch->frames);
-    for (size_t i = 0; i < batch->count; i++) {
-        struct entry *entry = &batch->entries[i];
-
-        bus_batch_message(messages, i, &entry->message);
-        if (bus_batch_delivery(messages, i, &entry->delivery) != STATUS_OK) {
-            entry->verdict = VERDICT_LATER;
-            continue;
-        }
-        if (entry->delivery.stream_sequence > last.sequence)
-            last = (struct store_position){.sequence = entry->delivery.stream_sequence,
-                                           .time_ms = entry->delivery.timestamp_ms};
-        decode_entry(batch, entry);
-    }
+    for (size_t i = 0; i < batch->count; i++)
+        decode_entry(batch, &batch->entries[i]);
     number_industries(batch);
-    service_note_progress(batch->service, batch->epoch, &last);
 }
 
 /* ---- Deliver ---------------------------------------------------------------------------------------- */
@@ -169,6 +156,20 @@ static enum status publish_to_user(struct batch *batch, struct entry *entry)
     if (status == STATUS_OK && (sent->effects & EFFECT_USER))
         status = delivery_publish_user(batch->delivery, user_id, sent, batch_packed(batch, &entry->payload));
     return status;
+}
+
+static void judge_failed(struct entry *entry, const struct store_event *apply)
+{
+    char why[STORE_WHY_SIZE];
+
+    entry->verdict = entry->tries < TRIES_MAXIMUM ? VERDICT_LATER : VERDICT_TRIED;
+    log_event_limited(
+        LOG_ERROR, apply->broken ? "a user's keys in Redis are broken" : "Redis refuses one event of a batch",
+        LOG_S("error", entry->reason), LOG_U("sequence", entry->delivery.stream_sequence),
+        LOG_U("tries", entry->tries));
+    snprintf(why, sizeof why, "%.*s", STORE_WHY_SIZE - 1, entry->reason);
+    if (entry->verdict == VERDICT_TRIED)
+        snprintf(entry->reason, sizeof entry->reason, "failed %d times: %s", TRIES_MAXIMUM, why);
 }
 
 /* Counts what became of the event, and judges it again where it could not be applied. */
@@ -196,11 +197,7 @@ static void note_outcome(struct batch *batch, struct entry *entry)
                  "the user's sum would leave the range of exact numbers");
         break;
     case STORE_FAILED:
-    default:
-        entry->verdict = VERDICT_LATER;
-        log_event_limited(LOG_ERROR, "a user's keys in Redis are broken",
-                          LOG_S("error", store_error(batch->store)),
-                          LOG_U("sequence", entry->delivery.stream_sequence));
+    default: judge_failed(entry, apply);
     }
 }
 
@@ -253,8 +250,13 @@ static void count_dead(struct batch *batch, const struct entry *entry)
     const char *name = definition ? definition->name : "unknown";
 
     metric_add(metrics_cell(batch->service->metrics, VALUE_EVENTS_DEAD, name), 1);
-    log_event_limited(LOG_WARN, "an event can never be processed", LOG_S("event", name),
+    log_event_limited(LOG_WARN, "an event was put aside as a dead letter", LOG_S("event", name),
                       LOG_S("reason", entry->reason), LOG_U("sequence", entry->delivery.stream_sequence));
+}
+
+static bool is_buried(const struct entry *entry)
+{
+    return entry->verdict == VERDICT_TRIED || entry->verdict == VERDICT_DEAD;
 }
 
 static enum status bury(struct batch *batch)
@@ -264,26 +266,41 @@ static enum status bury(struct batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         const struct entry *entry = &batch->entries[i];
 
-        if (entry->verdict == VERDICT_DEAD)
+        if (is_buried(entry))
             batch->letters[batch->dead_count++] = (struct dead_letter){
                 .name = entry->name,
                 .body = entry->message.data,
                 .reason = entry->reason,
                 .stream_sequence = entry->delivery.stream_sequence,
                 .timestamp_ms = entry->delivery.timestamp_ms,
+                .tried = entry->verdict == VERDICT_TRIED,
             };
     }
     if (batch->dead_count == 0)
         return STATUS_OK;
     status = dead_bury(batch->service->bus, batch->letters, batch->dead_count);
     for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
-        if (batch->entries[i].verdict == VERDICT_DEAD)
+        if (is_buried(&batch->entries[i]))
             count_dead(batch, &batch->entries[i]);
     }
     return status;
 }
 
 /* ---- Acknowledge ------------------------------------------------------------------------------------ */
+
+/* What is to come again soon is asked for; all else that was not acknowledged comes after ACK_WAIT. */
+static enum status acknowledge_one(struct batch *batch, struct bus_batch *messages, const struct entry *entry)
+{
+    const struct tries_event event = {.sequence = entry->delivery.stream_sequence,
+                                      .time_ms = entry->delivery.timestamp_ms};
+
+    if (entry->verdict == VERDICT_LATER)
+        return entry->tries > 0 ? bus_batch_retry(messages, entry->index, tries_delay_ms(entry->tries))
+                                : STATUS_OK;
+    if (entry->tries > 0 || entry->delivery.delivered > 1)
+        tries_forget(batch->service->tries, event);
+    return bus_batch_ack(messages, entry->index);
+}
 
 static enum status acknowledge(struct batch *batch, struct bus_batch *messages, uint64_t began_ns)
 {
@@ -293,22 +310,24 @@ static enum status acknowledge(struct batch *batch, struct bus_batch *messages, 
     for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
         const struct entry *entry = &batch->entries[i];
 
-        if (entry->verdict == VERDICT_LATER)
-            continue;
-        status = bus_batch_ack(messages, i);
+        status = acknowledge_one(batch, messages, entry);
         if (entry->verdict == VERDICT_APPLY)
             metric_observe_ns(batch->service->processing[entry->event.definition->index], took_ns);
     }
     return status;
 }
 
-enum status batch_handle(struct batch *batch, uint64_t epoch, struct bus_batch *messages)
+/* ---- A batch ---------------------------------------------------------------------------------------- */
+
+static enum status handle_some(struct batch *batch, struct bus_batch *messages, struct entry *entries,
+                               size_t count)
 {
     uint64_t began_ns = clock_monotonic_ns();
     enum status status;
 
-    batch->epoch = epoch;
-    decode(batch, messages);
+    batch->entries = entries;
+    batch->count = count;
+    decode(batch);
     status = batch->apply_count > 0 ? batch_apply(batch, messages) : STATUS_OK;
     if (status == STATUS_OK)
         status = deliver(batch);
@@ -322,6 +341,80 @@ enum status batch_handle(struct batch *batch, uint64_t epoch, struct bus_batch *
         return status;
     }
     return acknowledge(batch, messages, began_ns);
+}
+
+/* Whether each time it was handed out the process that had it may have ended by it. What this process had,
+ * and asked for again, it knows. */
+static bool is_suspect(const struct batch *batch, const struct bus_delivery *delivery)
+{
+    const struct tries_event event = {.sequence = delivery->stream_sequence,
+                                      .time_ms = delivery->timestamp_ms};
+
+    return delivery->delivered > CRASHES && tries_known(batch->service->tries, event) == 0;
+}
+
+/* Fills batch->all: from its beginning what is handled together, from its end what is tried alone. */
+static void take(struct batch *batch, const struct bus_batch *messages, size_t *ret_together,
+                 size_t *ret_alone)
+{
+    struct store_position last = {0};
+    size_t total = bus_batch_count(messages);
+    size_t together = 0;
+    size_t alone = 0;
+
+    if (total > batch->capacity)
+        total = batch->capacity; /* the rest comes again */
+    for (size_t i = 0; i < total; i++) {
+        struct bus_delivery delivery;
+        struct entry *entry;
+
+        if (bus_batch_delivery(messages, i, &delivery) != STATUS_OK)
+            continue; /* it comes again */
+        entry =
+            is_suspect(batch, &delivery) ? &batch->all[batch->capacity - ++alone] : &batch->all[together++];
+        entry->index = i;
+        entry->tries = 0;
+        entry->delivery = delivery;
+        bus_batch_message(messages, i, &entry->message);
+        if (delivery.stream_sequence > last.sequence)
+            last = (struct store_position){.sequence = delivery.stream_sequence,
+                                           .time_ms = delivery.timestamp_ms};
+    }
+    service_note_progress(batch->service, batch->epoch, &last);
+    *ret_together = together;
+    *ret_alone = alone;
+}
+
+/* The first of `left`. All before it is acknowledged at the broker first: it may be what ends this process.
+ */
+static enum status handle_alone(struct batch *batch, struct bus_batch *messages, struct entry *entry,
+                                size_t left)
+{
+    enum status status = bus_flush(batch->service->bus, FLUSH_TIMEOUT_MS);
+
+    if (status != STATUS_OK)
+        return status;
+    log_event(LOG_WARN, "an event was being worked on when instances ended: it is tried alone",
+              LOG_U("sequence", entry->delivery.stream_sequence),
+              LOG_U("handed_out", entry->delivery.delivered));
+    batch_hold(batch, messages, entry, left);
+    return handle_some(batch, messages, entry, 1);
+}
+
+enum status batch_handle(struct batch *batch, uint64_t epoch, struct bus_batch *messages)
+{
+    size_t together;
+    size_t alone;
+    enum status status = STATUS_OK;
+
+    batch->epoch = epoch;
+    batch->held_ms = clock_monotonic_ms();
+    take(batch, messages, &together, &alone);
+    if (together > 0)
+        status = handle_some(batch, messages, batch->all, together);
+    for (; alone > 0 && status == STATUS_OK; alone--)
+        status = handle_alone(batch, messages, &batch->all[batch->capacity - alone], alone);
+    return status;
 }
 
 void batch_idle(struct batch *batch)

@@ -9,6 +9,12 @@
  * A crash at any point leaves the batch unacknowledged: it comes again, `seen` keeps it from counting
  * twice, and its deliveries go out again under the same event ids and new numbers. A batch that fails
  * abandons its lane. One thread; every worker has its own.
+ *
+ * One event fails no batch: what Redis refuses of one alone comes again, and is put aside after some tries
+ * (tries.h). What the broker has handed out more than three times without this process knowing why was being
+ * worked on at as many crashes: it is handled after all others, and alone, so that it takes nothing with it.
+ * A planned stop finishes its batches, and so hands nothing out again. Where instances did not end it was
+ * Redis or the broker that failed, and being alone costs such an event nothing but time.
  */
 #ifndef POLLEN8_VALUE_BATCH_H
 #define POLLEN8_VALUE_BATCH_H

@@ -6,6 +6,7 @@
 #include "batch_internal.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "tries.h"
 
 #define RETRY_AT_MOST_MS 3000 /* after the stamp */
 
@@ -31,15 +32,15 @@ struct slice batch_packed(const struct batch *batch, const struct packed *packed
 /* ---- Apply ------------------------------------------------------------------------------------------ */
 
 /* While Redis is away the messages stay ours: no other worker gains anything by being handed them. */
-static void hold(struct batch *batch, struct bus_batch *messages, uint64_t *held_ms)
+void batch_hold(struct batch *batch, struct bus_batch *messages, const struct entry *entries, size_t count)
 {
     uint64_t now = clock_monotonic_ms();
 
-    if (now - *held_ms < (uint64_t)batch->service->config.ack_wait_ms / 3)
+    if (now - batch->held_ms < (uint64_t)batch->service->config.ack_wait_ms / 3)
         return;
-    *held_ms = now;
-    for (size_t i = 0; i < batch->count; i++)
-        bus_batch_in_progress(messages, i);
+    batch->held_ms = now;
+    for (size_t i = 0; i < count; i++)
+        bus_batch_in_progress(messages, entries[i].index);
 }
 
 /* What is known only now: the epoch, the time, and where the payloads' frames came to lie. */
@@ -122,13 +123,62 @@ static enum status append(struct batch *batch, const struct store_rules *rules)
     return status;
 }
 
+/* ---- What fails alone ------------------------------------------------------------------------------- */
+
+static bool any_done(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->apply_count; i++) {
+        if (batch->applies[i].outcome != STORE_FAILED)
+            return true;
+    }
+    return false;
+}
+
+/* Counts the try of an event that failed in a batch that Redis answered. Whether it is tried again at once.
+ */
+static bool note_try(struct batch *batch, struct entry *entry)
+{
+    const struct tries_event event = {.sequence = entry->delivery.stream_sequence,
+                                      .time_ms = entry->delivery.timestamp_ms};
+    unsigned tries = tries_note(batch->service->tries, event);
+
+    entry->tries = tries > 0 ? tries : entry->tries + 1;
+    return tries == 0 && entry->tries < TRIES_MAXIMUM;
+}
+
+/* The same for all of them: tries.h says which count. */
+static bool note_tries(struct batch *batch)
+{
+    bool done = any_done(batch);
+    bool again = false;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        struct entry *entry = &batch->entries[i];
+        const struct store_event *apply = &batch->applies[entry->applied_as];
+
+        if (entry->verdict == VERDICT_APPLY && apply->outcome == STORE_FAILED && (done || apply->broken))
+            again = note_try(batch, entry) || again;
+    }
+    return again;
+}
+
+static enum status apply(struct batch *batch, const struct store_rules *rules)
+{
+    enum status status;
+
+    do
+        status = store_apply(batch->store, rules, batch->applies, batch->apply_count);
+    while (status == STATUS_OK && note_tries(batch));
+    return status;
+}
+
 /* Both pipelines, on one connection to one server: where the second fails both are done again, for another
  * server may not have the first. */
 static enum status apply_and_append(struct batch *batch)
 {
     struct store_rules rules = {0};
     size_t packed = batch->frames.length;
-    enum status status = service_store_ready(batch->service, batch->store);
+    enum status status = service_store_writable(batch->service, batch->store);
 
     /* Another epoch has the stream handed out again: what was taken before is taken then. */
     if (status == STATUS_OK && store_epoch(batch->store) != batch->epoch)
@@ -136,7 +186,7 @@ static enum status apply_and_append(struct batch *batch)
     if (status == STATUS_OK) {
         rules = service_rules(batch->service, store_epoch(batch->store));
         prepare(batch);
-        status = store_apply(batch->store, &rules, batch->applies, batch->apply_count);
+        status = apply(batch, &rules);
     }
     if (status == STATUS_OK)
         status = append(batch, &rules);
@@ -152,17 +202,17 @@ bool batch_stamped_over(const struct batch *batch, uint64_t limit_ms)
 
 enum status batch_apply(struct batch *batch, struct bus_batch *messages)
 {
-    uint64_t held_ms = clock_monotonic_ms();
-
     for (;;) {
         enum status status = apply_and_append(batch);
 
+        if (status != STATUS_AGAIN)
+            service_note_applied(batch->service, batch->store, status == STATUS_OK);
         if (status == STATUS_OK || status == STATUS_AGAIN)
             return status;
         log_event_limited(LOG_WARN, "a batch waits for Redis", LOG_S("error", store_error(batch->store)),
                           LOG_U("events", batch->count));
         if (service_stopping(batch->service) || batch_stamped_over(batch, RETRY_AT_MOST_MS))
             return status;
-        hold(batch, messages, &held_ms);
+        batch_hold(batch, messages, batch->entries, batch->count);
     }
 }

@@ -12,7 +12,8 @@
 enum verdict {
     VERDICT_APPLY,
     VERDICT_DEAD,
-    VERDICT_LATER /* not acknowledged: comes again */
+    VERDICT_TRIED, /* the same, for it failed in all its tries */
+    VERDICT_LATER  /* not acknowledged: comes again */
 };
 
 struct packed {
@@ -22,6 +23,8 @@ struct packed {
 
 struct entry {
     enum verdict verdict;
+    size_t index;   /* in the bus's batch */
+    unsigned tries; /* that count; 0: it was applied, or its try does not count */
     struct bus_message message;
     struct bus_delivery delivery;
     struct slice name; /* of the event, within message.subject */
@@ -41,12 +44,14 @@ struct batch {
     struct delivery *delivery;
     struct wire_arena arena;
     size_t capacity;
-    size_t count; /* of the running batch */
+    size_t count; /* of those handled together: all of the batch, but for what is tried alone */
     size_t apply_count;
     size_t dead_count;
     uint64_t stamped_ms; /* monotonic: when its events were given their stamp; 0: not yet */
     int64_t stamp_us;
-    struct entry *entries; /* capacity of each */
+    uint64_t held_ms;      /* monotonic: when the messages were taken, or last kept */
+    struct entry *all;     /* owned, capacity of each */
+    struct entry *entries; /* within `all`: those handled together */
     struct store_event *applies;
     struct dead_letter *letters;
     struct store_append *appends; /* INDUSTRIES_MAXIMUM for each entry */
@@ -65,7 +70,11 @@ bool batch_delivers(const struct store_event *apply);
  * numbers are given up. */
 bool batch_stamped_over(const struct batch *batch, uint64_t limit_ms);
 
-/* Waits for Redis as batch_handle says; anything but STATUS_OK gives the batch up. */
+/* Keeps what was not handled yet from being handed out again, if that is due. */
+void batch_hold(struct batch *batch, struct bus_batch *messages, const struct entry *entries, size_t count);
+
+/* Waits for Redis as batch_handle says; anything but STATUS_OK gives the batch up. What failed alone is left
+ * with its tries. */
 enum status batch_apply(struct batch *batch, struct bus_batch *messages);
 
 #endif

@@ -60,7 +60,7 @@ static void turn(struct worker *worker)
     enum status status;
 
     /* Redis first: what is not fetched need not be kept from other instances. */
-    if (service_store_ready(worker->service, worker->store) != STATUS_OK)
+    if (service_store_writable(worker->service, worker->store) != STATUS_OK)
         return;
     if (!make_consumer(worker))
         return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * A worker: takes batches off the stream and has them handled, until the service stops. Waits for Redis,
- * broker, stream and durable as long as it takes, and makes the latter two again where they are gone. An
- * unreachable Redis stops the fetching.
+ * broker, stream and durable as long as it takes, and makes the latter two again where they are gone. A
+ * Redis that cannot be reached, or takes no writes, stops the fetching.
  */
 #ifndef POLLEN8_VALUE_CONSUMER_H
 #define POLLEN8_VALUE_CONSUMER_H

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/names.h"
 #include "common/subject.h"
@@ -40,7 +41,14 @@ static enum status send_letter(struct bus *bus, struct burial *burial, const str
 {
     char subject[SUBJECT_SIZE];
     char id[64];
-    const char *const headers[] = {"Pollen8-Reason", letter->reason, "Nats-Msg-Id", id, NULL};
+    const char *place = id + strlen("dead-");
+    const char *const headers[] = {"Pollen8-Reason",
+                                   letter->reason,
+                                   "Nats-Msg-Id",
+                                   id,
+                                   letter->tried ? "Pollen8-Event" : NULL,
+                                   place,
+                                   NULL};
     int64_t room = bus_maximum_payload(bus) - HEADER_ROOM;
     size_t length = letter->body.length;
     struct slice name = event_name_valid(letter->name) ? letter->name : SLICE_LITERAL("unknown");

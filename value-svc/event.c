@@ -83,6 +83,8 @@ static void event_reset(struct event *event, const struct event_definition *defi
     event->event_id[0] = '\0';
     event->user_id[0] = '\0';
     event->invite_id[0] = '\0';
+    event->origin_sequence = 0;
+    event->origin_ms = 0;
     event->amount = 1;
     event->industry_count = 0;
     event->room_count = 0;
@@ -195,6 +197,8 @@ static enum status read_envelope(const Pollen8__Event *envelope, const struct ev
         event->platform = false;
         status = event_take_id(slice_from_string(envelope->submitter), "submitter", event->submitter, reason);
     }
+    event->origin_sequence = envelope->origin_sequence;
+    event->origin_ms = envelope->origin_ms;
     return status;
 }
 
@@ -258,6 +262,10 @@ void event_key(const struct event *event, uint64_t stream_sequence, int64_t time
     size_t length;
 
     if (event->event_id[0] == '\0') {
+        if (event->origin_sequence != 0) {
+            stream_sequence = event->origin_sequence;
+            timestamp_ms = event->origin_ms;
+        }
         snprintf(out, EVENT_KEY_SIZE, "#%" PRIu64 "-%" PRId64, stream_sequence, timestamp_ms);
         return;
     }

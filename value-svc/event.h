@@ -57,9 +57,11 @@ struct event {
     char event_id[ID_MAXIMUM_BYTES + 1];  /* the submitter's own id for it; empty: none */
     char user_id[ID_MAXIMUM_BYTES + 1];   /* the subject: userId, or creatorId of an invite */
     char invite_id[ID_MAXIMUM_BYTES + 1]; /* invite.created only */
-    int64_t amount;                       /* connections of an import; else 1 */
-    size_t industry_count;                /* as written, repeats included */
-    size_t room_count;                    /* normalised, each once */
+    uint64_t origin_sequence;             /* of what was put aside and is this event; 0: it was not */
+    int64_t origin_ms;
+    int64_t amount;        /* connections of an import; else 1 */
+    size_t industry_count; /* as written, repeats included */
+    size_t room_count;     /* normalised, each once */
     char industries[INDUSTRIES_MAXIMUM][INDUSTRY_MAXIMUM_BYTES + 1];
     char rooms[INDUSTRIES_MAXIMUM][INDUSTRY_NORMALISED_SIZE];
 };
@@ -87,7 +89,8 @@ enum status event_pack(const struct event *event, int64_t submitted_at_ms, struc
 enum status event_append_payload(const struct event *event, struct buf *buf);
 
 /* The key an event counts once under. With an eventId the hash of (submitter, event, subject user, eventId);
- * without one its place in the stream (sequence and time, so that a stream made anew shares no key). */
+ * without one its place in the stream (sequence and time, so that a stream made anew shares no key), or the
+ * one that it had before it was put aside. */
 void event_key(const struct event *event, uint64_t stream_sequence, int64_t timestamp_ms,
                char out[EVENT_KEY_SIZE]);
 

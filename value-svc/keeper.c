@@ -43,6 +43,9 @@ struct keeper {
     uint64_t cursor; /* of the one that is not */
     uint64_t find_ms;
     uint64_t totals_ms;
+    uint64_t floor;    /* the last ack floor */
+    uint64_t moved_ms; /* monotonic: when it last moved, or nothing was open */
+    bool waiting;      /* events wait or are worked on, or that is not known */
 };
 
 static void keep_stream(struct keeper *keeper)
@@ -154,12 +157,25 @@ static void note_replayed(struct keeper *keeper, const struct bus_consumer_state
               LOG_U("epoch", keeper->epoch));
 }
 
+/* How long the ack floor has stood while there was something to acknowledge. */
+static void note_standing(struct keeper *keeper, const struct bus_consumer_state *state)
+{
+    uint64_t now = clock_monotonic_ms();
+
+    keeper->waiting = state->pending > 0 || state->ack_pending > 0;
+    if (!keeper->waiting || state->ack_floor_stream_sequence != keeper->floor || keeper->moved_ms == 0)
+        keeper->moved_ms = now;
+    keeper->floor = state->ack_floor_stream_sequence;
+    metrics_set(keeper->service->metrics, VALUE_ACK_FLOOR_STANDS, (int64_t)((now - keeper->moved_ms) / 1000));
+}
+
 static void keep_position(struct keeper *keeper)
 {
     struct service *service = keeper->service;
     struct bus_consumer_state state;
     enum status status;
 
+    keeper->waiting = true;
     if (!keeper->consumer)
         return;
     add_sample(keeper);
@@ -169,6 +185,7 @@ static void keep_position(struct keeper *keeper)
             atomic_fetch_add(&service->stream_losses, 1);
         return;
     }
+    note_standing(keeper, &state);
     metrics_set(service->metrics, VALUE_STREAM_PENDING, (int64_t)state.pending);
     metrics_set(service->metrics, VALUE_STREAM_UNACKED, (int64_t)state.ack_pending);
     if (take_passed(keeper, state.ack_floor_stream_sequence, &keeper->position)) {
@@ -229,6 +246,7 @@ static void turn(struct keeper *keeper)
 {
     struct service *service = keeper->service;
     bool redis = service_store_ready(service, keeper->store) == STATUS_OK;
+    bool blocked;
 
     if (redis && store_epoch(keeper->store) != keeper->epoch) {
         keeper->epoch = store_epoch(keeper->store);
@@ -246,8 +264,10 @@ static void turn(struct keeper *keeper)
     if (redis && store_connected(keeper->store))
         totals(keeper);
     redis = redis && store_connected(keeper->store);
-    atomic_store(&service->redis_ready, redis);
+    blocked = atomic_load(&service->blocked) && keeper->waiting;
+    atomic_store(&service->redis_ready, redis && !blocked);
     metrics_set(service->metrics, VALUE_REDIS_CONNECTED, redis);
+    metrics_set(service->metrics, VALUE_BLOCKED, blocked);
 }
 
 void *keeper_run(void *context)

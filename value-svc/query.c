@@ -363,9 +363,12 @@ static void handle(struct query *query, size_t item_count)
     size_t count = read_questions(query, item_count, &value_count);
     bool unavailable = value_count > 0 && read_values(query, value_count) != STATUS_OK;
 
-    for (size_t i = 0; i < count && unavailable; i++) {
-        if (query->questions[i].status == STATUS_OK && query->questions[i].wants_value)
-            set_unavailable(&query->questions[i]);
+    for (size_t i = 0; i < count; i++) {
+        struct question *question = &query->questions[i];
+
+        if (question->status == STATUS_OK && question->wants_value &&
+            (unavailable || query->values[question->value].broken))
+            set_unavailable(question);
     }
     open_sessions(query, count);
     for (size_t i = 0; i < count; i++)

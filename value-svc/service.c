@@ -13,6 +13,7 @@
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "tries.h"
 
 #define RETENTION_SLACK_MS 300000
 #define UNSETTLED_WAIT_MS  100
@@ -123,6 +124,7 @@ enum service_task service_init(struct service *service, int argc, char **argv)
     init_locks(service);
     init_metrics(service);
     init_bus(service);
+    CHECK(tries_create(&service->tries) == STATUS_OK);
     return task;
 }
 
@@ -135,6 +137,7 @@ void service_close_bus(struct service *service)
 void service_done(struct service *service)
 {
     service_close_bus(service);
+    tries_free(service->tries);
     metrics_free(service->metrics);
     config_free(&program, &service->config);
     pthread_cond_destroy(&service->stop_changed);
@@ -267,6 +270,27 @@ enum status service_store_ready(struct service *service, struct store *store)
     log_event_limited(LOG_WARN, "Redis cannot be used", LOG_S("error", store_error(store)));
     service_wait(service, store_retry_ms(store));
     return status;
+}
+
+enum status service_store_writable(struct service *service, struct store *store)
+{
+    enum status status;
+
+    if (store_refused(store))
+        service_wait(service, store_retry_ms(store));
+    status = service_store_ready(service, store);
+    if (status == STATUS_OK && store_refused(store)) {
+        status = store_probe(store);
+        if (status != STATUS_OK)
+            log_event_limited(LOG_WARN, "Redis takes no events", LOG_S("error", store_error(store)));
+    }
+    return status;
+}
+
+void service_note_applied(struct service *service, struct store *store, bool applied)
+{
+    store_note_applied(store, applied);
+    atomic_store(&service->blocked, !applied);
 }
 
 bool service_withholds(struct service *service, const struct store *store)

@@ -42,12 +42,15 @@ enum value_metric {
     VALUE_METRIC_COUNT
 };
 
+struct tries; /* tries.h */
+
 struct service {
     struct value_config config;
     struct store_url redis_url;
     struct metrics *metrics;   /* owned */
     struct bus *bus;           /* owned */
     struct epoch_peers *peers; /* borrowed: who else counts; NULL in a rebuild */
+    struct tries *tries;       /* owned */
 
     /* Looked up once: a labelled series takes a lock. */
     struct metric_cell *processing[EVENT_COUNT];
@@ -58,6 +61,7 @@ struct service {
     _Atomic uint64_t lost_epoch;    /* in which Redis lacks counts until a rebuild; 0: none. Watcher writes */
     _Atomic uint64_t stream_losses; /* times a stream or the durable was found gone or the bus came back */
     _Atomic bool redis_ready;
+    _Atomic bool blocked; /* the last batch of events could not be applied */
     _Atomic bool stream_ready;
 
     pthread_mutex_t progress_lock;
@@ -111,6 +115,11 @@ enum status service_store_try(struct service *service, struct store *store);
 /* The same for threads that have time: on failure logs (limited) and waits store_retry_ms or until the stop.
  */
 enum status service_store_ready(struct service *service, struct store *store);
+
+/* The same for threads that apply events: after a batch that could not be applied it also waits, and finds
+ * out whether Redis takes writes again. */
+enum status service_store_writable(struct service *service, struct store *store);
+void service_note_applied(struct service *service, struct store *store, bool applied);
 
 /* Whether values that this connection reads would be wrong, for Redis lacks counts until a rebuild is done:
  * nobody is told one meanwhile. */

@@ -78,7 +78,7 @@ int64_t store_retry_ms(struct store *store)
 {
     int64_t wait = RETRY_FIRST_MS;
 
-    for (unsigned i = 1; i < store->failures && wait < RETRY_LONGEST_MS; i++)
+    for (unsigned i = 1; i < store->failures + store->refusals && wait < RETRY_LONGEST_MS; i++)
         wait *= 2;
     if (wait > RETRY_LONGEST_MS)
         wait = RETRY_LONGEST_MS;
@@ -168,6 +168,27 @@ enum status store_receive_any(struct store *store, redisReply **ret_reply)
         return store_fail(store, "Redis does not answer: %s", store->redis->errstr);
     *ret_reply = reply;
     return STATUS_OK;
+}
+
+enum store_fault store_fault_of(const redisReply *reply)
+{
+    /* Also in the middle: before Redis 7 a script's error begins with where it happened. */
+    static const char *const of_redis[] = {"OOM ",     "MISCONF ",     "NOREPLICAS ", "READONLY ",
+                                           "LOADING ", "BUSY ",        "NOPERM ",     "MASTERDOWN ",
+                                           "NOAUTH ",  "CLUSTERDOWN ", "UNKILLABLE "};
+    /* BROKEN is our scripts' own; the others are Redis' and Lua's words for values of another kind. */
+    static const char *const of_keys[] = {"BROKEN ",     "WRONGTYPE",      "not an integer",
+                                          "attempt to ", "bad argument #", "last possible ID"};
+
+    for (size_t i = 0; i < sizeof of_redis / sizeof of_redis[0]; i++) {
+        if (strstr(reply->str, of_redis[i]))
+            return FAULT_REDIS;
+    }
+    for (size_t i = 0; i < sizeof of_keys / sizeof of_keys[0]; i++) {
+        if (strstr(reply->str, of_keys[i]))
+            return FAULT_KEYS;
+    }
+    return strncmp(reply->str, "ERR ", 4) == 0 ? FAULT_UNKNOWN : FAULT_REDIS;
 }
 
 enum status store_refuse_reply(struct store *store, const redisReply *reply)
@@ -299,4 +320,32 @@ enum status store_connect(struct store *store)
     if (store->options.connects)
         metric_add(store->options.connects, 1);
     return STATUS_OK;
+}
+
+/* ---- Refused writes --------------------------------------------------------------------------------- */
+
+void store_note_applied(struct store *store, bool applied)
+{
+    store->refused = !applied;
+    store->refusals = applied ? 0 : store->refusals + 1;
+}
+
+bool store_refused(const struct store *store)
+{
+    return store->refused;
+}
+
+enum status store_probe(struct store *store)
+{
+    enum status status =
+        command_for_ok(store, (const char *const[]){"SET", STORE_KEY_PROBE, "", "PX", "60000", NULL});
+
+    if (status == STATUS_OK && store->options.wait_replicas > 0)
+        status = store_wait_replicas(store);
+    store->sent_ns = 0;
+    if (status == STATUS_OK)
+        store->refused = false;
+    else
+        store->refusals++;
+    return status;
 }

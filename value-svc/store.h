@@ -22,7 +22,8 @@
  * are base64url; apply_event.lua has the formats. Every call returns STATUS_OK or STATUS_DISCONNECTED: Redis
  * cannot be used now (away, loading, a replica, out of memory...), the connection is closed, store_error says
  * why, and what was sent may or may not have been done. Everything here may be sent again, so the answer is
- * to connect and repeat the whole batch.
+ * to connect and repeat the whole batch. What one user's or industry's keys hold is never such a failure: it
+ * is told of that one alone.
  */
 #ifndef POLLEN8_VALUE_STORE_H
 #define POLLEN8_VALUE_STORE_H
@@ -64,8 +65,16 @@ enum status store_reject(struct store *store, const char *why);
  */
 enum status store_confirm_primary(struct store *store, bool *ret_elected);
 
-/* Milliseconds to wait before the next attempt: doubles from 50 to 2,000, with jitter. */
+/* Milliseconds to wait before the next attempt: doubles from 50 to 2,000, with jitter. Attempts to connect
+ * and batches that failed in a row count. */
 int64_t store_retry_ms(struct store *store);
+
+/* Notes whether a batch of events could be applied. After one that could not, store_refused holds until
+ * store_probe has found that writes are taken again (and by as many replicas as are waited for): a Redis that
+ * is out of memory, cannot save, or lacks replicas connects as if it could be used. */
+void store_note_applied(struct store *store, bool applied);
+bool store_refused(const struct store *store);
+enum status store_probe(struct store *store);
 
 /* Why the last call failed; one line without credentials, "" at first. */
 const char *store_error(const struct store *store);
@@ -137,7 +146,7 @@ enum store_outcome {
     STORE_REPEATED,     /* this very event had taken effect before: deliver again */
     STORE_DUPLICATE,    /* another event with its key came within the window: deliver nothing */
     STORE_OUT_OF_RANGE, /* the sum would not be exact any more: can never be applied */
-    STORE_FAILED        /* this user's keys are not what they should be; store_error says what */
+    STORE_FAILED        /* Redis answered, but not for this event: see `broken` */
 };
 
 /* A frame to the user that an event gives: what its entry in the history says of it. */
@@ -154,6 +163,7 @@ struct store_event {
     int64_t time_ms;   /* when the stream stored it */
     bool counts;       /* false: remembered only */
     bool once;         /* the key counts once for ever, not only within the window */
+    bool anew;         /* it was put aside and is sent again: counts once however long that took */
     bool replay;       /* its frames are not published as it says: never told as its first ones */
 
     uint32_t lane;            /* it is published on; 0: none */
@@ -165,9 +175,12 @@ struct store_event {
     struct slice frame; /* borrowed: the payload's frame, packed, without numbers */
     const char *keep;   /* borrowed: name to keep that frame under; NULL: it is not kept */
     uint64_t keep_id;   /* event id of the kept frame */
+    char *why;          /* borrowed, STORE_WHY_SIZE bytes: FAILED: what Redis said, one printable line */
 
     /* Results */
     enum store_outcome outcome;
+    bool broken; /* FAILED: the user's keys are not what they should be, Redis says; else it said what is not
+                  * known to be anybody's fault, and applied other events of the same batch */
     int64_t sum; /* signed, as this event left it; repeated: as it is now */
     uint64_t version;
     uint64_t user_sequence; /* of its first frame to the user; 0: none */
@@ -187,7 +200,10 @@ struct store_rules {
     int64_t history_window_ms;
 };
 
-/* Applies a batch, at most 1,000. Waits for replicas where so configured. */
+#define STORE_WHY_SIZE 160
+
+/* Applies a batch, at most 1,000. Waits for replicas where so configured. An error that does not name the
+ * user's keys, of every event of the batch, is one of Redis: STATUS_DISCONNECTED. */
 enum status store_apply(struct store *store, const struct store_rules *rules, struct store_event *events,
                         size_t count);
 
@@ -195,6 +211,7 @@ struct store_value {
     const char *user_id; /* borrowed */
     int64_t sum;         /* results */
     uint64_t version;
+    bool broken; /* the user's keys are not what they should be: what it is worth is not known */
 };
 enum status store_values(struct store *store, struct store_value *values, size_t count);
 

@@ -17,6 +17,7 @@
 
 #define NUMBER_SIZE     24
 #define GIFT_SIZE       96
+#define FOR_EVER        "9007199254740991"
 #define APPLY_ARGUMENTS 24 /* the number of keys, 6 keys, 17 others */
 
 /* What is the same for all events of a batch. */
@@ -80,34 +81,35 @@ static enum status send_event(struct store *store, const struct rules_text *rule
     struct event_text text;
 
     write_event(&text, event);
-    return store_send_script_slices(store, SCRIPT_APPLY_EVENT,
-                                    (const struct slice[]){
-                                        SLICE_LITERAL("6"),
-                                        slice_from_string(text.net),
-                                        slice_from_string(text.seen),
-                                        slice_from_string(text.order),
-                                        slice_from_string(text.history),
-                                        slice_from_string(text.kept),
-                                        SLICE_LITERAL(STORE_KEY_DUE),
-                                        slice_from_string(event->key),
-                                        slice_from_string(text.change),
-                                        slice_from_string(text.sequence),
-                                        slice_from_string(text.time),
-                                        slice_from_string(rules->window),
-                                        slice_from_string(rules->retention),
-                                        slice_from_string(rules->ack_floor),
-                                        slice_from_string(text.stamp),
-                                        slice_from_string(rules->history_oldest),
-                                        slice_from_string(rules->history_length),
-                                        slice_from_string(rules->history_expiry),
-                                        slice_from_string(text.update),
-                                        slice_from_string(text.payload),
-                                        event->frame.data ? event->frame : SLICE_LITERAL(""),
-                                        slice_from_string(text.keep),
-                                        event->replay ? SLICE_LITERAL("") : SLICE_LITERAL("1"),
-                                        event->once ? SLICE_LITERAL("1") : SLICE_LITERAL(""),
-                                    },
-                                    APPLY_ARGUMENTS);
+    return store_send_script_slices(
+        store, SCRIPT_APPLY_EVENT,
+        (const struct slice[]){
+            SLICE_LITERAL("6"),
+            slice_from_string(text.net),
+            slice_from_string(text.seen),
+            slice_from_string(text.order),
+            slice_from_string(text.history),
+            slice_from_string(text.kept),
+            SLICE_LITERAL(STORE_KEY_DUE),
+            slice_from_string(event->key),
+            slice_from_string(text.change),
+            slice_from_string(text.sequence),
+            slice_from_string(text.time),
+            event->anew ? SLICE_LITERAL(FOR_EVER) : slice_from_string(rules->window),
+            slice_from_string(rules->retention),
+            slice_from_string(rules->ack_floor),
+            slice_from_string(text.stamp),
+            slice_from_string(rules->history_oldest),
+            slice_from_string(rules->history_length),
+            slice_from_string(rules->history_expiry),
+            slice_from_string(text.update),
+            slice_from_string(text.payload),
+            event->frame.data ? event->frame : SLICE_LITERAL(""),
+            slice_from_string(text.keep),
+            event->replay ? SLICE_LITERAL("") : SLICE_LITERAL("1"),
+            event->once ? SLICE_LITERAL("1") : SLICE_LITERAL(""),
+        },
+        APPLY_ARGUMENTS);
 }
 
 /* "<number on users' subjects>/<number on those that all hear>" */
@@ -138,6 +140,44 @@ static void take_outcome(struct store_event *event, redisReply *const *elements)
                   event->first_user == event->user_number && event->first_industry == event->industry_number;
 }
 
+/* The text goes into a header and a log. */
+static void note_why(struct store_event *event, const char *text)
+{
+    size_t length = 0;
+
+    for (; text[length] != '\0' && length + 1 < STORE_WHY_SIZE; length++)
+        event->why[length] = text[length] >= ' ' && text[length] <= '~' ? text[length] : '?';
+    event->why[length] = '\0';
+}
+
+static enum status take_error(struct store *store, struct store_event *event, const redisReply *reply)
+{
+    enum store_fault fault = store_fault_of(reply);
+
+    if (fault == FAULT_REDIS)
+        return store_refuse_reply(store, reply);
+    event->outcome = STORE_FAILED;
+    event->broken = fault == FAULT_KEYS;
+    if (event->why)
+        note_why(event, reply->str);
+    snprintf(store->error, sizeof store->error, "%.150s", reply->str);
+    return STATUS_OK;
+}
+
+/* Where Redis did for no event what was asked, and says of no user's keys that they are the reason, the
+ * reason is Redis. */
+static enum status judge(struct store *store, const struct store_event *events, size_t count)
+{
+    char why[sizeof store->error];
+
+    for (size_t i = 0; i < count; i++) {
+        if (events[i].outcome != STORE_FAILED || events[i].broken)
+            return STATUS_OK;
+    }
+    snprintf(why, sizeof why, "%s", store->error);
+    return count > 0 ? store_fail(store, "Redis refuses: %.150s", why) : STATUS_OK;
+}
+
 /* *missing is set where the server has lost the script. */
 static enum status receive_event(struct store *store, struct store_event *event, bool *missing)
 {
@@ -152,17 +192,14 @@ static enum status receive_event(struct store *store, struct store_event *event,
         status = store_fail(store, "the event's script gave an unexpected reply");
     } else if (strncmp(reply->str, "NOSCRIPT", 8) == 0) {
         *missing = true;
-    } else if (strstr(reply->str, "WRONGTYPE") || strstr(reply->str, "not an integer")) {
-        event->outcome = STORE_FAILED;
-        snprintf(store->error, sizeof store->error, "%.150s", reply->str);
     } else {
-        status = store_refuse_reply(store, reply);
+        status = take_error(store, event, reply);
     }
     freeReplyObject(reply);
     return status;
 }
 
-static enum status send_wait(struct store *store)
+enum status store_send_wait(struct store *store)
 {
     char replicas[16];
     char limit[24];
@@ -172,7 +209,7 @@ static enum status send_wait(struct store *store)
     return store_send(store, (const char *const[]){"WAIT", replicas, limit, NULL});
 }
 
-static enum status receive_wait(struct store *store)
+enum status store_receive_wait(struct store *store)
 {
     redisReply *reply = NULL;
     enum status status = store_receive(store, &reply);
@@ -188,6 +225,13 @@ static enum status receive_wait(struct store *store)
                       store->options.wait_replicas);
 }
 
+enum status store_wait_replicas(struct store *store)
+{
+    enum status status = store_send_wait(store);
+
+    return status == STATUS_OK ? store_receive_wait(store) : status;
+}
+
 static enum status apply_once(struct store *store, const struct rules_text *rules, struct store_event *events,
                               size_t count, bool *missing)
 {
@@ -197,11 +241,11 @@ static enum status apply_once(struct store *store, const struct rules_text *rule
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         status = send_event(store, rules, &events[i]);
     if (wait && status == STATUS_OK)
-        status = send_wait(store);
+        status = store_send_wait(store);
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         status = receive_event(store, &events[i], missing);
     if (wait && status == STATUS_OK)
-        status = receive_wait(store);
+        status = store_receive_wait(store);
     if (status == STATUS_OK)
         store_measure(store);
     return status;
@@ -224,32 +268,50 @@ enum status store_apply(struct store *store, const struct store_rules *rules, st
              rules->history_window_ms + HISTORY_MARGIN_MS);
     status = apply_once(store, &text, events, count, &missing);
     if (status != STATUS_OK || !missing)
-        return status;
+        return status == STATUS_OK ? judge(store, events, count) : status;
     /* SCRIPT FLUSH: those of the batch that were applied will be found in `seen`. */
     missing = false;
     status = store_load_scripts(store);
     if (status == STATUS_OK)
         status = apply_once(store, &text, events, count, &missing);
-    return missing && status == STATUS_OK ? store_fail(store, "Redis keeps forgetting its scripts") : status;
+    if (missing && status == STATUS_OK)
+        status = store_fail(store, "Redis keeps forgetting its scripts");
+    return status == STATUS_OK ? judge(store, events, count) : status;
 }
 
 /* ---- Reading ---------------------------------------------------------------------------------------- */
 
+/* A decimal integer, or nothing, which is 0. */
+static bool read_number(const redisReply *reply, int64_t *ret_number)
+{
+    char *end = NULL;
+
+    *ret_number = 0;
+    if (reply->type == REDIS_REPLY_NIL)
+        return true;
+    if (reply->type != REDIS_REPLY_STRING)
+        return false;
+    *ret_number = strtoll(reply->str, &end, 10);
+    return end != reply->str && *end == '\0';
+}
+
 static enum status receive_value(struct store *store, struct store_value *value)
 {
     redisReply *reply = NULL;
-    enum status status = store_receive(store, &reply);
+    int64_t version = 0;
+    enum status status = store_receive_any(store, &reply);
 
     if (status != STATUS_OK)
         return status;
     value->sum = 0;
-    value->version = 0;
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
-        value->sum = store_integer(reply->element[0]);
-        value->version = (uint64_t)store_integer(reply->element[1]);
-    }
+    value->broken =
+        !(reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+          read_number(reply->element[0], &value->sum) && read_number(reply->element[1], &version));
+    value->version = (uint64_t)version;
+    if (reply->type == REDIS_REPLY_ERROR && store_fault_of(reply) != FAULT_KEYS)
+        status = store_refuse_reply(store, reply);
     freeReplyObject(reply);
-    return STATUS_OK;
+    return status;
 }
 
 enum status store_values(struct store *store, struct store_value *values, size_t count)

@@ -70,7 +70,7 @@ static enum status receive_append(struct store *store)
 
     if (status != STATUS_OK)
         return status;
-    if (reply->type == REDIS_REPLY_ERROR && !strstr(reply->str, "WRONGTYPE"))
+    if (reply->type == REDIS_REPLY_ERROR && store_fault_of(reply) != FAULT_KEYS)
         status = store_refuse_reply(store, reply);
     freeReplyObject(reply);
     return status;
@@ -202,7 +202,7 @@ static enum status receive_room(struct store *store, struct store_room *rooms, s
         if (status != STATUS_OK)
             return status;
         if (reply->type == REDIS_REPLY_ERROR) {
-            room->broken = strstr(reply->str, "WRONGTYPE") != NULL;
+            room->broken = store_fault_of(reply) == FAULT_KEYS;
             if (!room->broken)
                 status = store_refuse_reply(store, reply);
         } else if (read == 0) {

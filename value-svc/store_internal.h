@@ -16,6 +16,7 @@
 
 #define STORE_KEY_EPOCH         "p8:epoch"
 #define STORE_KEY_DUE           "p8:seen.due"
+#define STORE_KEY_PROBE         "p8:probe"
 #define STORE_KEY_SIZE          (16 + BASE64URL_LENGTH(ID_MAXIMUM_BYTES) + 16)
 #define STORE_ARGUMENTS_MAXIMUM 32
 #define STORE_ROOM_KEY_SIZE     (16 + BASE64URL_LENGTH(INDUSTRY_NORMALISED_SIZE) + 16)
@@ -46,6 +47,8 @@ struct store {
     struct store_world world;
     size_t restoring;  /* replies of store_restore not read yet */
     unsigned failures; /* connects failed in a row */
+    unsigned refusals; /* batches of events, and probes, failed in a row */
+    bool refused;      /* since the last of them nothing was written */
     uint64_t sent_ns;  /* when the running pipeline began; 0: none */
     char error[192];
     /* Industries whose history this connection trimmed by age and gave an expiry lately: a hash and the
@@ -79,8 +82,22 @@ enum status store_receive_any(struct store *store, redisReply **ret_reply);
 /* The next reply; an error reply is a failure, as Redis that cannot be used now. */
 enum status store_receive(struct store *store, redisReply **ret_reply);
 
-/* A failure for an error reply other than those about one user's keys (WRONGTYPE). */
+/* Whose fault an error reply tells of. */
+enum store_fault {
+    FAULT_KEYS,   /* of what the keys named in the command hold: no other command is any worse for it */
+    FAULT_REDIS,  /* Redis cannot be used now */
+    FAULT_UNKNOWN /* neither is known */
+};
+enum store_fault store_fault_of(const redisReply *reply);
+
+/* A failure for an error reply that is not about the keys of the command alone. */
 enum status store_refuse_reply(struct store *store, const redisReply *reply);
+
+/* WAIT and its answer, in two steps of a pipeline or at once; fewer replicas than are waited for are a
+ * failure. */
+enum status store_send_wait(struct store *store);
+enum status store_receive_wait(struct store *store);
+enum status store_wait_replicas(struct store *store);
 
 /* Ends the measured round trip. */
 void store_measure(struct store *store);

@@ -131,7 +131,7 @@ static enum status receive(struct store *store, redisReply **ret_reply)
     enum status status = store_receive_any(store, ret_reply);
 
     if (status != STATUS_OK || (*ret_reply)->type != REDIS_REPLY_ERROR ||
-        strstr((*ret_reply)->str, "WRONGTYPE"))
+        store_fault_of(*ret_reply) == FAULT_KEYS)
         return status;
     status = store_refuse_reply(store, *ret_reply);
     freeReplyObject(*ret_reply);

@@ -15,10 +15,17 @@
 #include "common/clock.h"
 #include "common/names.h"
 #include "common/utf8.h"
+#include "common/wire.h"
 #include "dead.h"
 
 #define LINE_MAXIMUM  8192
 #define WHOLE_MAXIMUM (16U << 20)
+
+/* Fields of an Event (event.proto) */
+#define EVENT_FIELD_NAME            1
+#define EVENT_FIELD_DATA            5
+#define EVENT_FIELD_ORIGIN_SEQUENCE 9
+#define EVENT_FIELD_ORIGIN_MS       10
 
 void dead_entry_fill(struct dead_entry *entry, const struct bus_message *message, uint64_t sequence,
                      int64_t time_ms)
@@ -30,6 +37,16 @@ void dead_entry_fill(struct dead_entry *entry, const struct bus_message *message
         entry->event = slice_make(message->subject.data + prefix, message->subject.length - prefix);
     if (bus_header(message, "Pollen8-Reason", entry->reason, sizeof(entry->reason)) != STATUS_OK)
         snprintf(entry->reason, sizeof(entry->reason), "no reason given");
+}
+
+/* The body of a backend: as value-svc tells it from an Event. */
+static bool looks_like_json(struct slice body)
+{
+    size_t at = 0;
+
+    while (at < body.length && body.data[at] != '\0' && strchr(" \t\r\n", body.data[at]))
+        at++;
+    return at < body.length && body.data[at] == '{';
 }
 
 static enum status append_common(const struct dead_entry *entry, struct buf *buf)
@@ -185,6 +202,58 @@ void dead_entry_print_whole(const struct dead_entry *entry, bool json)
     print_buf(&buf, headers.status);
 }
 
+/* "<sequence>-<Unix ms>" of the event in the stream; false for a letter whose content was refused. */
+static bool origin_of(const struct dead_entry *entry, uint64_t *ret_sequence, int64_t *ret_ms)
+{
+    char text[64];
+    char *end = NULL;
+
+    if (bus_header(&entry->message, "Pollen8-Event", text, sizeof text) != STATUS_OK)
+        return false;
+    *ret_sequence = strtoull(text, &end, 10);
+    if (*ret_sequence == 0 || *end != '-')
+        return false;
+    *ret_ms = strtoll(end + 1, &end, 10);
+    return *end == '\0';
+}
+
+/* The body as the event it was. One whose content was right says which one, for it counts once with it: a
+ * replay of the stream may have applied that one meanwhile. JSON goes into an Event for that. */
+static enum status append_event(const struct dead_entry *entry, struct buf *buf)
+{
+    struct slice body = entry->message.data;
+    uint64_t sequence;
+    int64_t time_ms;
+    enum status status = STATUS_OK;
+
+    if (!origin_of(entry, &sequence, &time_ms))
+        return buf_append(buf, body.data, body.length);
+    if (looks_like_json(body)) {
+        status = wire_append_bytes(buf, EVENT_FIELD_NAME, entry->event);
+        if (status == STATUS_OK)
+            status = wire_append_bytes(buf, EVENT_FIELD_DATA, body);
+    } else {
+        status = buf_append(buf, body.data, body.length);
+    }
+    if (status == STATUS_OK)
+        status = wire_append_integer(buf, EVENT_FIELD_ORIGIN_SEQUENCE, sequence);
+    return status == STATUS_OK ? wire_append_integer(buf, EVENT_FIELD_ORIGIN_MS, (uint64_t)time_ms) : status;
+}
+
+static enum status store_again(struct bus *bus, const struct dead_entry *entry, const char *subject,
+                               const char *const *headers, char *error, size_t error_size)
+{
+    struct buf buf;
+    enum status status;
+
+    buf_init(&buf, WHOLE_MAXIMUM);
+    status = append_event(entry, &buf);
+    if (status == STATUS_OK)
+        status = bus_store(bus, subject, headers, buf_slice(&buf), NULL, error, error_size);
+    buf_done(&buf);
+    return status;
+}
+
 /* The id keeps a replay that is interrupted before the delete, and done again, from being stored twice within
  * the stream's two minutes; an eventId in the body holds on for DEDUPE_WINDOW as ever. */
 int dead_entry_replay(struct bus *bus, const struct dead_entry *entry)
@@ -200,7 +269,7 @@ int dead_entry_replay(struct bus *bus, const struct dead_entry *entry)
                             entry->sequence);
     snprintf(subject, sizeof(subject), BROKER_EVENTS "%.*s", (int)entry->event.length, entry->event.data);
     snprintf(id, sizeof(id), "replay-%" PRIu64 "-%" PRId64, entry->sequence, entry->time_ms);
-    status = bus_store(bus, subject, headers, entry->message.data, NULL, error, sizeof(error));
+    status = store_again(bus, entry, subject, headers, error, sizeof(error));
     if (status != STATUS_OK)
         return command_fail(EXIT_FAILED, "message %" PRIu64 " is not known to be stored again: %s",
                             entry->sequence, error[0] ? error : status_message(status));

@@ -30,10 +30,22 @@
 --       2 duplicate: another event with this key came within the window; sum and n as that gave
 --       3 the sum would leave what doubles hold exactly (2^53 - 1); nothing was changed
 -- Numbers that matter stay integers below 2^53; the sum is kept as a text without exponent.
+-- If this user's keys are not what this script writes it answers the error BROKEN (Redis itself says WRONGTYPE),
+-- and nothing was changed: what can fail for that is asked before the first write. A broken history is left as
+-- it is and fails no event: whoever reads it is told that it is not whole.
 local key, sequence, time = ARGV[1], ARGV[3], tonumber(ARGV[4])
 local stamp = sequence .. ' ' .. ARGV[4]
 local record = redis.call('HGET', KEYS[2], key)
 local sum, n, h, lane, number = 0, 0, 0, '0', '0'
+
+local function broken(what)
+  return redis.error_reply('BROKEN ' .. what .. ' of the user is not what it should be')
+end
+
+-- An integer as this script writes it, 0 where there is none; nil for anything else.
+local function whole(text)
+  return tonumber(text and string.match(text, '^%-?%d+$') or not text and '0' or nil)
+end
 
 -- Where the entry first was in the history: told with each later one.
 local function origin(entry)
@@ -47,27 +59,35 @@ local function origin(entry)
   return string.format(' %s %.0f', lane, tonumber(before) + tonumber(mine) - tonumber(first))
 end
 
+-- Returns the error where Redis refuses to write; nil for a history that is no stream, or is at its end.
 local function append(entry, at, again, ...)
   local text = string.format('%s %.0f %.0f %.0f', entry, at, n, sum)
   if again then
     text = text .. origin(entry)
   end
-  redis.call('XADD', KEYS[4], 'MINID', '=', ARGV[9], '*', 'e', text, ...)
+  local reply = redis.pcall('XADD', KEYS[4], 'MINID', '=', ARGV[9], '*', 'e', text, ...)
+  if type(reply) == 'table' and reply.err then
+    local ours = string.find(reply.err, 'WRONGTYPE', 1, true) or string.find(reply.err, 'last possible ID', 1, true)
+    return not ours and reply or nil
+  end
   if at % 64 == 0 then
     redis.call('XTRIM', KEYS[4], 'MAXLEN', '=', ARGV[10])
   end
 end
 
 local function remember(again)
-  local at = h
+  local at, refusal = h, nil
   if ARGV[12] ~= '' then
-    append(ARGV[12], at, again)
+    refusal = append(ARGV[12], at, again)
     at = at + 1
   end
-  if ARGV[13] ~= '' then
-    append(ARGV[13], at, again, 'f', ARGV[14])
+  if ARGV[13] ~= '' and not refusal then
+    refusal = append(ARGV[13], at, again, 'f', ARGV[14])
   end
-  redis.call('PEXPIRE', KEYS[4], ARGV[11])
+  if not refusal then
+    redis.call('PEXPIRE', KEYS[4], ARGV[11])
+  end
+  return refusal
 end
 
 if record then
@@ -77,48 +97,74 @@ if record then
     text_sum, text_n, seen_sequence, seen_time = string.match(record, '^(%S+) (%S+) (%S+) (%S+)$')
     text_lane, text_number, text_h = '0', '0', '0'
   end
-  sum, n = tonumber(text_sum), tonumber(text_n)
-  if seen_sequence == sequence and tonumber(seen_time) == time then
-    lane, number, h = text_lane, text_number, tonumber(text_h)
+  sum, n, h, seen_time = whole(text_sum), whole(text_n), whole(text_h), whole(seen_time)
+  if not text_sum or not (sum and n and h and seen_time) then
+    return broken('what an event key gave')
+  end
+  if seen_sequence == sequence and seen_time == time then
+    lane, number = text_lane, text_number
     if ARGV[2] ~= '' then
       local now = redis.call('HMGET', KEYS[1], 'connections', 'n')
-      sum, n = tonumber(now[1] or text_sum), tonumber(now[2] or text_n)
+      sum, n = whole(now[1] or text_sum), whole(now[2] or text_n)
+      if not (sum and n) then
+        return broken('the count')
+      end
     end
     if ARGV[16] == '1' and h > 0 and lane .. ' ' .. number ~= ARGV[8] then
-      remember(true)
+      local refusal = remember(true)
+      if refusal then
+        return refusal
+      end
     end
     if ARGV[16] == '1' and tonumber(lane) < 0 then -- what a replay applied is published for the first time
       redis.call('HSET', KEYS[2], key, string.format('%s %s %s %s %s %s', text_sum, text_n, ARGV[8], text_h,
-        seen_sequence, seen_time))
+        seen_sequence, ARGV[4]))
     end
     return {1, sum, n, h, lane, number}
   end
   -- Compared in the stream's own time, so that a backlog worked off late is judged as it was sent.
-  if time <= tonumber(seen_time) + tonumber(ARGV[5]) then
+  if time <= seen_time + tonumber(ARGV[5]) then
     return {2, sum, n, 0, lane, number}
   end
-  sum, n = 0, 0
+  sum, n, h = 0, 0, 0
 end
 
 local mark = ARGV[17] == '1' and 'i:' .. key
 if mark then
   local marked = redis.call('HMGET', KEYS[1], mark, 'connections', 'n')
   if marked[1] then
-    return {marked[1] == stamp and 1 or 2, tonumber(marked[2] or '0'), tonumber(marked[3] or '0'), 0, '0', '0'}
+    sum, n = whole(marked[2]), whole(marked[3])
+    if not (sum and n) then
+      return broken('the count')
+    end
+    return {marked[1] == stamp and 1 or 2, sum, n, 0, '0', '0'}
   end
 end
 local gives = (ARGV[12] ~= '' and 1 or 0) + (ARGV[13] ~= '' and 1 or 0)
 local net = redis.call('HMGET', KEYS[1], 'connections', 'n', 'h')
-local last = tonumber(net[3] or '0')
+local had, version, last = whole(net[1]), whole(net[2]), whole(net[3])
+if not (had and version and last) then
+  return broken('the count')
+end
 if gives > 0 then
   h = last + 1
 end
 if ARGV[2] ~= '' then
-  sum = tonumber(net[1] or '0') + tonumber(ARGV[2])
+  sum = had + tonumber(ARGV[2])
   if sum > 9007199254740991 or sum < -9007199254740991 then
     return {3, 0, 0, 0, lane, number}
   end
-  n = tonumber(net[2] or '0') + 1
+  n = version + 1
+end
+if ARGV[15] ~= '' then
+  redis.call('XLEN', KEYS[5]) -- only that it is a stream
+end
+local entries = redis.call('RPUSH', KEYS[3], key .. ' ' .. stamp)
+-- Nothing from here on can fail for what the keys hold.
+if entries == 1 then
+  redis.pcall('ZADD', KEYS[6], ARGV[4], string.match(KEYS[3], '{u%.(.-)}'))
+end
+if ARGV[2] ~= '' then
   redis.call('HSET', KEYS[1], 'connections', string.format('%.0f', sum), 'n', string.format('%.0f', n), 'h',
     string.format('%.0f', last + gives))
 elseif gives > 0 then
@@ -128,10 +174,6 @@ if mark then
   redis.call('HSET', KEYS[1], mark, stamp)
 end
 redis.call('HSET', KEYS[2], key, string.format('%.0f %.0f %s %.0f ', sum, n, ARGV[8], h) .. stamp)
-if redis.call('RPUSH', KEYS[3], key .. ' ' .. stamp) == 1 then
-  redis.pcall('ZADD', KEYS[6], ARGV[4], string.match(KEYS[3], '{u%.(.-)}'))
-end
--- Only what was recorded may fail: a broken history never makes an event count twice.
 if gives > 0 then
   remember(false)
 end
@@ -146,14 +188,15 @@ end
 local oldest = time - tonumber(ARGV[6])
 local floor = tonumber(ARGV[7])
 for _ = 1, 4 do
-  local entry = redis.call('LINDEX', KEYS[3], 0)
-  local old_key, old_sequence, old_time = string.match(entry, '^(%S+) (%S+) (%S+)$')
-  if tonumber(old_time) >= oldest or tonumber(old_sequence) > floor then
+  local entry = redis.call('LINDEX', KEYS[3], 0) or ''
+  local old_key, old_sequence, old_time = string.match(entry, '^(%S+) (%d+) (%d+)$')
+  if old_key and (tonumber(old_time) >= oldest or tonumber(old_sequence) > floor) then
     break
   end
   redis.call('LPOP', KEYS[3])
-  -- The key may have come again after the window: then its record belongs to the later entry.
-  local old_record = redis.call('HGET', KEYS[2], old_key)
+  -- The key may have come again after the window: then its record belongs to the later entry. What is no entry
+  -- of ours has none.
+  local old_record = old_key and redis.call('HGET', KEYS[2], old_key)
   if old_record and string.sub(old_record, -(#old_sequence + #old_time + 2)) == ' ' .. old_sequence .. ' ' .. old_time then
     redis.call('HDEL', KEYS[2], old_key)
   end
