@@ -259,28 +259,32 @@ static bool is_buried(const struct entry *entry)
     return entry->verdict == VERDICT_TRIED || entry->verdict == VERDICT_DEAD;
 }
 
+static void add_letter(struct batch *batch, const struct entry *entry)
+{
+    batch->letters[batch->dead_count++] = (struct dead_letter){
+        .name = entry->name,
+        .body = entry->message.data,
+        .reason = entry->reason,
+        .stream_sequence = entry->delivery.stream_sequence,
+        .timestamp_ms = entry->delivery.timestamp_ms,
+        .tried = entry->verdict == VERDICT_TRIED,
+    };
+}
+
 static enum status bury(struct batch *batch)
 {
+    const struct dead_letter *letter = batch->letters;
     enum status status;
 
     for (size_t i = 0; i < batch->count; i++) {
-        const struct entry *entry = &batch->entries[i];
-
-        if (is_buried(entry))
-            batch->letters[batch->dead_count++] = (struct dead_letter){
-                .name = entry->name,
-                .body = entry->message.data,
-                .reason = entry->reason,
-                .stream_sequence = entry->delivery.stream_sequence,
-                .timestamp_ms = entry->delivery.timestamp_ms,
-                .tried = entry->verdict == VERDICT_TRIED,
-            };
+        if (is_buried(&batch->entries[i]))
+            add_letter(batch, &batch->entries[i]);
     }
     if (batch->dead_count == 0)
         return STATUS_OK;
     status = dead_bury(batch->service->bus, batch->letters, batch->dead_count);
     for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
-        if (is_buried(&batch->entries[i]))
+        if (is_buried(&batch->entries[i]) && !(letter++)->repeated)
             count_dead(batch, &batch->entries[i]);
     }
     return status;

@@ -26,18 +26,20 @@ struct burial {
 /* On the bus's delivery or timer thread. */
 static void on_answer(void *context, enum status status, const struct bus_message *message)
 {
-    struct burial *burial = context;
-    struct publish_ack ack;
+    struct dead_letter *letter = context;
+    struct burial *burial = letter->burial;
+    struct publish_ack ack = {0};
     bool stored = status == STATUS_OK && publish_ack_read(message->data, &ack) == STATUS_OK;
 
     pthread_mutex_lock(&burial->lock);
     burial->failed = burial->failed || !stored;
+    letter->repeated = stored && ack.duplicate;
     burial->outstanding--;
     pthread_cond_signal(&burial->answered);
     pthread_mutex_unlock(&burial->lock);
 }
 
-static enum status send_letter(struct bus *bus, struct burial *burial, const struct dead_letter *letter)
+static enum status send_letter(struct bus *bus, struct burial *burial, struct dead_letter *letter)
 {
     char subject[SUBJECT_SIZE];
     char id[64];
@@ -56,13 +58,14 @@ static enum status send_letter(struct bus *bus, struct burial *burial, const str
 
     if (status != STATUS_OK)
         return status;
+    letter->burial = burial;
     if (room > 0 && length > (size_t)room)
         length = (size_t)room; /* it was too large to begin with: what fits is enough to judge it */
     snprintf(id, sizeof id, "dead-%" PRIu64 "-%" PRId64, letter->stream_sequence, letter->timestamp_ms);
-    return bus_request(bus, subject, headers, letter->body.data, length, STORE_TIMEOUT_MS, on_answer, burial);
+    return bus_request(bus, subject, headers, letter->body.data, length, STORE_TIMEOUT_MS, on_answer, letter);
 }
 
-enum status dead_bury(struct bus *bus, const struct dead_letter *letters, size_t count)
+enum status dead_bury(struct bus *bus, struct dead_letter *letters, size_t count)
 {
     struct burial burial = {.lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER};
     bool failed;

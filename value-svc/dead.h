@@ -17,10 +17,13 @@ struct dead_letter {
     uint64_t stream_sequence; /* with the time it names the event, so that a repeat is stored once */
     int64_t timestamp_ms;
     bool tried; /* its content is right */
+
+    bool repeated; /* result: it was stored already, by another instance or by a replay */
+    void *burial;  /* dead.c's */
 };
 
 /* Stores all of them, waits for the stream to say so. STATUS_DISCONNECTED: not all are known to be stored;
  * bury them again. Blocks; worker threads. */
-enum status dead_bury(struct bus *bus, const struct dead_letter *letters, size_t count);
+enum status dead_bury(struct bus *bus, struct dead_letter *letters, size_t count);
 
 #endif

@@ -6,6 +6,7 @@
  *   p8:epoch                   hash: which epoch this is and of which server, how far the stream was
  *                              acknowledged, how far a rebuild is (store_epoch.c has all of them)
  *   p8:raise p8:snapshot p8:rebuild  locks
+ *   p8:probe                   written to find out whether writes are taken, expiring
  *   p8:{u.<user>}:net          hash: connections (signed sum), n (version), h (last number in the history),
  *                              i:<event key> of each import
  *   p8:{u.<user>}:seen         hash: event key -> what it gave: "sum n lane user/industry h sequence time"
