@@ -116,6 +116,10 @@ static enum status check_tail(struct watcher *watcher)
     if (world->epoch == 0 || epoch_stream_anew(world, &watcher->stream) ||
         (watcher->checked && watcher->stream.last_sequence >= world->position.sequence))
         return STATUS_OK;
+    /* Its state from before says nothing about what was stored, and handed out, since. */
+    status = bus_stream_state(watcher->service->bus, STREAM_EVENTS, &watcher->stream);
+    if (status != STATUS_OK || epoch_stream_anew(world, &watcher->stream))
+        return status;
     if (progress.sequence > world->position.sequence)
         status = find(watcher, &progress, &there);
     watcher->tail_lost = !there;
