@@ -382,7 +382,7 @@ const struct position *egress_position(struct gateway *gateway, const struct ses
     const struct place *next = first_for(egress, session);
     const struct position *position = next ? &next->before : progress_position(gateway->progress);
     const struct catchup *catchup = session->catchup;
-    if (!gateway->settings->connection_recovery || position->count == 0 ||
+    if (!gateway->settings->connection_recovery || !position_known(position) ||
         (catchup && catchup->stage != CATCHUP_IDLE) || catchup_may_resume(gateway, session))
         return NULL;
     if (!catchup || !catchup->behind)

@@ -241,7 +241,7 @@ static enum status make_parts(struct gateway *gateway, char *error, size_t error
     gateway->egress = egress_create();
     gateway->controls = controls_create();
     gateway->dedupe = dedupe_create(DEDUPE_WINDOW_MS, DEDUPE_MAXIMUM);
-    gateway->progress = progress_create(LANE_KEEP_MS, gateway->now_ms, clock_wall_ms());
+    gateway->progress = progress_create(LANE_KEEP_MS, gateway->now_ms, clock_wall_ms() - PROGRESS_EARLY_MS);
     gateway->relays = poll_relays_create();
     gateway->departures = departures_create(DEPARTURES_MAXIMUM, DEPARTURE_KEPT_MS);
     if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress || !gateway->controls ||

@@ -39,6 +39,13 @@ struct position {
     struct position_lane lanes[POSITION_LANES]; /* ascending; the first `count` */
 };
 
+/* Whether anything may be asked after it: some lane was heard, or it is known where nothing has been
+ * published since. */
+static inline bool position_known(const struct position *position)
+{
+    return position->count > 0 || position->epoch > 0;
+}
+
 /* The place of the lane; NULL where it is not in. */
 const struct position_lane *position_find(const struct position *position, uint32_t lane);
 

@@ -182,6 +182,14 @@ void progress_accept(struct progress *progress, const struct lane_mark *mark, ui
         state->first = mark->sequence;
 }
 
+void progress_set_epoch(struct progress *progress, uint64_t epoch)
+{
+    if (progress->position.epoch || !epoch)
+        return;
+    progress->position.epoch = epoch;
+    changed(progress);
+}
+
 uint64_t progress_heard(struct progress *progress, uint32_t lane)
 {
     const struct lane_state *state = find(progress, lane);
@@ -213,7 +221,7 @@ struct position *progress_share(struct progress *progress, uint64_t now_ms)
 
 struct slice progress_offset(struct progress *progress, uint64_t now_ms)
 {
-    if (progress->position.count == 0 || crowded(progress, now_ms))
+    if (!position_known(&progress->position) || crowded(progress, now_ms))
         return (struct slice){0};
     return slice_make(progress->offset, position_write(&progress->position, progress->offset));
 }

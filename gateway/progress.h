@@ -18,7 +18,10 @@
 #include "position.h"
 
 #define PROGRESS_SETTLE_MS 1500 /* every lane that lives has been heard after this long */
-#define LANE_KEEP_MS       60000 /* nothing a lane published before it fell silent comes again after this long */
+/* Who begins to hear may be given what is stamped up to so long before: stamps are older than the publishing,
+ * and the clocks of the hosts are apart (docs/operations.md). */
+#define PROGRESS_EARLY_MS 5000
+#define LANE_KEEP_MS      60000 /* nothing a lane published before it fell silent comes again after this long */
 
 /* Where a frame or a mark stands in its lane. */
 struct lane_mark {
@@ -56,6 +59,10 @@ enum progress_verdict progress_take(struct progress *progress, const struct lane
  * have been in what was read: a repeat is told by its id then. The position holds as of when it did before.
  */
 void progress_accept(struct progress *progress, const struct lane_mark *mark, uint64_t now_ms);
+
+/* The epoch as it was told otherwise than by a lane; only until some lane has told its own, for what a lane
+ * published before may be in an earlier one. */
+void progress_set_epoch(struct progress *progress, uint64_t epoch);
 
 /* The last number of the lane that every gateway hears; 0: none was heard. */
 uint64_t progress_heard(struct progress *progress, uint32_t lane);

@@ -120,7 +120,7 @@ static void on_event(struct gateway *gateway, enum broker_link_event event)
     };
     log_event(event == BROKER_LINK_LOST ? LOG_WARN : LOG_INFO, lines[event]);
     if (event == BROKER_LINK_FIRST) /* only now every lane is heard */
-        progress_start(gateway->progress, gateway->now_ms, clock_wall_ms());
+        progress_start(gateway->progress, gateway->now_ms, clock_wall_ms() - PROGRESS_EARLY_MS);
     /* From now on something is missed. Frames come again before the event that says so: none of them is to be
      * taken before the repair. */
     if (event == BROKER_LINK_LOST)

@@ -22,6 +22,7 @@
 #include "inquiry.h"
 #include "intake.h"
 #include "membership.h"
+#include "progress.h"
 #include "sender.h"
 #include "session.h"
 
@@ -43,6 +44,7 @@ struct recalling {
     struct inquiry inquiry;
     uint64_t handle;
     recall_fn *done;        /* of a claim; NULL: a snapshot was asked for */
+    uint64_t epoch;         /* that the histories are in; 0: not told */
     struct frame *snapshot; /* NULL: there is none */
     size_t kept_count;
     struct frame **kept;
@@ -92,6 +94,7 @@ static enum status take(struct inquiry *inquiry, const ProtobufCMessage *unpacke
     if (reply->result_case != POLLEN8__SESSION_OPEN_REPLY__RESULT_OPENED)
         return STATUS_UNAVAILABLE;
     const Pollen8__SessionOpened *opened = reply->opened;
+    recalling->epoch = opened->history_epoch;
     if (recalling->done)
         return take_industries(&recalling->recalled, opened);
     enum status status = take_kept(recalling, opened);
@@ -205,6 +208,8 @@ static void plan(struct gateway *gateway, struct session *session, enum status s
 static void answered(struct gateway *gateway, struct inquiry *inquiry)
 {
     struct recalling *recalling = (struct recalling *)inquiry;
+    if (inquiry->status == STATUS_OK)
+        progress_set_epoch(gateway->progress, recalling->epoch);
     if (recalling->done) {
         recalling->recalled.status = inquiry->status;
         recalling->done(gateway, recalling->handle, &recalling->recalled);

@@ -25,8 +25,7 @@
 #include "session.h"
 #include "users.h"
 
-#define SETTLE_MS       200  /* the broker knows the subscriptions again */
-#define STAMP_TO_STORE  3000 /* milliseconds at most between an entry's stamp and when its history has it */
+#define SETTLE_MS       200 /* the broker knows the subscriptions again */
 #define RETRY_MS        300
 #define ASKED_AT_ONCE   8
 #define USER_WAIT_MS    150
@@ -300,7 +299,7 @@ static void begin(struct gateway *gateway)
     repair->moment_ms = 0;
     repair->give_up_ms = gateway->now_ms + (uint64_t)gateway->settings->recovery_timeout;
     repair->after = *progress_position(gateway->progress);
-    if (repair->after.count > 0 || repair->pending) { /* else nothing heard yet could be missing */
+    if (position_known(&repair->after) || repair->pending) { /* else no history can tell */
         rooms_each(gateway->rooms, ROOM_INDUSTRY, gather_room, &repair->industries);
         rooms_each(gateway->rooms, ROOM_USER, gather_room, &repair->users);
     }
@@ -351,9 +350,9 @@ bool repair_holds(const struct gateway *gateway)
 static void start_anew(struct gateway *gateway)
 {
     const struct repair *repair = gateway->repair;
-    int64_t since_ms = repair->moment_ms ? repair->moment_ms - STAMP_TO_STORE : clock_wall_ms();
+    int64_t since_ms = repair->moment_ms ? repair->moment_ms : clock_wall_ms();
     if (!repair->again && !resync_due(gateway) && reader_connected(gateway->reader))
-        progress_start(gateway->progress, gateway->now_ms, since_ms);
+        progress_start(gateway->progress, gateway->now_ms, since_ms - PROGRESS_EARLY_MS);
 }
 
 /* Everything has been given: the mailbox goes on. */

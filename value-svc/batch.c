@@ -423,5 +423,5 @@ enum status batch_handle(struct batch *batch, uint64_t epoch, struct bus_batch *
 
 void batch_idle(struct batch *batch)
 {
-    delivery_mark(batch->delivery);
+    delivery_mark(batch->delivery, store_epoch(batch->store));
 }

@@ -35,7 +35,7 @@ void batch_free(struct batch *batch); /* NULL is accepted */
  * service stops. */
 enum status batch_handle(struct batch *batch, uint64_t epoch, struct bus_batch *messages);
 
-/* Between batches, every now and then: says that the lane lives. */
+/* Between batches, every now and then: says that the lane lives, and in which epoch. */
 void batch_idle(struct batch *batch);
 
 #endif

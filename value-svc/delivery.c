@@ -238,10 +238,8 @@ static enum status publish(struct delivery *delivery, const char *subject)
 {
     enum status status = bus_publish(delivery->bus, subject, delivery->frame.data, delivery->frame.length);
 
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK)
         metric_add(delivery->published, 1);
-        lane_published(&delivery->lane);
-    }
     return status;
 }
 
@@ -304,14 +302,15 @@ void delivery_abandon(struct delivery *delivery)
     lane_renew(&delivery->lane);
 }
 
-void delivery_mark(struct delivery *delivery)
+void delivery_mark(struct delivery *delivery, uint64_t epoch)
 {
     Pollen8__OutboundFrame mark = POLLEN8__OUTBOUND_FRAME__INIT;
     enum status status;
 
-    if (clock_monotonic_ms() - delivery->lane.published_ms < MARK_AFTER_MS || !bus_connected(delivery->bus))
+    if (clock_monotonic_ms() - delivery->lane.heard_ms < MARK_AFTER_MS || !bus_connected(delivery->bus))
         return;
     mark.lane = delivery->lane.id;
+    mark.history_epoch = epoch;
     mark.lane_sequence = lane_take(&delivery->lane, 1);
     mark.lane_previous = lane_heard(&delivery->lane, mark.lane_sequence);
     mark.published_at_us = clock_wall_us();
@@ -319,8 +318,6 @@ void delivery_mark(struct delivery *delivery)
     status = wire_pack(&delivery->frame, &mark.base);
     if (status == STATUS_OK)
         status = bus_publish(delivery->bus, SUBJECT_OUT_LANE, delivery->frame.data, delivery->frame.length);
-    if (status == STATUS_OK)
-        lane_published(&delivery->lane);
-    else
+    if (status != STATUS_OK)
         delivery_abandon(delivery);
 }

@@ -100,7 +100,8 @@ enum status delivery_publish_update(struct delivery *delivery, const char *user_
 
 void delivery_abandon(struct delivery *delivery);
 
-/* A mark that the lane lives, where it has been silent for a while; between batches only. */
-void delivery_mark(struct delivery *delivery);
+/* A mark that the lane lives, where every gateway has heard nothing of it for a while; between batches only.
+ * `epoch`: that the store's connection is in, as far as it knows; 0: it has not been connected yet. */
+void delivery_mark(struct delivery *delivery, uint64_t epoch);
 
 #endif

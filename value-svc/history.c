@@ -35,6 +35,7 @@ struct history {
     int64_t retry_at_ms; /* monotonic; Redis is not tried again before */
     int64_t allowance;   /* rooms that may be read now, in thousandths; below 0 after a large batch */
     uint64_t paced_ms;   /* monotonic: when the allowance was last raised */
+    uint64_t epoch;      /* of the batch */
     struct wire_arena arena;
     struct history_batch *batch;
     struct buf answer;
@@ -117,6 +118,7 @@ static void begin(struct history *history)
                                     .length = history->service->config.history_length};
 
     history_batch_begin(history->batch, &now);
+    history->epoch = now.epoch;
     history->asker_count = 0;
 }
 
@@ -155,6 +157,16 @@ static void settle(struct history *history)
     }
 }
 
+/* A position of a later epoch than this connection knows: another instance may have found it first. It may be
+ * made up, too, so that nothing but Redis itself is believed. STATUS_FULL: the batch is of an earlier one. */
+static enum status catch_up(struct history *history, const Pollen8__Position *after)
+{
+    if (after && after->epoch > store_epoch(history->store) &&
+        store_epoch_refresh(history->store) != STATUS_OK)
+        return STATUS_UNAVAILABLE;
+    return store_epoch(history->store) != history->epoch ? STATUS_FULL : STATUS_OK;
+}
+
 static enum status add(struct history *history, struct query_item *item)
 {
     const ProtobufCMessage *message = NULL;
@@ -167,7 +179,9 @@ static enum status add(struct history *history, struct query_item *item)
     read = (const Pollen8__HistoryRead *)message;
     if (read->deadline_ms != 0 && clock_monotonic_ms() - item->received_ms > read->deadline_ms)
         return STATUS_TIMEOUT;
-    status = history_batch_add(history->batch, read, &history->askers[history->asker_count].index);
+    status = catch_up(history, read->after);
+    if (status == STATUS_OK)
+        status = history_batch_add(history->batch, read, &history->askers[history->asker_count].index);
     if (status == STATUS_OK)
         history->askers[history->asker_count++].item = item;
     return status;
@@ -178,7 +192,8 @@ static void take(struct history *history, struct query_item *item)
     enum status status = redis_ready(history) ? add(history, item) : STATUS_UNAVAILABLE;
 
     if (status == STATUS_FULL) {
-        settle(history);
+        if (history->asker_count > 0)
+            settle(history);
         pace(history);
         begin(history);
         status = add(history, item);

@@ -9,7 +9,7 @@
 
 void lane_renew(struct lane *lane)
 {
-    *lane = (struct lane){.published_ms = clock_monotonic_ms(), .stamped_us = lane->stamped_us};
+    *lane = (struct lane){.heard_ms = clock_monotonic_ms(), .stamped_us = lane->stamped_us};
     while (lane->id == 0)
         lane->id = (uint32_t)rng_u64();
 }
@@ -31,15 +31,11 @@ int64_t lane_stamp(struct lane *lane)
     return lane->stamped_us;
 }
 
-void lane_published(struct lane *lane)
-{
-    lane->published_ms = clock_monotonic_ms();
-}
-
 uint64_t lane_heard(struct lane *lane, uint64_t sequence)
 {
     uint64_t before = lane->heard;
 
     lane->heard = sequence;
+    lane->heard_ms = clock_monotonic_ms();
     return before;
 }

@@ -15,11 +15,12 @@
 #include <stdint.h>
 
 struct lane {
-    uint32_t id;           /* random, not 0 */
-    uint64_t sequence;     /* the last number taken */
-    uint64_t heard;        /* the last number published to every gateway; 0: none */
-    uint64_t published_ms; /* monotonic: when the last frame or mark went out */
-    int64_t stamped_us;    /* Unix microseconds: the last stamp */
+    uint32_t id;       /* random, not 0 */
+    uint64_t sequence; /* the last number taken */
+    uint64_t heard;    /* the last number published to every gateway; 0: none */
+    uint64_t
+        heard_ms; /* monotonic: when that was. Frames to users are no sign of life: few gateways hear them */
+    int64_t stamped_us; /* Unix microseconds: the last stamp */
 };
 
 /* A new one, numbers from 1. */
@@ -30,9 +31,6 @@ uint64_t lane_take(struct lane *lane, unsigned count);
 
 /* Unix microseconds, never before an earlier one of this lane: in its order as the numbers are. */
 int64_t lane_stamp(struct lane *lane);
-
-/* Something of this lane was published. */
-void lane_published(struct lane *lane);
 
 /* Number `sequence` goes to every gateway: returns the one before it that did. */
 uint64_t lane_heard(struct lane *lane, uint64_t sequence);

@@ -147,8 +147,8 @@ static size_t split(char *text, char *rooms[ROOMS_MAXIMUM])
     return count;
 }
 
-static enum status pack_opened(const struct store_opened *opened, const Pollen8__OutboundFrame *snapshot,
-                               struct buf *buf)
+static enum status pack_opened(const struct store_opened *opened, uint64_t epoch,
+                               const Pollen8__OutboundFrame *snapshot, struct buf *buf)
 {
     Pollen8__SessionOpened message = POLLEN8__SESSION_OPENED__INIT;
     char text[OPENING_ROOMS_SIZE + 1];
@@ -164,6 +164,7 @@ static enum status pack_opened(const struct store_opened *opened, const Pollen8_
     message.narrowed = opened->narrowed;
     message.n_industries = split(text, rooms);
     message.industries = rooms;
+    message.history_epoch = epoch;
     status = wire_pack(buf, &message.base);
     for (size_t i = 0; i < opened->kept_count && status == STATUS_OK; i++)
         status = wire_append_bytes(buf, FIELD_KEPT, opened->kept[i]);
@@ -196,7 +197,8 @@ static void evict(struct bus *bus, const struct opening *opening, const struct s
 }
 
 enum status opening_answer(struct bus *bus, struct batch_answers *answers, const struct opening *opening,
-                           const struct store_opened *opened, const Pollen8__OutboundFrame *snapshot)
+                           const struct store_opened *opened, uint64_t epoch,
+                           const Pollen8__OutboundFrame *snapshot)
 {
     struct buf message;
     struct buf reply;
@@ -208,7 +210,7 @@ enum status opening_answer(struct bus *bus, struct batch_answers *answers, const
         return STATUS_OK;
     buf_init(&message, ANSWER_MAXIMUM);
     buf_init(&reply, ANSWER_MAXIMUM);
-    status = pack_opened(opened, snapshot, &message);
+    status = pack_opened(opened, epoch, snapshot, &message);
     if (status == STATUS_OK)
         status = wire_append_bytes(&reply, FIELD_OPENED, buf_slice(&message));
     if (status == STATUS_OK)

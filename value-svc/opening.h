@@ -50,8 +50,9 @@ void opening_ask(const struct opening *opening, int64_t history_window_ms, struc
 enum status opening_ended(struct store *store, struct wire_arena *arena, struct slice bytes,
                           int64_t history_window_ms);
 
-/* Adds what the store told to the answers; `snapshot` is NULL unless it was wanted. */
+/* Adds what the store told, in that epoch, to the answers; `snapshot` is NULL unless it was wanted. */
 enum status opening_answer(struct bus *bus, struct batch_answers *answers, const struct opening *opening,
-                           const struct store_opened *opened, const Pollen8__OutboundFrame *snapshot);
+                           const struct store_opened *opened, uint64_t epoch,
+                           const Pollen8__OutboundFrame *snapshot);
 
 #endif

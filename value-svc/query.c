@@ -158,9 +158,10 @@ static void answer_session(struct query *query, struct question *question, const
     count_answer(query, question);
     snapshot.published_at_us = clock_wall_us();
     if (!question->wants_value)
-        opening_answer(query->service->bus, &query->answers, &question->opening, opened, NULL);
+        opening_answer(query->service->bus, &query->answers, &question->opening, opened, current.epoch, NULL);
     else if (delivery_update_frame(question->user_id, &current, &query->answer, &snapshot) == STATUS_OK)
-        opening_answer(query->service->bus, &query->answers, &question->opening, opened, &snapshot);
+        opening_answer(query->service->bus, &query->answers, &question->opening, opened, current.epoch,
+                       &snapshot);
 }
 
 static enum status answer_value(struct query *query, const struct question *question)

@@ -6,7 +6,7 @@
 
 const assert = require('node:assert/strict');
 const { USERS, proto, withRing, until } = require('./helpers/ring');
-const { Platform, SETTLE_MS } = require('./helpers/lanes');
+const { EPOCH, Platform, SETTLE_MS } = require('./helpers/lanes');
 const { Polling } = require('./helpers/engineio');
 const { Proxy } = require('./helpers/proxy');
 const { changeOffset, readOffset } = require('./helpers/offset');
@@ -443,6 +443,64 @@ for (const [name, source] of Object.entries(sources)) {
         const ws = await ring.ws('ada');
         ws.send('resume', data);
         assert.deepEqual(await ws.wait('resumed'), [{ recovered: false }]);
+      }
+    });
+  });
+}
+
+// The quick start: nothing was published yet, or is as somebody goes away for the first time.
+withRing('recovery on a new ring', {}, (ring, it) => {
+  it('what connects in the first second has an offset, and nothing missed is recovered', async () => {
+    const ada = await ring.sio('ada');
+    const epoch = BigInt(await ring.redisCommand('HGET', 'p8:epoch', 'epoch'));
+    assert.equal(readOffset(ada.socket._lastOffset).epoch, epoch);
+    await away(ada).back();
+    assert.equal(ada.socket.recovered, true);
+    const gone = away(ada);
+    await ring.connectionNew('n1', TECHNOLOGY);
+    await ring.applied();
+    await gone.back();
+    await ada.wait('connection.new');
+    assert.equal(ada.socket.recovered, true);
+    await away(ada).back();
+    assert.equal(ada.socket.recovered, true);
+    assert.equal(ada.all('connection.new').length, 1);
+  });
+
+  it('nothing was ever heard on a gateway that has just been started: the same', async () => {
+    await ring.gateway.kill();
+    await ring.gateway.start();
+    const ws = await ring.ws('bo');
+    await until('an offset', () => ws.offset !== undefined);
+    ws.close();
+    const again = ring.openWs('bo');
+    await again.opened;
+    assert.deepEqual(await again.request('resume', { offset: ws.offset }), { ok: true, data: { recovered: true } });
+  });
+});
+
+for (const [told, title] of [[EPOCH, 'the answer to a session tells the epoch'], [0, 'an older value-svc tells none']]) {
+  withRing(`no lane heard yet, ${title}`, { value: 0 }, (ring, it) => {
+    it(told ? 'there is an offset, and it recovers' : 'there is no offset, as before', async () => {
+      const platform = await new Platform(ring).start();
+      platform.told = told;
+      try {
+        const ada = await ring.sio('ada');
+        await ada.wait('network.update');
+        if (!told) {
+          assert.equal(ada.socket._lastOffset, undefined);
+          return;
+        }
+        const offset = readOffset(ada.socket._lastOffset);
+        assert.deepEqual([offset.epoch, offset.lanes], [BigInt(EPOCH), []]);
+        const gone = away(ada);
+        platform.lane().industry('technology', 'test.number', { n: 1 }, { lost: true });
+        await gone.back();
+        await ada.wait('test.number');
+        assert.equal(ada.socket.recovered, true);
+        assert.equal(platform.reads[0].after.epoch, EPOCH);
+      } finally {
+        platform.stop();
       }
     });
   });

@@ -5,7 +5,8 @@
 // before anything newer. Where it cannot, the transport closes.
 
 const assert = require('node:assert/strict');
-const { withRing, until } = require('./helpers/ring');
+const { after } = require('node:test');
+const { proto, withRing, until } = require('./helpers/ring');
 const { Platform, SETTLE_MS } = require('./helpers/lanes');
 const { Proxy } = require('./helpers/proxy');
 
@@ -204,24 +205,62 @@ for (const reader of ['library', 'loop']) {
 }
 
 const proxies = [];
-withRing('a gateway without its broker', {
-  value: 0,
-  env: {
-    gateway: (index, ring) => {
-      proxies[index] = new Proxy('127.0.0.1', ring.nats.port);
-      return { NATS_URL: 'nats://127.0.0.1:1' }; // set before the start, when the proxy has its port
+
+/** A ring whose gateway is behind a proxy: `pause()` is a broker that was away for it, and what came of that. */
+function withProxy(name, options, body) {
+  withRing(name, {
+    ...options,
+    env: {
+      ...options.env,
+      gateway: (index, ring) => {
+        proxies[index] = new Proxy('127.0.0.1', ring.nats.port);
+        return { NATS_URL: 'nats://127.0.0.1:1' }; // set before the start, when the proxy has its port
+      },
     },
-  },
-  prepareOnly: true,
-}, (ring, it) => {
+    prepareOnly: true,
+  }, (ring, it) => {
+    const repairs = async () => {
+      const metrics = await ring.metrics(ring.gateway);
+      return ['repaired', 'lost'].map((result) => metrics.value('pollen8_gateway_gap_repairs_total', { result }) || 0);
+    };
+    ring.begin = async () => {
+      await proxies[0].start();
+      ring.gateway.env.NATS_URL = `nats://127.0.0.1:${proxies[0].port}`;
+      await Promise.all([ring.nats, ring.redis].map((part) => part && part.start()));
+      await Promise.all([...ring.auths, ...ring.values, ring.gateway].map((part) => part.start()));
+      await ring.connectNats();
+      ring.startedAt = Date.now();
+    };
+    ring.pause = async () => {
+      const before = await repairs();
+      await proxies[0].down();
+      await proxies[0].up();
+      await until('the gateway to have asked what it missed', async () => String(await repairs()) !== String(before));
+      return (await repairs())[1] - before[1] ? 'lost' : 'repaired';
+    };
+    body(ring, it);
+    after(() => proxies[0].server && proxies[0].down());
+  });
+}
+
+/** Marks of value-svc's lanes as they come: { lane, epoch }. */
+async function listenToMarks(ring) {
+  const type = proto.lookupType('OutboundFrame');
+  const marks = [];
+  const subscription = ring.broker.subscribe('pollen8.out.lane', {
+    callback: (error, message) => {
+      if (error) return;
+      const { lane, historyEpoch } = type.toObject(type.decode(message.data), { longs: String });
+      marks.push({ lane, epoch: historyEpoch });
+    },
+  });
+  await ring.broker.flush();
+  return { marks, stop: () => subscription.unsubscribe() };
+}
+
+withProxy('a gateway without its broker', { value: 0 }, (ring, it) => {
   it('gets what was published meanwhile, industries and users, once each', async () => {
-    await proxies[0].start();
-    ring.gateway.env.NATS_URL = `nats://127.0.0.1:${proxies[0].port}`;
-    await ring.nats.start();
-    await ring.auth.start();
-    await ring.gateway.start();
-    await ring.connectNats();
-    ring.startedAt = Date.now();
+    await ring.begin();
     const platform = await new Platform(ring).start();
     try {
       const lane = platform.lane();
@@ -248,7 +287,85 @@ withRing('a gateway without its broker', {
       assert.equal(ada.connects, 1);
     } finally {
       platform.stop();
-      await proxies[0].down();
+    }
+  });
+});
+
+// Where nothing is missing nobody is told that something is: a gateway knows the epoch of the histories from marks, and
+// before the first one from the answer to a session that opens.
+withProxy('a gateway that has heard no event', { env: { value: { WORKERS: '2' } } }, (ring, it) => {
+  const open = async () => [await ring.sio('ada'), await ring.ws('bo'), await ring.sio('cy')];
+  const stays = (clients) => assert.deepEqual(clients.map((client) => [client.connected, client.connects || 1]),
+    clients.map(() => [true, 1]));
+
+  it('closes nobody as the broker pauses, in the first second too', async () => {
+    await ring.begin();
+    const clients = await open();
+    assert.equal(await ring.pause(), 'repaired');
+    stays(clients);
+    await until('every lane to be heard', () => Date.now() - ring.startedAt > SETTLE_MS);
+    assert.equal(await ring.pause(), 'repaired');
+    stays(clients);
+    await ring.connectionNew('n1', ['technology', 'healthcare']);
+    for (const client of clients) await client.wait('connection.new');
+    stays(clients);
+  });
+
+  it('nor after a quiet night, in which Redis was started again', async () => {
+    const clients = await open();
+    const { marks, stop } = await listenToMarks(ring);
+    const epoch = () => ring.redisCommand('HGET', 'p8:epoch', 'epoch');
+    const before = await epoch();
+    await until('marks to tell the epoch', () => marks.some((mark) => mark.epoch === before));
+    await ring.redis.kill();
+    await ring.redis.start();
+    await until('the epoch to rise', async () => await epoch() !== before);
+    const now = await epoch();
+    const lanes = new Set(marks.map((mark) => mark.lane));
+    await until('every lane to tell the new one, twice', () =>
+      [...lanes].every((lane) => marks.filter((mark) => mark.lane === lane && mark.epoch === now).length >= 2));
+    stop();
+    assert.equal(await ring.pause(), 'repaired');
+    stays(clients);
+  });
+});
+
+withRing('value-svc publishes to a single user alone', { gateways: 2, env: { value: { WORKERS: '1' } } }, (ring, it) => {
+  it('its lane is heard all the same, by a gateway that starts meanwhile too', async () => {
+    const users = await ring.listen('pollen8.out.user.YWRh');
+    const { marks, stop } = await listenToMarks(ring);
+    await ring.gateways[1].stop();
+    let publishing = true;
+    const stream = (async () => {
+      while (publishing) {
+        const { length } = users.frames;
+        await ring.connectionNew('ada', []);
+        await until('the frame', () => users.frames.length > length);
+      }
+    })();
+    try {
+      await until('a frame', () => users.frames.length > 0);
+      const { lane } = users.frames.at(-1);
+      const heard = () => marks.filter((mark) => mark.lane === Number(lane)).length;
+      let seen = heard();
+      for (let more = 0; more < 2; more++) {
+        await until('a mark while frames go out', () => heard() > seen);
+        seen = heard();
+      }
+      await ring.gateways[1].start();
+      const startedAt = Date.now();
+      const bo = await ring.sio('bo', { gateway: 1 });
+      await until('every lane to be heard', () => Date.now() - startedAt > SETTLE_MS);
+      await ring.connectionNew('n1', ['technology']);
+      await bo.wait('connection.new');
+      const metrics = await ring.metrics(ring.gateways[1]);
+      assert.equal(metrics.value('pollen8_gateway_gaps_total') || 0, 0);
+      assert.equal(bo.connects, 1);
+    } finally {
+      publishing = false;
+      await stream;
+      users.stop();
+      stop();
     }
   });
 });

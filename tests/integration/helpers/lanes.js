@@ -20,6 +20,7 @@ class Platform {
     this.claims = new Map(); // pid -> user
     this.answer = () => ({}); // overrides of a HistoryFrames, by what was asked
     this.delay = () => undefined; // a promise: the answer to the question waits for it
+    this.told = EPOCH; // with the answer to a session that opens; 0: as a value-svc of before
   }
 
   async start() {
@@ -59,7 +60,7 @@ class Platform {
     }
     if (question.pid) this.claims.set(question.pid, question.userId);
     const data = JSON.stringify({ userId: question.userId, newValue: 0 });
-    return { opened: { snapshot: { event: 'network.update', data: Buffer.from(data) } } };
+    return { opened: { snapshot: { event: 'network.update', data: Buffer.from(data) }, historyEpoch: this.told } };
   }
 
   read(question) {
@@ -142,4 +143,4 @@ class Lane {
 /** Whether a gateway has heard long enough to know every lane. */
 const SETTLE_MS = 1600;
 
-module.exports = { Platform, SETTLE_MS };
+module.exports = { EPOCH, Platform, SETTLE_MS };
