@@ -18,7 +18,7 @@
 #define NUMBER_SIZE     24
 #define GIFT_SIZE       96
 #define FOR_EVER        "9007199254740991"
-#define APPLY_ARGUMENTS 24 /* the number of keys, 6 keys, 17 others */
+#define APPLY_ARGUMENTS 25 /* the number of keys, 6 keys, 18 others */
 
 /* What is the same for all events of a batch. */
 struct rules_text {
@@ -28,6 +28,7 @@ struct rules_text {
     char history_oldest[NUMBER_SIZE];
     char history_length[NUMBER_SIZE];
     char history_expiry[NUMBER_SIZE];
+    char stream_created[NUMBER_SIZE];
 };
 
 /* What the script is told of one event. */
@@ -108,6 +109,7 @@ static enum status send_event(struct store *store, const struct rules_text *rule
             slice_from_string(text.keep),
             event->replay ? SLICE_LITERAL("") : SLICE_LITERAL("1"),
             event->once ? SLICE_LITERAL("1") : SLICE_LITERAL(""),
+            slice_from_string(rules->stream_created),
         },
         APPLY_ARGUMENTS);
 }
@@ -261,6 +263,8 @@ enum status store_apply(struct store *store, const struct store_rules *rules, st
     snprintf(text.window, sizeof text.window, "%" PRId64, rules->window_ms);
     snprintf(text.retention, sizeof text.retention, "%" PRId64, rules->retention_ms);
     snprintf(text.ack_floor, sizeof text.ack_floor, "%" PRIu64, rules->ack_floor);
+    snprintf(text.stream_created, sizeof text.stream_created, "%" PRId64,
+             store->world.position.stream_created_ms);
     snprintf(text.history_oldest, sizeof text.history_oldest, "%" PRId64,
              clock_wall_ms() - rules->history_window_ms - HISTORY_MARGIN_MS);
     snprintf(text.history_length, sizeof text.history_length, "%" PRId64, rules->history_length + 1);
@@ -335,6 +339,7 @@ enum status store_values(struct store *store, struct store_value *values, size_t
 struct sweep {
     char oldest[NUMBER_SIZE];
     char ack_floor[NUMBER_SIZE];
+    char stream_created[NUMBER_SIZE];
 };
 
 static enum status prune_user(struct store *store, const struct sweep *sweep, const redisReply *user)
@@ -346,7 +351,8 @@ static enum status prune_user(struct store *store, const struct sweep *sweep, co
     snprintf(order, sizeof order, "p8:{u.%s}:seen.order", user->str);
     return store_send_script(store, SCRIPT_PRUNE_SEEN,
                              (const char *const[]){"3", seen, order, STORE_KEY_DUE, sweep->oldest,
-                                                   sweep->ack_floor, SWEEP_ENTRIES, user->str, NULL});
+                                                   sweep->ack_floor, SWEEP_ENTRIES, user->str,
+                                                   sweep->stream_created, NULL});
 }
 
 static enum status prune_users(struct store *store, const struct sweep *sweep, const redisReply *users,
@@ -380,6 +386,8 @@ enum status store_sweep(struct store *store, int64_t oldest_ms, uint64_t ack_flo
 
     snprintf(sweep.oldest, sizeof sweep.oldest, "%" PRId64, oldest_ms);
     snprintf(sweep.ack_floor, sizeof sweep.ack_floor, "%" PRIu64, ack_floor);
+    snprintf(sweep.stream_created, sizeof sweep.stream_created, "%" PRId64,
+             store->world.position.stream_created_ms);
     snprintf(before, sizeof before, "(%s", sweep.oldest);
     snprintf(most, sizeof most, "%d", STORE_SWEEP_USERS);
     status = store_send(store, (const char *const[]){"ZRANGEBYSCORE", STORE_KEY_DUE, "-inf", before, "LIMIT",

@@ -22,6 +22,7 @@
 --      15 "id name": the frame is kept until it was written, under that event id and name; empty: it is not
 --      16 "1": a repeated event goes into the history again, under its new numbers
 --      17 "1": the key counts once for ever, not only within the window
+--      18 when the stream was made, Unix ms: what was stored before is an older stream's, and acknowledged
 -- Returns {outcome, sum, n, h, lane, user/industry}: h of its first frame to the user, ARGV 8 as it was when
 -- it was applied
 --       0 applied
@@ -90,6 +91,31 @@ local function remember(again)
   return refusal
 end
 
+-- An event that came again more than a window later counts again. The key itself has the record of the latest of
+-- them; "key@sequence" has those of the others, and "key@" lists them as "sequence time ...". So one that is brought
+-- late is judged by its place in the stream, and each is known when it is handed out again.
+local field, moved, others = key, nil, ''
+local latest, latest_time = string.match(record or '', ' (%d+) (%d+)$')
+if latest and math.abs(tonumber(latest_time) - time) > tonumber(ARGV[5]) then
+  local beside = redis.call('HGET', KEYS[2], key .. '@' .. sequence)
+  others = redis.call('HGET', KEYS[2], key .. '@') or ''
+  if beside and string.sub(beside, -#stamp - 1) == ' ' .. stamp then
+    field, record = key .. '@' .. sequence, beside
+  else
+    for other_time in string.gmatch(others, '%d+ (%d+)') do
+      if math.abs(tonumber(other_time) - time) <= tonumber(ARGV[5]) then
+        return {2, 0, 0, 0, lane, number}
+      end
+    end
+    if time < tonumber(latest_time) then
+      field = key .. '@' .. sequence
+    else
+      moved = record
+    end
+    record = nil
+  end
+end
+
 if record then
   local text_sum, text_n, text_lane, text_number, text_h, seen_sequence, seen_time =
     string.match(record, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
@@ -117,16 +143,13 @@ if record then
       end
     end
     if ARGV[16] == '1' and tonumber(lane) < 0 then -- what a replay applied is published for the first time
-      redis.call('HSET', KEYS[2], key, string.format('%s %s %s %s %s %s', text_sum, text_n, ARGV[8], text_h,
+      redis.call('HSET', KEYS[2], field, string.format('%s %s %s %s %s %s', text_sum, text_n, ARGV[8], text_h,
         seen_sequence, ARGV[4]))
     end
     return {1, sum, n, h, lane, number}
   end
-  -- Compared in the stream's own time, so that a backlog worked off late is judged as it was sent.
-  if time <= seen_time + tonumber(ARGV[5]) then
-    return {2, sum, n, 0, lane, number}
-  end
-  sum, n, h = 0, 0, 0
+  -- In the stream's own time, so that a backlog worked off late is judged as it was sent.
+  return {2, sum, n, 0, lane, number}
 end
 
 local mark = ARGV[17] == '1' and 'i:' .. key
@@ -173,7 +196,12 @@ end
 if mark then
   redis.call('HSET', KEYS[1], mark, stamp)
 end
-redis.call('HSET', KEYS[2], key, string.format('%.0f %.0f %s %.0f ', sum, n, ARGV[8], h) .. stamp)
+if moved then
+  redis.call('HSET', KEYS[2], key .. '@' .. latest, moved, key .. '@', others .. latest .. ' ' .. latest_time .. ' ')
+elseif field ~= key then
+  redis.call('HSET', KEYS[2], key .. '@', others .. stamp .. ' ')
+end
+redis.call('HSET', KEYS[2], field, string.format('%.0f %.0f %s %.0f ', sum, n, ARGV[8], h) .. stamp)
 if gives > 0 then
   remember(false)
 end
@@ -190,15 +218,21 @@ local floor = tonumber(ARGV[7])
 for _ = 1, 4 do
   local entry = redis.call('LINDEX', KEYS[3], 0) or ''
   local old_key, old_sequence, old_time = string.match(entry, '^(%S+) (%d+) (%d+)$')
-  if old_key and (tonumber(old_time) >= oldest or tonumber(old_sequence) > floor) then
+  local open = old_key and tonumber(old_sequence) > floor and tonumber(old_time) >= tonumber(ARGV[18])
+  if old_key and (open or tonumber(old_time) >= oldest) then
     break
   end
   redis.call('LPOP', KEYS[3])
-  -- The key may have come again after the window: then its record belongs to the later entry. What is no entry
-  -- of ours has none.
+  -- What is no entry of ours has no record.
   local old_record = old_key and redis.call('HGET', KEYS[2], old_key)
   if old_record and string.sub(old_record, -(#old_sequence + #old_time + 2)) == ' ' .. old_sequence .. ' ' .. old_time then
     redis.call('HDEL', KEYS[2], old_key)
+  elseif old_key then -- the key came again: it stands beside
+    local left = string.gsub(redis.call('HGET', KEYS[2], old_key .. '@') or '', '%f[%d]' .. old_sequence .. ' ' .. old_time .. ' ', '')
+    redis.call('HDEL', KEYS[2], old_key .. '@' .. old_sequence, old_key .. '@')
+    if left ~= '' then
+      redis.call('HSET', KEYS[2], old_key .. '@', left)
+    end
   end
 end
 lane, number = string.match(ARGV[8], '^(%S+) (%S+)$')

@@ -4,6 +4,7 @@
 --
 -- KEYS  1 seen        2 seen order    3 due: sorted set, users by the time of their oldest key
 -- ARGV  1 oldest time that stays, Unix ms    2 ack floor    3 most entries to look at    4 user, as in the keys
+--       5 when the stream was made, Unix ms
 -- Returns how many were forgotten.
 local oldest, floor = tonumber(ARGV[1]), tonumber(ARGV[2])
 local forgotten = 0
@@ -27,7 +28,7 @@ for _ = 0, tonumber(ARGV[3]) do
   if due >= oldest then
     break
   end
-  if tonumber(sequence) > floor then -- in a minute
+  if tonumber(sequence) > floor and due >= tonumber(ARGV[5]) then -- in a minute
     due = oldest + 60000
     break
   end
@@ -38,6 +39,12 @@ for _ = 0, tonumber(ARGV[3]) do
   local record = redis.pcall('HGET', KEYS[1], key)
   if type(record) == 'string' and string.sub(record, -(#sequence + #time + 2)) == ' ' .. sequence .. ' ' .. time then
     redis.call('HDEL', KEYS[1], key)
+  elseif type(record) ~= 'table' then -- the key came again: it stands beside
+    local left = string.gsub(redis.call('HGET', KEYS[1], key .. '@') or '', '%f[%d]' .. sequence .. ' ' .. time .. ' ', '')
+    redis.call('HDEL', KEYS[1], key .. '@' .. sequence, key .. '@')
+    if left ~= '' then
+      redis.call('HSET', KEYS[1], key .. '@', left)
+    end
   end
   forgotten = forgotten + 1
 end

@@ -85,7 +85,7 @@ static void once_within_the_window(void **state)
     expect(apply_one(&rules, "once", "k", 1, 12, 6000), STORE_DUPLICATE, 1, 1);
     expect(apply_one(&rules, "once", "k", 1, 13, 6001), STORE_APPLIED, 3, 3);
     /* The one before it, handed out again late, is not counted again. */
-    expect(apply_one(&rules, "once", "k", 1, 10, 5000), STORE_DUPLICATE, 3, 3);
+    expect(apply_one(&rules, "once", "k", 1, 10, 5000), STORE_REPEATED, 3, 3);
 }
 
 static void remembered_only(void **state)
@@ -172,6 +172,47 @@ static void pruning(void **state)
     assert_int_equal(seen("cHJ1bmU"), 17); /* four left, one came */
     assert_int_equal(redis_integer(&redis, "LLEN p8:{u.cHJ1bmU}:seen.order"), 17);
     assert_true(redis_sum(&redis, "prune") == 24);
+}
+
+/* An event that is brought late counts as if it had come in its place: who has its key by now came after it.
+ */
+static void brought_late(void **state)
+{
+    (void)state;
+    expect(apply_one(&rules, "late", "k", 1, 20, 3000), STORE_APPLIED, 1, 1);
+    expect(apply_one(&rules, "late", "k", 1, 10, 1000), STORE_APPLIED, 2, 2); /* two windows before */
+    expect(apply_one(&rules, "late", "k", 1, 10, 1000), STORE_REPEATED, 2, 2);
+    expect(apply_one(&rules, "late", "k", 1, 20, 3000), STORE_REPEATED, 2, 2);
+    assert_int_equal(apply_one(&rules, "late", "k", 1, 11, 1500).outcome, STORE_DUPLICATE); /* of 10 */
+    assert_int_equal(apply_one(&rules, "late", "k", 1, 19, 2500).outcome, STORE_DUPLICATE); /* as 20 */
+    expect(apply_one(&rules, "late", "k", 1, 30, 5000), STORE_APPLIED, 3, 3);
+    expect(apply_one(&rules, "late", "k", 1, 20, 3000), STORE_REPEATED, 3, 3);
+    expect(apply_one(&rules, "late", "k", 1, 10, 1000), STORE_REPEATED, 3, 3);
+    assert_int_equal(seen("bGF0ZQ"), 4); /* three records, and which they are */
+    apply_one(&rules, "late", "x", 1, 40, 20000);
+    assert_int_equal(seen("bGF0ZQ"), 1);
+}
+
+/* A stream made anew counts from 1: what an older one numbered is acknowledged, whatever its number. */
+static void keys_of_an_older_stream(void **state)
+{
+    struct store_rules low = rules;
+    uint64_t forgotten = 0;
+    size_t users = 0;
+
+    (void)state;
+    low.ack_floor = 5;
+    apply_one(&rules, "anew", "k", 1, 900, 10000);
+    apply_one(&rules, "anew", "k2", 1, 901, 10001);
+    apply_one(&rules, "idle", "k", 1, 902, 10002);
+    apply_one(&low, "anew", "x", 1, 1, 60000);
+    assert_int_equal(seen("YW5ldw"), 3);
+    rig_begin_epoch(store, &(struct store_position){.stream_created_ms = 50000});
+    apply_one(&low, "anew", "y", 1, 2, 60001);
+    assert_int_equal(seen("YW5ldw"), 2);
+    assert_int_equal(store_sweep(store, 55000, 5, &users, &forgotten), STATUS_OK);
+    assert_int_equal(seen("aWRsZQ"), 0);
+    rig_begin_epoch(store, &(struct store_position){0});
 }
 
 /* A key that came again after the window stays as long as its later record. */
@@ -320,6 +361,8 @@ int main(void)
         cmocka_unit_test(exact_to_the_end),
         cmocka_unit_test(pruning),
         cmocka_unit_test(pruning_spares_the_later_record),
+        cmocka_unit_test(brought_late),
+        cmocka_unit_test(keys_of_an_older_stream),
         cmocka_unit_test(a_pipeline_and_values),
         cmocka_unit_test(forgotten_scripts),
         cmocka_unit_test(broken_keys_stop_only_their_user),
