@@ -120,7 +120,10 @@ struct bus_stream_options {
 };
 
 /* Makes the stream, or brings an existing one to these options. File storage, limits retention; at a limit
- * new messages are refused, none that is stored is dropped for them. Blocks. */
+ * new messages are refused, none that is stored is dropped for them. `maximum_bytes` is left out if the
+ * server has not that much to reserve, and is not lowered to what the stream nearly holds (bus_stream_state
+ * tells the limit there is). An existing stream keeps its storage. STATUS_MALFORMED: its retention is
+ * another, so that acknowledged messages are deleted; nothing was changed. Blocks. */
 enum status bus_stream_ensure(struct bus *bus, const struct bus_stream_options *options, char *error,
                               size_t error_size);
 

@@ -73,26 +73,112 @@ static bool same_subjects(const jsStreamConfig *have, const jsStreamConfig *want
     return true;
 }
 
+/* A limit lower than what the stream holds makes nats-server 2.9 delete the oldest messages, in spite of
+ * "discard new". So a limit is lowered only while an eighth of it is free: between this look and the update
+ * messages are stored. */
+static int64_t possible_bytes(const jsStreamInfo *info, int64_t want)
+{
+    int64_t have = info->Config->MaxBytes;
+
+    if (want <= 0 || (have > 0 && have <= want))
+        return want;
+    return info->State.Bytes <= (uint64_t)(want - want / 8) ? want : have;
+}
+
+/* The server reserves a limit in bytes, and does not have as much. */
+static bool no_room(jsErrCode code)
+{
+    return code == JSStorageResourcesExceededErr || code == JSClusterNoPeersErr ||
+           code == JSInsufficientResourcesErr;
+}
+
+static bool same_stream(const jsStreamConfig *have, const jsStreamConfig *want, int64_t maximum_bytes)
+{
+    return same_subjects(have, want) && have->Duplicates == want->Duplicates &&
+           have->MaxAge == want->MaxAge && have->MaxBytes == maximum_bytes &&
+           have->MaxMsgs == want->MaxMsgs && have->MaxMsgsPerSubject == want->MaxMsgsPerSubject &&
+           have->Discard == want->Discard && have->Replicas == want->Replicas && have->NoAck == want->NoAck;
+}
+
 static natsStatus update_stream(struct bus *bus, const jsStreamInfo *info, const jsStreamConfig *want,
                                 jsErrCode *ret_code)
 {
     jsStreamConfig merged = *info->Config; /* fields we do not set stay as they are */
+    int64_t maximum_bytes = possible_bytes(info, want->MaxBytes);
+    natsStatus status;
 
-    if (same_subjects(info->Config, want) && merged.Duplicates == want->Duplicates &&
-        merged.MaxAge == want->MaxAge && merged.MaxBytes == want->MaxBytes &&
-        merged.MaxMsgs == want->MaxMsgs && merged.MaxMsgsPerSubject == want->MaxMsgsPerSubject &&
-        merged.Discard == want->Discard && merged.Replicas == want->Replicas)
+    if (same_stream(info->Config, want, maximum_bytes))
         return NATS_OK;
     merged.Subjects = want->Subjects;
     merged.SubjectsLen = want->SubjectsLen;
     merged.Duplicates = want->Duplicates;
     merged.MaxAge = want->MaxAge;
-    merged.MaxBytes = want->MaxBytes;
+    merged.MaxBytes = maximum_bytes;
     merged.MaxMsgs = want->MaxMsgs;
     merged.MaxMsgsPerSubject = want->MaxMsgsPerSubject;
     merged.Discard = want->Discard;
     merged.Replicas = want->Replicas;
+    merged.NoAck = want->NoAck;
+    status = js_UpdateStream(NULL, bus->jetstream, &merged, NULL, ret_code);
+    if (status == NATS_OK || !no_room(*ret_code) || maximum_bytes == info->Config->MaxBytes)
+        return status;
+    *ret_code = 0;
+    merged.MaxBytes = info->Config->MaxBytes;
     return js_UpdateStream(NULL, bus->jetstream, &merged, NULL, ret_code);
+}
+
+/* A stream without the limit rather than none. So too a server that was given less room since and so did not
+ * load the stream at its start has it again, with its messages. */
+static natsStatus add_stream(struct bus *bus, const jsStreamConfig *want, jsErrCode *ret_code)
+{
+    jsStreamConfig config = *want;
+    natsStatus status = js_AddStream(NULL, bus->jetstream, &config, NULL, ret_code);
+
+    if (status == NATS_OK || config.MaxBytes <= 0 || !no_room(*ret_code))
+        return status;
+    *ret_code = 0;
+    config.MaxBytes = -1;
+    return js_AddStream(NULL, bus->jetstream, &config, NULL, ret_code);
+}
+
+/* NATS_ILLEGAL_STATE: the stream's retention is not limits. It cannot be changed, and nothing is. */
+static natsStatus ensure_stream(struct bus *bus, const jsStreamConfig *want, jsErrCode *ret_code)
+{
+    jsStreamInfo *info = NULL;
+    natsStatus status = js_GetStreamInfo(&info, bus->jetstream, want->Name, NULL, ret_code);
+
+    if (status == NATS_NOT_FOUND) {
+        *ret_code = 0;
+        status = add_stream(bus, want, ret_code);
+        if (status != NATS_OK && *ret_code == JSStreamNameExistErr) /* another process was faster */
+            status = js_GetStreamInfo(&info, bus->jetstream, want->Name, NULL, ret_code);
+    }
+    if (status == NATS_OK && info)
+        status = info->Config->Retention == js_LimitsPolicy ? update_stream(bus, info, want, ret_code)
+                                                            : NATS_ILLEGAL_STATE;
+    jsStreamInfo_Destroy(info);
+    return status;
+}
+
+static void configure_stream(const struct bus_stream_options *options, const char **subjects,
+                             jsStreamConfig *ret_want)
+{
+    int count = count_subjects(options->subjects);
+
+    memcpy(subjects, options->subjects, (size_t)count * sizeof(*subjects));
+    jsStreamConfig_Init(ret_want);
+    ret_want->Name = options->name;
+    ret_want->Subjects = subjects;
+    ret_want->SubjectsLen = count;
+    ret_want->Storage = js_FileStorage;
+    ret_want->Retention = js_LimitsPolicy;
+    ret_want->Duplicates = options->duplicates_ms * NANOSECONDS_PER_MS;
+    ret_want->MaxAge = options->maximum_age_ms * NANOSECONDS_PER_MS;
+    ret_want->MaxBytes = options->maximum_bytes > 0 ? options->maximum_bytes : -1;
+    ret_want->MaxMsgs = -1;
+    ret_want->MaxMsgsPerSubject = -1;
+    ret_want->Discard = js_DiscardNew;
+    ret_want->Replicas = options->replicas > 0 ? options->replicas : 1;
 }
 
 enum status bus_stream_ensure(struct bus *bus, const struct bus_stream_options *options, char *error,
@@ -100,40 +186,20 @@ enum status bus_stream_ensure(struct bus *bus, const struct bus_stream_options *
 {
     const char *subjects[SUBJECTS_MAXIMUM];
     jsStreamConfig want;
-    jsStreamInfo *info = NULL;
     jsErrCode code = 0;
     natsStatus status;
-    int count = count_subjects(options->subjects);
 
     if (!bus_connected(bus))
         return explain(error, error_size, options->name, NATS_CONNECTION_DISCONNECTED, 0);
-    if (count > SUBJECTS_MAXIMUM)
+    if (count_subjects(options->subjects) > SUBJECTS_MAXIMUM)
         return explain(error, error_size, options->name, NATS_INVALID_ARG, 0);
-    memcpy(subjects, options->subjects, (size_t)count * sizeof(*subjects));
-    jsStreamConfig_Init(&want);
-    want.Name = options->name;
-    want.Subjects = subjects;
-    want.SubjectsLen = count;
-    want.Storage = js_FileStorage;
-    want.Retention = js_LimitsPolicy;
-    want.Duplicates = options->duplicates_ms * NANOSECONDS_PER_MS;
-    want.MaxAge = options->maximum_age_ms * NANOSECONDS_PER_MS;
-    want.MaxBytes = options->maximum_bytes > 0 ? options->maximum_bytes : -1;
-    want.MaxMsgs = -1;
-    want.MaxMsgsPerSubject = -1;
-    want.Discard = js_DiscardNew;
-    want.Replicas = options->replicas > 0 ? options->replicas : 1;
-
-    status = js_GetStreamInfo(&info, bus->jetstream, options->name, NULL, &code);
-    if (status == NATS_NOT_FOUND) {
-        code = 0;
-        status = js_AddStream(NULL, bus->jetstream, &want, NULL, &code);
-        if (status != NATS_OK && code == JSStreamNameExistErr) /* another process was faster */
-            status = js_GetStreamInfo(&info, bus->jetstream, options->name, NULL, &code);
+    configure_stream(options, subjects, &want);
+    status = ensure_stream(bus, &want, &code);
+    if (status == NATS_ILLEGAL_STATE) {
+        if (error && error_size > 0)
+            snprintf(error, error_size, "%s: its retention is not limits", options->name);
+        return STATUS_MALFORMED;
     }
-    if (status == NATS_OK && info)
-        status = update_stream(bus, info, &want, &code);
-    jsStreamInfo_Destroy(info);
     return status == NATS_OK ? STATUS_OK : explain(error, error_size, options->name, status, code);
 }
 

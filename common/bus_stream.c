@@ -42,6 +42,9 @@ enum status bus_stream_state(struct bus *bus, const char *stream, struct bus_str
     if (status != NATS_OK)
         return judge(status, code);
     *ret_state = (struct bus_stream_state){
+        .maximum_bytes = info->Config->MaxBytes,
+        .until_acknowledged = info->Config->Retention != js_LimitsPolicy,
+        .in_memory = info->Config->Storage == js_MemoryStorage,
         .created_ms = info->Created / NANOSECONDS_PER_MS,
         .messages = info->State.Msgs,
         .bytes = info->State.Bytes,

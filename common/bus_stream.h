@@ -17,7 +17,11 @@ struct bus_stream_state {
     uint64_t last_sequence;  /* 0: nothing was ever stored */
     int64_t first_time_ms;   /* when the first was stored, Unix milliseconds; 0 where nothing is there */
     int64_t last_time_ms;
-    int64_t created_ms; /* when the stream was made: tells one from a later one of the same name */
+    int64_t maximum_bytes; /* -1: no limit */
+    bool in_memory;        /* gone when the server stops */
+    bool
+        until_acknowledged; /* its retention is not limits: messages are deleted when they are acknowledged */
+    int64_t created_ms;     /* when the stream was made: tells one from a later one of the same name */
 };
 enum status bus_stream_state(struct bus *bus, const char *stream, struct bus_stream_state *ret_state);
 

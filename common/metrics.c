@@ -219,6 +219,11 @@ void metric_set(struct metric_cell *cell, int64_t value)
     atomic_store_explicit(&cell->value, (uint64_t)value, memory_order_relaxed);
 }
 
+int64_t metric_exchange(struct metric_cell *cell, int64_t value)
+{
+    return (int64_t)atomic_exchange_explicit(&cell->value, (uint64_t)value, memory_order_relaxed);
+}
+
 void metric_observe_ns(struct metric_cell *cell, uint64_t nanoseconds)
 {
     size_t bucket = 0;

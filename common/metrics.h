@@ -45,6 +45,7 @@ struct metric_cell *metrics_cell(struct metrics *metrics, size_t id, const char 
 void metric_add(struct metric_cell *cell, uint64_t amount);             /* counter or gauge */
 void metric_subtract(struct metric_cell *cell, uint64_t amount);        /* gauge */
 void metric_set(struct metric_cell *cell, int64_t value);               /* gauge */
+int64_t metric_exchange(struct metric_cell *cell, int64_t value);       /* gauge; returns what it was */
 void metric_observe_ns(struct metric_cell *cell, uint64_t nanoseconds); /* histogram */
 
 /* Shorthands for unlabelled metrics. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * a turn: stream -> position -> sweep -> totals. Each step is skipped while what it needs is away.
+ * a turn: Redis's memory -> stream -> position -> sweep -> totals. Each step is skipped while what it needs
+ * is away.
  */
 #include "keeper.h"
 
@@ -10,10 +11,12 @@
 #include "common/log.h"
 #include "common/subject.h"
 #include "presence.h"
+#include "store_memory.h"
 #include "stream.h"
 
 #define TURN_MS     500
 #define TOTALS_MS   1000
+#define MEMORY_MS   5000 /* between looks at what Redis evicts */
 
 #define SWEEP_STEPS 16 /* at once, and no longer than: */
 #define SWEEP_MS    200
@@ -46,6 +49,9 @@ struct keeper {
     uint64_t floor;    /* the last ack floor */
     uint64_t moved_ms; /* monotonic: when it last moved, or nothing was open */
     bool waiting;      /* events wait or are worked on, or that is not known */
+    uint64_t memory_ms;
+    uint64_t memory_epoch;      /* in which it was looked at: another Redis is looked at at once */
+    struct store_memory memory; /* as it was then */
 };
 
 static void keep_stream(struct keeper *keeper)
@@ -242,17 +248,57 @@ static void totals(struct keeper *keeper)
     presence_refresh_totals(keeper->service, keeper->store);
 }
 
+/* Once in a process, and again for what is new. */
+static void warn_of_evictions(const struct store_memory *before, const struct store_memory *now)
+{
+    if (now->evicts && !before->evicts)
+        log_event(LOG_WARN,
+                  "Redis evicts keys when its memory is full, and counts are lost with them: set "
+                  "maxmemory-policy to noeviction",
+                  LOG_S("maxmemory_policy", now->policy));
+    if (now->evicted > 0 && before->evicted == 0)
+        log_event(LOG_ERROR,
+                  "not ready: Redis has evicted keys, counts are wrong; docs/operations.md says how they are "
+                  "restored",
+                  LOG_U("evicted_keys", now->evicted), LOG_S("maxmemory_policy", now->policy));
+}
+
+/* Whether Redis has kept what it was given. */
+static bool keeps_keys(struct keeper *keeper)
+{
+    struct metrics *metrics = keeper->service->metrics;
+    uint64_t now_ms = clock_monotonic_ms();
+    struct store_memory memory;
+
+    if (keeper->memory_ms == 0 || now_ms - keeper->memory_ms >= MEMORY_MS ||
+        keeper->memory_epoch != keeper->epoch) {
+        if (store_memory_look(keeper->store, &memory) != STATUS_OK)
+            return false;
+        warn_of_evictions(&keeper->memory, &memory);
+        metrics_set(metrics, VALUE_REDIS_EVICTS, memory.evicts || memory.evicted > 0);
+        metrics_set(metrics, VALUE_REDIS_EVICTED, (int64_t)memory.evicted);
+        keeper->memory = memory;
+        keeper->memory_ms = now_ms;
+        keeper->memory_epoch = keeper->epoch;
+    }
+    return keeper->memory.evicted == 0;
+}
+
 static void turn(struct keeper *keeper)
 {
     struct service *service = keeper->service;
     bool redis = service_store_ready(service, keeper->store) == STATUS_OK;
     bool blocked;
+    bool kept = false;
 
     if (redis && store_epoch(keeper->store) != keeper->epoch) {
         keeper->epoch = store_epoch(keeper->store);
         keeper->cursor = 0; /* another server's cursor says nothing */
         forget(keeper);
     }
+    if (redis)
+        kept = keeps_keys(keeper);
+    redis = redis && store_connected(keeper->store);
     if (redis && bus_connected(service->bus))
         keep_stream(keeper);
     if (bus_connected(service->bus))
@@ -265,7 +311,7 @@ static void turn(struct keeper *keeper)
         totals(keeper);
     redis = redis && store_connected(keeper->store);
     blocked = atomic_load(&service->blocked) && keeper->waiting;
-    atomic_store(&service->redis_ready, redis && !blocked);
+    atomic_store(&service->redis_ready, redis && kept && !blocked);
     metrics_set(service->metrics, VALUE_REDIS_CONNECTED, redis);
     metrics_set(service->metrics, VALUE_BLOCKED, blocked);
 }

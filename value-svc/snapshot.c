@@ -11,6 +11,7 @@
 
 #include "common/base64url.h"
 #include "common/bus_stream.h"
+#include "common/log.h"
 #include "common/names.h"
 #include "common/rng.h"
 #include "common/subject.h"
@@ -58,13 +59,17 @@ static enum status send_chunk(struct snapshot_writer *writer)
 {
     Pollen8__SnapshotChunk head = POLLEN8__SNAPSHOT_CHUNK__INIT;
     uint64_t sequence = 0;
+    char error[128] = "";
     enum status status;
 
     head.snapshot = writer->body.id;
     head.index = writer->body.chunks;
     status = wire_pack(&writer->chunk, &head.base);
     if (status == STATUS_OK)
-        status = bus_store(writer->bus, writer->subject, NULL, buf_slice(&writer->chunk), &sequence, NULL, 0);
+        status = bus_store(writer->bus, writer->subject, NULL, buf_slice(&writer->chunk), &sequence, error,
+                           sizeof error);
+    if (error[0] != '\0')
+        log_event_limited(LOG_WARN, "the broker does not store the snapshot", LOG_S("error", error));
     if (status != STATUS_OK)
         return status;
     if (writer->body.chunks++ == 0)

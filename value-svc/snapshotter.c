@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * due? -> lock -> S -> every user into chunks -> still the same Redis, in time? -> read back -> manifest ->
- * purge. Any failure leaves chunks without a manifest, which are deleted.
+ * purge what earlier ones made superfluous -> due? -> lock -> S -> every user into chunks -> still the same
+ * Redis, in time? -> read back -> manifest -> purge. The first step needs no room: a broker that is full is
+ * emptied by it before a snapshot is stored. Any failure leaves chunks without a manifest, which are deleted.
  */
 #include "snapshotter.h"
 
@@ -33,8 +34,9 @@ struct snapshotter {
     char holder[BASE64URL_LENGTH(HOLDER_BYTES) + 1];
     struct snapshot_manifest newest; /* body.id "": none is known */
     uint64_t newest_place;
-    uint64_t renewed_ms; /* the lock */
-    uint64_t ends_ms;    /* monotonic: the running snapshot is given up then */
+    struct bus_stream_state events; /* as it was looked at last */
+    uint64_t renewed_ms;            /* the lock */
+    uint64_t ends_ms;               /* monotonic: the running snapshot is given up then */
     struct snapshot_manifest running;
 };
 
@@ -46,6 +48,16 @@ static void show_newest(struct snapshotter *snapshotter)
 
     metrics_set(metrics, VALUE_SNAPSHOT_TIME, snapshotter->newest.taken_at_ms / 1000);
     metrics_set(metrics, VALUE_SNAPSHOT_USERS, (int64_t)snapshotter->newest.body.users);
+}
+
+static void show_stream(struct snapshotter *snapshotter, const char *stream,
+                        const struct bus_stream_state *state)
+{
+    struct metrics *metrics = snapshotter->service->metrics;
+
+    metric_set(metrics_cell(metrics, VALUE_STREAM_BYTES, stream), (int64_t)state->bytes);
+    metric_set(metrics_cell(metrics, VALUE_STREAM_MAXIMUM_BYTES, stream),
+               state->maximum_bytes > 0 ? state->maximum_bytes : 0);
 }
 
 static enum status look(struct snapshotter *snapshotter)
@@ -72,7 +84,9 @@ static enum status look(struct snapshotter *snapshotter)
     for (size_t i = 0; i < sizeof streams / sizeof streams[0] && status == STATUS_OK; i++) {
         status = bus_stream_state(service->bus, streams[i], &state);
         if (status == STATUS_OK)
-            metric_set(metrics_cell(service->metrics, VALUE_STREAM_BYTES, streams[i]), (int64_t)state.bytes);
+            show_stream(snapshotter, streams[i], &state);
+        if (status == STATUS_OK && i == 0)
+            snapshotter->events = state;
     }
     return status;
 }
@@ -198,22 +212,46 @@ static void add_mark(struct snapshotter *snapshotter)
         (struct snapshot_mark){.sequence = newest->sequence, .taken_at_ms = newest->taken_at_ms};
 }
 
-/* The newest mark that is old enough; older ones have done their work. */
-static uint64_t take_due_mark(struct snapshotter *snapshotter)
+/* How many marks of a manifest are old enough at `now_ms`. */
+static size_t due_marks(const struct snapshotter *snapshotter, const struct snapshot_manifest *manifest,
+                        int64_t now_ms)
 {
     const struct value_config *config = &snapshotter->service->config;
-    struct snapshot_manifest *running = &snapshotter->running;
     int64_t keep_ms = config->events_keep_ms;
-    uint64_t due = 0;
-    size_t gone = 0;
+    size_t count = 0;
 
     if (keep_ms < 2 * config->dedupe_window_ms)
         keep_ms = 2 * config->dedupe_window_ms; /* what a replay needs */
-    while (gone < running->mark_count && running->marks[gone].taken_at_ms <= running->taken_at_ms - keep_ms)
-        due = running->marks[gone++].sequence;
+    while (count < manifest->mark_count && manifest->marks[count].taken_at_ms <= now_ms - keep_ms)
+        count++;
+    return count;
+}
+
+/* The newest mark that is old enough; older ones have done their work. */
+static uint64_t take_due_mark(struct snapshotter *snapshotter)
+{
+    struct snapshot_manifest *running = &snapshotter->running;
+    size_t gone = due_marks(snapshotter, running, running->taken_at_ms);
+    uint64_t due = gone > 0 ? running->marks[gone - 1].sequence : 0;
+
     running->mark_count -= gone;
     memmove(running->marks, running->marks + gone, running->mark_count * sizeof running->marks[0]);
     return due;
+}
+
+/* Up to where the events that are there are in the newest snapshot and the one before it, and old enough; 0:
+ * none are. EVENTS_KEEP may be lower than when the marks were made. */
+static uint64_t superfluous(const struct snapshotter *snapshotter)
+{
+    const struct snapshot_manifest *newest = &snapshotter->newest;
+    size_t count = due_marks(snapshotter, newest, clock_wall_ms());
+    uint64_t sequence = count > 0 ? newest->marks[count - 1].sequence : 0;
+
+    if (snapshotter->service->config.snapshot_interval_ms == 0 ||
+        newest->stream_created_ms != snapshotter->events.created_ms ||
+        sequence < snapshotter->events.first_sequence || sequence > snapshotter->events.last_sequence)
+        return 0;
+    return sequence;
 }
 
 static void purge_events(struct snapshotter *snapshotter, uint64_t sequence)
@@ -228,6 +266,9 @@ static void purge_events(struct snapshotter *snapshotter, uint64_t sequence)
         return;
     if (after.first_sequence > before.first_sequence)
         metrics_add(service->metrics, VALUE_EVENTS_PURGED, after.first_sequence - before.first_sequence);
+    /* A limit that was below what the stream held may be possible now. */
+    if (service->config.events_max_bytes > 0 && after.maximum_bytes != service->config.events_max_bytes)
+        stream_ensure(service);
 }
 
 /* This one and the one before it stay. */
@@ -317,13 +358,18 @@ static bool whole(struct snapshotter *snapshotter)
            store_world(snapshotter->store)->state == STORE_WHOLE && store_world(snapshotter->store)->replayed;
 }
 
+static bool anything_to_do(const struct snapshotter *snapshotter)
+{
+    return superfluous(snapshotter) > 0 || due(snapshotter);
+}
+
 static void turn(struct snapshotter *snapshotter)
 {
     struct service *service = snapshotter->service;
     bool held = false;
 
     if (!bus_connected(service->bus) || !atomic_load(&service->stream_ready) ||
-        look(snapshotter) != STATUS_OK || !due(snapshotter) || !whole(snapshotter))
+        look(snapshotter) != STATUS_OK || !anything_to_do(snapshotter) || !whole(snapshotter))
         return;
     if (store_lock(snapshotter->store, STORE_LOCK_SNAPSHOT, snapshotter->holder, LOCK_HOLD_MS, &held) !=
             STATUS_OK ||
@@ -331,8 +377,11 @@ static void turn(struct snapshotter *snapshotter)
         return;
     snapshotter->renewed_ms = clock_monotonic_ms();
     /* Another instance may just have finished one. */
-    if (look(snapshotter) == STATUS_OK && due(snapshotter))
-        take(snapshotter);
+    if (look(snapshotter) == STATUS_OK) {
+        purge_events(snapshotter, superfluous(snapshotter));
+        if (due(snapshotter))
+            take(snapshotter);
+    }
     if (store_connected(snapshotter->store))
         store_lock(snapshotter->store, STORE_LOCK_SNAPSHOT, snapshotter->holder, 0, &held);
 }

@@ -11,34 +11,76 @@
 #include "common/log.h"
 #include "common/subject.h"
 
-#define DUPLICATES_MS 120000
+#define DUPLICATES_MS 120000 /* dead letters and snapshots: both are sent again at once, or not at all */
 #define RETRY_MS      500
 
-static enum status ensure_one(struct service *service, const char *name, const char *subject)
+/* Logged once, and again if it comes back. */
+static void note(struct service *service, enum value_metric metric, const char *stream, bool is_so,
+                 enum log_level level, const char *message)
 {
-    const char *const subjects[] = {subject, NULL};
-    const struct bus_stream_options options = {.name = name,
-                                               .subjects = subjects,
-                                               .duplicates_ms = DUPLICATES_MS,
-                                               .replicas = (int)service->config.stream_replicas};
-    char error[256] = "";
-    enum status status = bus_stream_ensure(service->bus, &options, error, sizeof error);
+    if (metric_exchange(metrics_cell(service->metrics, metric, stream), is_so) == 0 && is_so)
+        log_event(level, message, LOG_S("stream", stream));
+}
+
+/* What cannot be changed about a stream that somebody else made. */
+static enum status look_at(struct service *service, const struct bus_stream_options *options)
+{
+    struct bus_stream_state state;
+    enum status status = bus_stream_state(service->bus, options->name, &state);
 
     if (status != STATUS_OK)
-        log_event_limited(LOG_WARN, "the stream cannot be made", LOG_S("stream", name),
+        return status;
+    note(service, VALUE_STREAM_IN_MEMORY, options->name, state.in_memory, LOG_WARN,
+         "the stream is stored in memory: acknowledged events are lost when the broker stops");
+    note(
+        service, VALUE_STREAM_UNBOUNDED, options->name,
+        options->maximum_bytes > 0 && state.maximum_bytes != options->maximum_bytes, LOG_WARN,
+        "EVENTS_MAX_BYTES is not in force: the broker cannot reserve it, or the stream holds nearly as much");
+    return STATUS_OK;
+}
+
+static enum status ensure_one(struct service *service, const struct bus_stream_options *options)
+{
+    char error[256] = "";
+    enum status status = bus_stream_ensure(service->bus, options, error, sizeof error);
+
+    note(service, VALUE_STREAM_REFUSED, options->name, status == STATUS_MALFORMED, LOG_ERROR,
+         "not ready, no event is fetched: the stream's retention is not `limits`, so that events are deleted "
+         "once they are acknowledged; it cannot be changed, only deleted and made anew");
+    if (status != STATUS_OK && status != STATUS_MALFORMED)
+        log_event_limited(LOG_WARN, "the stream cannot be made", LOG_S("stream", options->name),
                           LOG_S("error", error));
-    return status;
+    return status == STATUS_OK ? look_at(service, options) : status;
 }
 
 enum status stream_ensure(struct service *service)
 {
-    enum status status = ensure_one(service, STREAM_EVENTS, SUBJECT_EVENTS_ANY);
+    const struct value_config *config = &service->config;
+    const int replicas = (int)config->stream_replicas;
+    const struct bus_stream_options streams[] = {
+        {.name = STREAM_EVENTS,
+         .subjects = (const char *const[]){SUBJECT_EVENTS_ANY, NULL},
+         .duplicates_ms = config->dedupe_window_ms,
+         .maximum_bytes = config->events_max_bytes,
+         .replicas = replicas},
+        {.name = STREAM_DEAD,
+         .subjects = (const char *const[]){SUBJECT_DEAD_ANY, NULL},
+         .duplicates_ms = DUPLICATES_MS,
+         .replicas = replicas},
+        {.name = STREAM_SNAPSHOT,
+         .subjects = (const char *const[]){SUBJECT_SNAPSHOT_ANY, NULL},
+         .duplicates_ms = DUPLICATES_MS,
+         .replicas = replicas},
+        {.name = STREAM_EPOCH,
+         .subjects = (const char *const[]){SUBJECT_EPOCH_NEWEST, NULL},
+         .duplicates_ms = DUPLICATES_MS,
+         .replicas = replicas},
+    };
+    enum status status = STATUS_OK;
 
-    if (status == STATUS_OK)
-        status = ensure_one(service, STREAM_DEAD, SUBJECT_DEAD_ANY);
-    if (status == STATUS_OK)
-        status = ensure_one(service, STREAM_SNAPSHOT, SUBJECT_SNAPSHOT_ANY);
-    return status == STATUS_OK ? ensure_one(service, STREAM_EPOCH, SUBJECT_EPOCH_NEWEST) : status;
+    for (size_t i = 0; i < sizeof streams / sizeof streams[0] && status == STATUS_OK; i++)
+        status = ensure_one(service, &streams[i]);
+    return status;
 }
 
 void stream_durable(char out[STREAM_DURABLE_SIZE], uint64_t epoch)
@@ -87,6 +129,15 @@ static enum status ask_state(struct service *service, struct store *store)
     return status;
 }
 
+/* It may have been made anew since stream_ensure. */
+static enum status check_retention(struct service *service)
+{
+    struct bus_stream_state state;
+    enum status status = bus_stream_state(service->bus, STREAM_EVENTS, &state);
+
+    return status == STATUS_OK && state.until_acknowledged ? STATUS_MALFORMED : status;
+}
+
 enum status stream_consume(struct service *service, struct store *store, struct bus_consumer **ret_consumer)
 {
     enum status status = STATUS_DISCONNECTED;
@@ -95,6 +146,8 @@ enum status stream_consume(struct service *service, struct store *store, struct 
         status = service_store_ready(service, store);
     if (status == STATUS_OK)
         status = ask_state(service, store);
+    if (status == STATUS_OK)
+        status = check_retention(service);
     if (status == STATUS_OK)
         status = consume(service, store, ret_consumer);
     if (status != STATUS_OK)

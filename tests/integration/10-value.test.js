@@ -189,13 +189,13 @@ withRing('value-svc', { gateways: 0, auth: 0 }, (ring, it) => {
     assert.deepEqual(event, { data: {} });
   });
 
-  it('the streams are files, and the duplicate window of the stream is two minutes', async () => {
+  it('the streams are files, and the duplicate window of events is DEDUPE_WINDOW', async () => {
     for (const name of ['POLLEN8_EVENTS', 'POLLEN8_DEAD']) {
       const { config } = await ring.manager.streams.info(name);
       assert.equal(config.storage, 'file');
     }
     const { config } = await ring.manager.streams.info('POLLEN8_EVENTS');
-    assert.equal(config.duplicate_window, 120 * 1e9);
+    assert.equal(config.duplicate_window, 600 * 1e9);
     assert.deepEqual(config.subjects, ['pollen8.events.>']);
     const [consumer] = await ring.manager.consumers.list('POLLEN8_EVENTS').next();
     assert.equal(consumer.config.max_deliver, -1);

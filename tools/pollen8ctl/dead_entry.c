@@ -255,7 +255,7 @@ static enum status store_again(struct bus *bus, const struct dead_entry *entry, 
 }
 
 /* The id keeps a replay that is interrupted before the delete, and done again, from being stored twice within
- * the stream's two minutes; an eventId in the body holds on for DEDUPE_WINDOW as ever. */
+ * the stream's duplicate window, which is DEDUPE_WINDOW; an eventId in the body holds on as long as ever. */
 int dead_entry_replay(struct bus *bus, const struct dead_entry *entry)
 {
     char subject[EVENT_NAME_MAXIMUM_BYTES + sizeof BROKER_EVENTS];

@@ -22,7 +22,7 @@ static const char usage[] =
     "  EVENT       connection.new, connection.removed, connection.import, invite.created\n"
     "  JSON        the payload: '{\"userId\":\"ada\",\"industries\":[\"technology\"]}'\n"
     "  --nats URL  the broker (default: NATS_URL, else nats://localhost:4222)\n"
-    "  --id ID     Nats-Msg-Id: the stream stores the same id once within two minutes\n"
+    "  --id ID     Nats-Msg-Id: the stream stores the same id once within DEDUPE_WINDOW\n"
     "\n"
     "  Prints the stream's acknowledgement. Exit status 1: nothing is known to be stored.\n";
 

@@ -44,7 +44,7 @@ function loadProto(names) {
 
 class Ring {
   /** Options: gateways, auth, value (how many of each), users (the file store's), env: { gateway, auth, value }
-   * (overrides; a function of the index is called), redis false to leave it out. */
+   * (overrides; a function of the index is called), redis false to leave it out, maxFileStore (the broker's). */
   constructor(options = {}) {
     this.options = { gateways: 1, auth: 1, value: 1, users: USERS, env: {}, ...options };
     this.secret = `secret-${crypto.randomBytes(24).toString('hex')}`;
@@ -135,7 +135,7 @@ class Ring {
     fs.writeFileSync(file, [
       `listen: "127.0.0.1:${port}"`,
       `max_payload: ${this.options.maxPayload || 2097152}`,
-      `jetstream { store_dir: "${path.join(this.folder, 'nats')}" }`,
+      `jetstream { store_dir: "${path.join(this.folder, 'nats')}"${this.options.maxFileStore ? `, max_file_store: ${this.options.maxFileStore}` : ''} }`,
     ].join('\n'));
     this.nats = this.add(new Part({
       name: 'nats-server', command: 'nats-server', args: ['-c', file], port,
