@@ -170,6 +170,25 @@ withRing('a stream made by somebody else', { prepareOnly: true, gateways: 0, aut
   }
 });
 
+withRing('a stream replaced while value-svc runs', { gateways: 0, auth: 0 }, (ring, it) => {
+  it('by one with workqueue retention: nothing is fetched from it', async () => {
+    await until('the other stream', async () => {
+      await ring.manager.streams.delete('POLLEN8_EVENTS');
+      return ring.manager.streams.add({ ...EVENTS, storage: 'file', retention: 'workqueue' }); // before value-svc makes its own
+    });
+    await ring.connectionNew('eve', ['x']);
+    await ring.value.waitLog(/retention is not `limits`/);
+    await until('not ready', async () => (await ring.get(ring.value, '/readyz')).status === 503);
+    assert.deepEqual(await ring.manager.consumers.list('POLLEN8_EVENTS').next(), []);
+    assert.equal((await events(ring)).state.messages, 1);
+    await ring.manager.streams.delete('POLLEN8_EVENTS');
+    await ring.value.waitReady();
+    await ring.connectionNew('eve', ['x']);
+    await ring.applied();
+    assert.equal(await sum(ring, 'eve'), 1);
+  });
+});
+
 withRing('the duplicate window', { gateways: 0, auth: 0, env: { value: { DEDUPE_WINDOW: '1s' } } }, (ring, it) => {
   const identity = { userId: 'backend', permissions: ['emit:connection.new'], role: 'service' };
 
