@@ -22,6 +22,13 @@ static void note(struct service *service, enum value_metric metric, const char *
         log_event(level, message, LOG_S("stream", stream));
 }
 
+static void note_retention(struct service *service, const char *stream, bool until_acknowledged)
+{
+    note(service, VALUE_STREAM_REFUSED, stream, until_acknowledged, LOG_ERROR,
+         "not ready, no event is fetched: the stream's retention is not `limits`, so that events are deleted "
+         "once they are acknowledged; it cannot be changed, only deleted and made anew");
+}
+
 /* What cannot be changed about a stream that somebody else made. */
 static enum status look_at(struct service *service, const struct bus_stream_options *options)
 {
@@ -44,9 +51,7 @@ static enum status ensure_one(struct service *service, const struct bus_stream_o
     char error[256] = "";
     enum status status = bus_stream_ensure(service->bus, options, error, sizeof error);
 
-    note(service, VALUE_STREAM_REFUSED, options->name, status == STATUS_MALFORMED, LOG_ERROR,
-         "not ready, no event is fetched: the stream's retention is not `limits`, so that events are deleted "
-         "once they are acknowledged; it cannot be changed, only deleted and made anew");
+    note_retention(service, options->name, status == STATUS_MALFORMED);
     if (status != STATUS_OK && status != STATUS_MALFORMED)
         log_event_limited(LOG_WARN, "the stream cannot be made", LOG_S("stream", options->name),
                           LOG_S("error", error));
@@ -135,7 +140,10 @@ static enum status check_retention(struct service *service)
     struct bus_stream_state state;
     enum status status = bus_stream_state(service->bus, STREAM_EVENTS, &state);
 
-    return status == STATUS_OK && state.until_acknowledged ? STATUS_MALFORMED : status;
+    if (status != STATUS_OK)
+        return status;
+    note_retention(service, STREAM_EVENTS, state.until_acknowledged);
+    return state.until_acknowledged ? STATUS_MALFORMED : STATUS_OK;
 }
 
 enum status stream_consume(struct service *service, struct store *store, struct bus_consumer **ret_consumer)
