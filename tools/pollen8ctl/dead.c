@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * `dead`: what value-svc moved to POLLEN8_DEAD because it can never be processed. Listing and replaying all
+ * `dead`: what value-svc moved to POLLEN8_DEAD because it could not be processed. Listing and replaying all
  * walk the stream with a temporary consumer; one message is got by its sequence.
  */
 #include "dead.h"
@@ -27,7 +27,7 @@ static const char usage[] =
     "       pollen8ctl dead replay SEQUENCE|--all\n"
     "       pollen8ctl dead drop SEQUENCE|--all --yes\n"
     "\n"
-    "  Events that can never be processed because their content is wrong, as value-svc put them aside.\n"
+    "  Events that value-svc put aside: their content is wrong, or they failed in 8 tries.\n"
     "\n"
     "  list     the oldest first: sequence, time, event, reason (--limit 0: all; default 50)\n"
     "  show     headers and body of one\n"
