@@ -61,12 +61,18 @@ void batch_free(struct batch *batch)
 
 /* ---- Decode ----------------------------------------------------------------------------------------- */
 
+/* Whether it is an earlier epoch's durable that delivers the event. */
+static bool is_quiet(const struct batch *batch, const struct entry *entry)
+{
+    return !batch->drain && entry->delivery.stream_sequence <= store_world(batch->store)->quiet;
+}
+
 static void add_apply(struct batch *batch, struct entry *entry)
 {
     struct store_event *apply = &batch->applies[batch->apply_count];
     const struct event_definition *definition = entry->event.definition;
-    bool again = entry->delivery.stream_sequence <= store_world(batch->store)->quiet;
-    /* What is only counted anew was delivered before: the user alone is told. */
+    bool again = is_quiet(batch, entry);
+    /* What is only counted anew is delivered elsewhere, or was: the user alone is told. */
     unsigned withheld = service_withholds(batch->service, batch->store) ? (unsigned)EFFECT_UPDATE : 0;
     unsigned effects = (again ? (unsigned)EFFECT_UPDATE : ~0U) & ~withheld;
 
@@ -254,9 +260,10 @@ static void count_dead(struct batch *batch, const struct entry *entry)
                       LOG_S("reason", entry->reason), LOG_U("sequence", entry->delivery.stream_sequence));
 }
 
-static bool is_buried(const struct entry *entry)
+/* What can never be processed is not buried again where it is only counted anew. */
+static bool is_buried(const struct batch *batch, const struct entry *entry)
 {
-    return entry->verdict == VERDICT_TRIED || entry->verdict == VERDICT_DEAD;
+    return entry->verdict == VERDICT_TRIED || (entry->verdict == VERDICT_DEAD && !is_quiet(batch, entry));
 }
 
 static void add_letter(struct batch *batch, const struct entry *entry)
@@ -277,14 +284,14 @@ static enum status bury(struct batch *batch)
     enum status status;
 
     for (size_t i = 0; i < batch->count; i++) {
-        if (is_buried(&batch->entries[i]))
+        if (is_buried(batch, &batch->entries[i]))
             add_letter(batch, &batch->entries[i]);
     }
     if (batch->dead_count == 0)
         return STATUS_OK;
     status = dead_bury(batch->service->bus, batch->letters, batch->dead_count);
     for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
-        if (is_buried(&batch->entries[i]) && !(letter++)->repeated)
+        if (is_buried(batch, &batch->entries[i]) && !(letter++)->repeated)
             count_dead(batch, &batch->entries[i]);
     }
     return status;
@@ -358,8 +365,7 @@ static bool is_suspect(const struct batch *batch, const struct bus_delivery *del
 }
 
 /* Fills batch->all: from its beginning what is handled together, from its end what is tried alone. */
-static void take(struct batch *batch, const struct bus_batch *messages, size_t *ret_together,
-                 size_t *ret_alone)
+static void take(struct batch *batch, struct bus_batch *messages, size_t *ret_together, size_t *ret_alone)
 {
     struct store_position last = {0};
     size_t total = bus_batch_count(messages);
@@ -374,6 +380,11 @@ static void take(struct batch *batch, const struct bus_batch *messages, size_t *
 
         if (bus_batch_delivery(messages, i, &delivery) != STATUS_OK)
             continue; /* it comes again */
+        if (batch->drain && (delivery.stream_sequence <= batch->drain->above ||
+                             delivery.stream_sequence > batch->drain->to)) {
+            bus_batch_ack(messages, i);
+            continue;
+        }
         entry =
             is_suspect(batch, &delivery) ? &batch->all[batch->capacity - ++alone] : &batch->all[together++];
         entry->index = i;
@@ -384,7 +395,8 @@ static void take(struct batch *batch, const struct bus_batch *messages, size_t *
             last = (struct store_position){.sequence = delivery.stream_sequence,
                                            .time_ms = delivery.timestamp_ms};
     }
-    service_note_progress(batch->service, batch->epoch, &last);
+    if (!batch->drain)
+        service_note_progress(batch->service, batch->epoch, &last);
     *ret_together = together;
     *ret_alone = alone;
 }
@@ -405,13 +417,15 @@ static enum status handle_alone(struct batch *batch, struct bus_batch *messages,
     return handle_some(batch, messages, entry, 1);
 }
 
-enum status batch_handle(struct batch *batch, uint64_t epoch, struct bus_batch *messages)
+enum status batch_drain(struct batch *batch, uint64_t epoch, const struct service_drain *drain,
+                        struct bus_batch *messages)
 {
     size_t together;
     size_t alone;
     enum status status = STATUS_OK;
 
     batch->epoch = epoch;
+    batch->drain = drain;
     batch->held_ms = clock_monotonic_ms();
     take(batch, messages, &together, &alone);
     if (together > 0)
@@ -419,6 +433,11 @@ enum status batch_handle(struct batch *batch, uint64_t epoch, struct bus_batch *
     for (; alone > 0 && status == STATUS_OK; alone--)
         status = handle_alone(batch, messages, &batch->all[batch->capacity - alone], alone);
     return status;
+}
+
+enum status batch_handle(struct batch *batch, uint64_t epoch, struct bus_batch *messages)
+{
+    return batch_drain(batch, epoch, NULL, messages);
 }
 
 void batch_idle(struct batch *batch)

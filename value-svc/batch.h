@@ -35,6 +35,11 @@ void batch_free(struct batch *batch); /* NULL is accepted */
  * service stops. */
 enum status batch_handle(struct batch *batch, uint64_t epoch, struct bus_batch *messages);
 
+/* The same for messages of an earlier epoch's durable, which delivers what was stored in its time, while
+ * Redis is in `epoch`. Others of it are acknowledged: they are another durable's. */
+enum status batch_drain(struct batch *batch, uint64_t epoch, const struct service_drain *drain,
+                        struct bus_batch *messages);
+
 /* Between batches, every now and then: says that the lane lives, and in which epoch. */
 void batch_idle(struct batch *batch);
 

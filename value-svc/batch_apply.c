@@ -67,9 +67,13 @@ static void prepare(struct batch *batch)
     }
 }
 
+/* Of what is only counted anew the value goes out each time until it is acknowledged: this process, or the
+ * one that counted it, may have died before it published. */
 bool batch_delivers(const struct store_event *apply)
 {
-    return apply->outcome == STORE_APPLIED || apply->outcome == STORE_REPEATED;
+    if (apply->outcome == STORE_REPEATED)
+        return !apply->replay || apply->mine || apply->replayed;
+    return apply->outcome == STORE_APPLIED;
 }
 
 static enum status pack_industry(struct batch *batch, struct entry *entry)

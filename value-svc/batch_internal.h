@@ -40,7 +40,9 @@ struct entry {
 struct batch {
     struct service *service;
     struct store *store;
-    uint64_t epoch; /* whose durable handed the running one out */
+    uint64_t epoch; /* that Redis has to be in */
+    const struct service_drain
+        *drain; /* the durable that handed the running one out; NULL: the epoch's own */
     struct delivery *delivery;
     struct wire_arena arena;
     size_t capacity;

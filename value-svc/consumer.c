@@ -11,6 +11,7 @@
 
 #define FETCH_WAIT_MS 300 /* also how long a stop, and the lane's mark, may wait for an idle worker */
 #define PAUSE_MS      200
+#define DRAIN_WAIT_MS 20
 
 struct worker {
     struct service *service;
@@ -18,7 +19,10 @@ struct worker {
     struct bus_consumer *consumer; /* NULL: to be made */
     uint64_t epoch;                /* whose durable that is */
     struct batch *batch;
-    bool idle; /* the last fetch brought nothing */
+    /* Of the one worker of an instance that delivers what earlier epochs' durables still have. */
+    bool drains;
+    struct bus_consumer *drain_consumer; /* NULL: none */
+    struct service_drain drain;          /* whose that is */
 };
 
 /* The consumer is gone from the server, or may be. */
@@ -54,6 +58,39 @@ static bool make_consumer(struct worker *worker)
     return worker->consumer != NULL;
 }
 
+static void stop_draining(struct worker *worker)
+{
+    bus_consumer_free(worker->drain_consumer);
+    worker->drain_consumer = NULL;
+}
+
+/* Some of what an earlier epoch's durable has to deliver. The watcher says when it is done. */
+static void drain(struct worker *worker)
+{
+    struct service *service = worker->service;
+    struct bus_batch *messages = NULL;
+    struct service_drain next;
+    enum status status = STATUS_OK;
+
+    if (!service_next_drain(service, &next)) {
+        stop_draining(worker);
+        return;
+    }
+    if (worker->drain_consumer && (worker->drain.epoch != next.epoch || worker->drain.to != next.to))
+        stop_draining(worker);
+    worker->drain = next;
+    if (!worker->drain_consumer)
+        status = stream_drain(service, &next, &worker->drain_consumer);
+    if (status == STATUS_OK)
+        status = bus_fetch(worker->drain_consumer, (uint32_t)service->config.batch, DRAIN_WAIT_MS, &messages);
+    if (status == STATUS_OK &&
+        batch_drain(worker->batch, worker->epoch, &worker->drain, messages) != STATUS_OK)
+        metrics_add(service->metrics, VALUE_BATCHES_GIVEN_UP, 1);
+    bus_batch_free(messages);
+    if (status == STATUS_NOT_FOUND)
+        stop_draining(worker);
+}
+
 static void turn(struct worker *worker)
 {
     struct bus_batch *messages = NULL;
@@ -64,6 +101,8 @@ static void turn(struct worker *worker)
         return;
     if (!make_consumer(worker))
         return;
+    if (worker->drains)
+        drain(worker);
     status = bus_fetch(worker->consumer, (uint32_t)worker->service->config.batch, FETCH_WAIT_MS, &messages);
     if (status == STATUS_OK)
         handle(worker, messages);
@@ -80,10 +119,12 @@ void *consumer_run(void *context)
 
     CHECK(worker.store != NULL);
     CHECK(batch_create(service, worker.store, (size_t)service->config.batch, &worker.batch) == STATUS_OK);
+    worker.drains = !atomic_exchange(&service->drainer, true);
     while (!service_stopping(service)) {
         turn(&worker);
         batch_idle(worker.batch);
     }
+    stop_draining(&worker);
     bus_consumer_free(worker.consumer);
     batch_free(worker.batch);
     store_free(worker.store);

@@ -136,18 +136,47 @@ static enum status check_tail(struct watcher *watcher)
 
 /* ---- Beginning an epoch ----------------------------------------------------------------------------- */
 
-/* How far the newest epoch's durable was acknowledged: so far events were delivered. */
-static enum status find_delivered(struct service *service, const struct epoch_record *record,
-                                  uint64_t *ret_sequence)
+/* Whether an epoch's durable has something to hand out up to a sequence, or to be acknowledged. */
+static enum status is_open(struct service *service, uint64_t epoch, uint64_t to, bool *ret_there,
+                           bool *ret_open)
 {
     char durable[STREAM_DURABLE_SIZE];
     struct bus_consumer_state state;
     enum status status;
 
-    stream_durable(durable, record->epoch);
+    stream_durable(durable, epoch);
     status = bus_durable_state(service->bus, STREAM_EVENTS, durable, &state);
-    *ret_sequence = status == STATUS_OK ? state.ack_floor_stream_sequence : 0;
+    *ret_there = status == STATUS_OK;
+    *ret_open = *ret_there && state.ack_floor_stream_sequence < to && state.pending + state.ack_pending > 0;
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+/* Takes those out that are done. */
+static enum status prune_drains(struct service *service, struct epoch_record *record)
+{
+    size_t left = 0;
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < record->drain_count && status == STATUS_OK; i++) {
+        const struct service_drain drain = record->drains[i];
+        bool there;
+        bool open;
+
+        status = is_open(service, drain.epoch, drain.to, &there, &open);
+        if (status == STATUS_OK && open)
+            record->drains[left++] = drain;
+    }
+    if (status == STATUS_OK)
+        record->drain_count = left;
+    return status;
+}
+
+static enum status find_drains(struct service *service, struct epoch_record *record, bool *ret_drained)
+{
+    bool open;
+    enum status status = is_open(service, record->epoch, UINT64_MAX, ret_drained, &open);
+
+    return status == STATUS_OK ? prune_drains(service, record) : status;
 }
 
 /* The record first, then how far the stream reaches, then Redis. */
@@ -168,8 +197,10 @@ static enum status begin(struct service *service, struct store *store, const str
         return status;
     next->target = stream.last_sequence;
     status = store_raise(store, next, who);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        service_set_drains(service, record->drains, record->drain_count);
         atomic_store(&service->epoch, next->epoch);
+    }
     return status;
 }
 
@@ -199,7 +230,7 @@ static enum status raise_locked(struct watcher *watcher, struct epoch_facts *fac
     struct store_world before = *store_world(watcher->store);
     struct store_world next;
     struct epoch_record record;
-    enum status status = find_delivered(watcher->service, &watcher->record, &facts->delivered);
+    enum status status = find_drains(watcher->service, &watcher->record, &facts->drained);
 
     if (status != STATUS_OK)
         return status;
@@ -246,7 +277,7 @@ enum status epoch_rebuilt(struct service *service, struct store *store, const st
     if (status == STATUS_OK)
         status = bus_stream_state(service->bus, STREAM_EVENTS, &stream);
     if (status == STATUS_OK)
-        status = find_delivered(service, &known, &facts.delivered);
+        status = find_drains(service, &known, &facts.drained);
     if (status != STATUS_OK)
         return status;
     facts.now_ms = clock_wall_ms();
@@ -259,8 +290,6 @@ enum status epoch_rebuilt(struct service *service, struct store *store, const st
     next.state = STORE_WHOLE;
     next.position = *position;
     next.position.stream_created_ms = stream.created_ms;
-    if (next.quiet < facts.delivered)
-        next.quiet = facts.delivered;
     return begin(service, store, &known, &record, &next, who);
 }
 
@@ -280,11 +309,17 @@ static void warn(struct watcher *watcher)
                        "they are restored with value-svc --rebuild");
 }
 
-/* Those of epochs that are over, when nobody waits on them any more. */
+/* Those of epochs that are over, when they are done and nobody waits on them any more. */
 static void forget_durables(struct watcher *watcher)
 {
     uint64_t now = clock_monotonic_ms();
     char durable[STREAM_DURABLE_SIZE];
+
+    if (prune_drains(watcher->service, &watcher->record) != STATUS_OK)
+        return;
+    service_set_drains(watcher->service, watcher->record.drains, watcher->record.drain_count);
+    if (watcher->record.drain_count > 0)
+        return;
 
     if (now - watcher->forgot_ms < FORGET_MS && now - watcher->begun_ms > FORGET_SOON_MS)
         return;

@@ -82,11 +82,11 @@ static void plan_new(const struct epoch_facts *facts, struct store_world *world)
         stream->messages <= WHOLE_MAXIMUM || stream->last_time_ms - stream->first_time_ms <= facts->window_ms;
 
     world->position = (struct store_position){0};
-    world->quiet = facts->delivered;
+    world->quiet = 0;
     world->state = complete && little ? STORE_WHOLE : STORE_LOST;
-    /* What only a rebuild can count is at least delivered, and not again. */
+    /* Only a rebuild can count what is there. */
     if (world->state == STORE_LOST)
-        world->position.sequence = facts->delivered > 0 ? facts->delivered : stream->last_sequence;
+        world->position.sequence = stream->last_sequence;
 }
 
 /* The numbers above it may be other events' by now: all of them are gone through once more. What is known is
@@ -108,9 +108,7 @@ static void plan_same(const struct epoch_facts *facts, struct store_world *world
 {
     if (world->position.sequence + 1 < facts->stream->first_sequence)
         world->state = STORE_LOST;
-    if (facts->delivered > world->quiet)
-        world->quiet = facts->delivered;
-    if (facts->delivered == 0 && world->position.sequence > world->quiet)
+    if (world->position.sequence > world->quiet)
         world->quiet = world->position.sequence;
 }
 
@@ -120,6 +118,25 @@ static void plan_anew(const struct epoch_facts *facts, struct store_world *world
     world->quiet = 0;
     if (facts->stream->first_sequence > 1)
         world->state = STORE_LOST;
+}
+
+/* What was stored until now is delivered by whoever was handed it, or is handed it, from the durable of the
+ * epoch that ends: nobody else knows which of it was. In the new epoch it is only counted. */
+static void plan_drains(const struct epoch_facts *facts, struct store_world *world, struct epoch_record *next)
+{
+    const struct epoch_record *record = facts->record;
+    uint64_t boundary = facts->stream->last_sequence;
+
+    next->boundary = world->quiet;
+    if (!facts->drained || facts->tail_lost || record->drain_count == SERVICE_DRAINS_MAXIMUM ||
+        (facts->world->epoch != 0 && epoch_stream_anew(facts->world, facts->stream)))
+        return;
+    memcpy(next->drains, record->drains, record->drain_count * sizeof next->drains[0]);
+    next->drain_count = record->drain_count;
+    if (boundary > record->boundary)
+        next->drains[next->drain_count++] =
+            (struct service_drain){.epoch = record->epoch, .above = record->boundary, .to = boundary};
+    next->boundary = world->quiet = boundary;
 }
 
 void epoch_plan(const struct epoch_facts *facts, const char *identity, struct store_world *ret_world,
@@ -144,6 +161,7 @@ void epoch_plan(const struct epoch_facts *facts, const char *identity, struct st
     ret_world->position.stream_created_ms = facts->stream->created_ms;
     *ret_record = (struct epoch_record){
         .epoch = ret_world->epoch, .cut_epoch = record->cut_epoch, .cut_sequence = record->cut_sequence};
+    plan_drains(facts, ret_world, ret_record);
     if (facts->tail_lost) {
         ret_record->cut_epoch = ret_world->epoch;
         ret_record->cut_sequence = ret_world->position.sequence;

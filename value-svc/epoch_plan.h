@@ -28,10 +28,10 @@ struct epoch_facts {
     int64_t silent_ms;                     /* nobody else was heard to count in the record's data */
     bool tail_lost;                        /* the stream does not have an event that was counted */
     const struct store_position
-        *held;          /* then: the newest that Redis noted of which it has the event, or NULL */
-    uint64_t delivered; /* the newest epoch's durable was acknowledged up to here; 0: not known */
-    int64_t window_ms;  /* DEDUPE_WINDOW */
-    int64_t now_ms;     /* Unix time: a lower bound for epochs, nothing is compared with it */
+        *held;         /* then: the newest that Redis noted of which it has the event, or NULL */
+    bool drained;      /* the newest epoch's durable is there: events are delivered from it */
+    int64_t window_ms; /* DEDUPE_WINDOW */
+    int64_t now_ms;    /* Unix time: a lower bound for epochs, nothing is compared with it */
 };
 
 enum epoch_verdict { EPOCH_SETTLED, EPOCH_RAISE, EPOCH_WAIT };

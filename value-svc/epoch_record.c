@@ -32,7 +32,12 @@ static enum status take(const struct bus_stored *stored, struct epoch_record *re
         *record = (struct epoch_record){.place = bus_stored_sequence(stored),
                                         .epoch = message->epoch,
                                         .cut_epoch = message->cut_epoch,
-                                        .cut_sequence = message->cut_sequence};
+                                        .cut_sequence = message->cut_sequence,
+                                        .boundary = message->boundary};
+        for (size_t i = 0; i < message->n_drains && i < SERVICE_DRAINS_MAXIMUM; i++)
+            record->drains[record->drain_count++] = (struct service_drain){.epoch = message->drains[i]->epoch,
+                                                                           .above = message->drains[i]->above,
+                                                                           .to = message->drains[i]->to};
         snprintf(record->redis, sizeof record->redis, "%s", message->redis);
         snprintf(record->server, sizeof record->server, "%s", message->server);
     }
@@ -59,6 +64,8 @@ enum status epoch_record_put(struct bus *bus, const struct epoch_record *next, u
                              size_t error_size)
 {
     Pollen8__EpochRecord message = POLLEN8__EPOCH_RECORD__INIT;
+    Pollen8__EpochDrain drains[SERVICE_DRAINS_MAXIMUM];
+    Pollen8__EpochDrain *pointers[SERVICE_DRAINS_MAXIMUM];
     char expected[24];
     const char *const headers[] = {"Nats-Expected-Last-Subject-Sequence", expected, NULL};
     struct buf buf;
@@ -71,6 +78,16 @@ enum status epoch_record_put(struct bus *bus, const struct epoch_record *next, u
     message.server = (char *)(uintptr_t)next->server;
     message.cut_epoch = next->cut_epoch;
     message.cut_sequence = next->cut_sequence;
+    message.boundary = next->boundary;
+    for (size_t i = 0; i < next->drain_count; i++) {
+        drains[i] = (Pollen8__EpochDrain)POLLEN8__EPOCH_DRAIN__INIT;
+        drains[i].epoch = next->drains[i].epoch;
+        drains[i].above = next->drains[i].above;
+        drains[i].to = next->drains[i].to;
+        pointers[i] = &drains[i];
+    }
+    message.drains = pointers;
+    message.n_drains = next->drain_count;
     buf_init(&buf, RECORD_MAXIMUM);
     status = wire_pack(&buf, &message.base);
     if (status == STATUS_OK)

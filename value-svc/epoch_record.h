@@ -8,8 +8,7 @@
 #ifndef POLLEN8_VALUE_EPOCH_RECORD_H
 #define POLLEN8_VALUE_EPOCH_RECORD_H
 
-#include "common/bus.h"
-#include "store.h"
+#include "service.h"
 
 struct epoch_record {
     uint64_t place; /* its sequence in POLLEN8_EPOCH; 0: there is none */
@@ -18,6 +17,9 @@ struct epoch_record {
     char server[STORE_SERVER_SIZE];
     uint64_t cut_epoch; /* in which POLLEN8_EVENTS was found without its tail; 0: never */
     uint64_t cut_sequence;
+    uint64_t boundary; /* events up to it are delivered from the durables of earlier epochs: these */
+    struct service_drain drains[SERVICE_DRAINS_MAXIMUM];
+    size_t drain_count;
 };
 
 /* The newest one. STATUS_OK with place 0: there is none. STATUS_MALFORMED: it cannot be read, so that nothing

@@ -156,6 +156,27 @@ void service_note_progress(struct service *service, uint64_t epoch, const struct
     pthread_mutex_unlock(&service->progress_lock);
 }
 
+void service_set_drains(struct service *service, const struct service_drain *drains, size_t count)
+{
+    pthread_mutex_lock(&service->progress_lock);
+    for (size_t i = 0; i < count; i++)
+        service->drains[i] = drains[i];
+    service->drain_count = count;
+    pthread_mutex_unlock(&service->progress_lock);
+}
+
+bool service_next_drain(struct service *service, struct service_drain *ret_drain)
+{
+    bool any;
+
+    pthread_mutex_lock(&service->progress_lock);
+    any = service->drain_count > 0;
+    if (any)
+        *ret_drain = service->drains[0];
+    pthread_mutex_unlock(&service->progress_lock);
+    return any;
+}
+
 void service_note_ack_floor(struct service *service, uint64_t epoch, uint64_t sequence)
 {
     pthread_mutex_lock(&service->progress_lock);

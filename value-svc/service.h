@@ -44,6 +44,15 @@ enum value_metric {
 
 struct tries; /* tries.h */
 
+/* A durable of an epoch that is over: its events behind `above` and up to `to` are delivered from it. */
+struct service_drain {
+    uint64_t epoch;
+    uint64_t above;
+    uint64_t to;
+};
+
+#define SERVICE_DRAINS_MAXIMUM 8
+
 struct service {
     struct value_config config;
     struct store_url redis_url;
@@ -70,6 +79,10 @@ struct service {
     uint64_t ack_floor;             /* so is this: every event up to it was acknowledged... */
     uint64_t ack_floor_epoch;       /* ...in this epoch */
 
+    struct service_drain drains[SERVICE_DRAINS_MAXIMUM]; /* guarded by progress_lock; oldest first */
+    size_t drain_count;
+    atomic_bool drainer; /* a worker has taken it on to read them */
+
     pthread_mutex_t stop_lock;
     pthread_cond_t stop_changed; /* monotonic clock */
     bool stopping;               /* guarded by stop_lock */
@@ -89,6 +102,11 @@ void service_done(struct service *service);
  * where nothing was yet. Any thread. */
 void service_note_progress(struct service *service, uint64_t epoch, const struct store_position *position);
 struct store_position service_progress(struct service *service, uint64_t epoch);
+
+/* What is still to be delivered from earlier epochs' durables: set by the watcher; the oldest, false where
+ * there is none. */
+void service_set_drains(struct service *service, const struct service_drain *drains, size_t count);
+bool service_next_drain(struct service *service, struct service_drain *ret_drain);
 
 /* Every event up to `sequence` is acknowledged, as was found in this epoch of the store; the same for the
  * epoch asked about, 0 where nothing was found in it yet. A rebuild goes back in the stream and begins

@@ -96,9 +96,9 @@ void stream_durable(char out[STREAM_DURABLE_SIZE], uint64_t epoch)
         snprintf(out, STREAM_DURABLE_SIZE, "%s-%" PRIu64, STREAM_DURABLE, epoch);
 }
 
-static enum status consume(struct service *service, struct store *store, struct bus_consumer **ret_consumer)
+static enum status consume(struct service *service, uint64_t epoch, uint64_t start,
+                           struct bus_consumer **ret_consumer)
 {
-    const struct store_world *world = store_world(store);
     int64_t pending = service->config.batch * (service->config.workers + 1) * 8;
     char durable[STREAM_DURABLE_SIZE];
     const struct bus_consumer_options options = {.stream = STREAM_EVENTS,
@@ -107,15 +107,27 @@ static enum status consume(struct service *service, struct store *store, struct 
                                                  .ack_wait_ms = service->config.ack_wait_ms,
                                                  .maximum_ack_pending =
                                                      (int32_t)(pending > 8192 ? pending : 8192),
-                                                 .start_sequence = world->position.sequence + 1};
+                                                 .start_sequence = start};
     char error[256] = "";
     enum status status;
 
-    stream_durable(durable, world->epoch);
+    stream_durable(durable, epoch);
     status = bus_consumer_create(service->bus, &options, ret_consumer, error, sizeof error);
     if (status != STATUS_OK)
         log_event_limited(LOG_WARN, "the stream's consumer cannot be made", LOG_S("error", error));
     return status;
+}
+
+enum status stream_drain(struct service *service, const struct service_drain *drain,
+                         struct bus_consumer **ret_consumer)
+{
+    char durable[STREAM_DURABLE_SIZE];
+    struct bus_consumer_state state;
+    enum status status;
+
+    stream_durable(durable, drain->epoch);
+    status = bus_durable_state(service->bus, STREAM_EVENTS, durable, &state);
+    return status == STATUS_OK ? consume(service, drain->epoch, drain->above + 1, ret_consumer) : status;
 }
 
 /* As Redis says now: the epoch, and how far it was noted. */
@@ -157,7 +169,8 @@ enum status stream_consume(struct service *service, struct store *store, struct 
     if (status == STATUS_OK)
         status = check_retention(service);
     if (status == STATUS_OK)
-        status = consume(service, store, ret_consumer);
+        status =
+            consume(service, store_epoch(store), store_world(store)->position.sequence + 1, ret_consumer);
     if (status != STATUS_OK)
         service_wait(service, RETRY_MS);
     return status;

@@ -25,4 +25,8 @@ enum status stream_ensure(struct service *service);
  * moment after a failure; STATUS_AGAIN while a rebuild puts back what Redis held. */
 enum status stream_consume(struct service *service, struct store *store, struct bus_consumer **ret_consumer);
 
+/* A pull subscription on the durable of an epoch that is over. STATUS_NOT_FOUND: it is gone. */
+enum status stream_drain(struct service *service, const struct service_drain *drain,
+                         struct bus_consumer **ret_consumer);
+
 #endif

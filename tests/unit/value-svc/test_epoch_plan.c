@@ -41,7 +41,7 @@ static int set_up(void **state)
     facts = (struct epoch_facts){.world = &world,
                                  .record = &record,
                                  .stream = &stream,
-                                 .delivered = 55,
+                                 .drained = true,
                                  .window_ms = 600000,
                                  .now_ms = 10};
     return 0;
@@ -140,10 +140,21 @@ static void goes_on_behind_its_position(void **state)
     (void)state;
     next = plan(&next_record);
     assert_int_equal(next.position.sequence, 50);
-    assert_int_equal(next.quiet, 55);
+    assert_int_equal(next.quiet, 60); /* all of it is delivered from the durable that was */
     assert_int_equal(next.state, STORE_WHOLE);
-    facts.delivered = 0; /* the durable is gone */
-    assert_int_equal(plan(&next_record).quiet, 50);
+    assert_int_equal(next_record.boundary, 60);
+    assert_int_equal(next_record.drain_count, 1);
+    assert_true(next_record.drains[0].epoch == 100 && next_record.drains[0].above == 0 &&
+                next_record.drains[0].to == 60);
+    record.boundary = 40; /* and of those before it, what they still have */
+    record.drains[0] = (struct service_drain){.epoch = 90, .above = 20, .to = 40};
+    record.drain_count = 1;
+    plan(&next_record);
+    assert_int_equal(next_record.drain_count, 2);
+    assert_true(next_record.drains[0].epoch == 90 && next_record.drains[1].above == 40);
+    facts.drained = false; /* the durable is gone */
+    next = plan(&next_record);
+    assert_true(next.quiet == 50 && next_record.boundary == 50 && next_record.drain_count == 0);
     stream.first_sequence = 52; /* event 51 is gone */
     assert_int_equal(plan(&next_record).state, STORE_LOST);
     stream.first_sequence = 51;
@@ -170,7 +181,7 @@ static void an_empty_one(void **state)
     stream.messages = 59;
     next = plan(&next_record);
     assert_int_equal(next.state, STORE_LOST);
-    assert_int_equal(next.position.sequence, 55); /* delivered events do not come again */
+    assert_true(next.position.sequence == 60 && next.quiet == 60 && next_record.drain_count == 1);
     stream = (struct bus_stream_state){.messages = 20000,
                                        .first_sequence = 1,
                                        .last_sequence = 20000,
