@@ -6,12 +6,13 @@
 
 #include "batch.h"
 #include "common/check.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "stream.h"
 
-#define FETCH_WAIT_MS 300 /* also how long a stop, and the lane's mark, may wait for an idle worker */
-#define PAUSE_MS      200
-#define DRAIN_WAIT_MS 20
+#define FETCH_WAIT_MS  300 /* also how long a stop, and the lane's mark, may wait for an idle worker */
+#define PAUSE_MS       200
+#define DRAIN_PAUSE_MS 1000 /* after an earlier epoch's durable had nothing to hand out just then */
 
 struct worker {
     struct service *service;
@@ -23,6 +24,7 @@ struct worker {
     bool drains;
     struct bus_consumer *drain_consumer; /* NULL: none */
     struct service_drain drain;          /* whose that is */
+    uint64_t drain_ms;                   /* monotonic: not before */
 };
 
 /* The consumer is gone from the server, or may be. */
@@ -79,14 +81,18 @@ static void drain(struct worker *worker)
     if (worker->drain_consumer && (worker->drain.epoch != next.epoch || worker->drain.to != next.to))
         stop_draining(worker);
     worker->drain = next;
+    if (clock_monotonic_ms() < worker->drain_ms)
+        return;
     if (!worker->drain_consumer)
         status = stream_drain(service, &next, &worker->drain_consumer);
     if (status == STATUS_OK)
-        status = bus_fetch(worker->drain_consumer, (uint32_t)service->config.batch, DRAIN_WAIT_MS, &messages);
+        status = bus_fetch(worker->drain_consumer, (uint32_t)service->config.batch, FETCH_WAIT_MS, &messages);
     if (status == STATUS_OK &&
         batch_drain(worker->batch, worker->epoch, &worker->drain, messages) != STATUS_OK)
         metrics_add(service->metrics, VALUE_BATCHES_GIVEN_UP, 1);
     bus_batch_free(messages);
+    if (status != STATUS_OK)
+        worker->drain_ms = clock_monotonic_ms() + DRAIN_PAUSE_MS;
     if (status == STATUS_NOT_FOUND)
         stop_draining(worker);
 }

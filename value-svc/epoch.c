@@ -318,8 +318,10 @@ static void forget_durables(struct watcher *watcher)
     if (prune_drains(watcher->service, &watcher->record) != STATUS_OK)
         return;
     service_set_drains(watcher->service, watcher->record.drains, watcher->record.drain_count);
-    if (watcher->record.drain_count > 0)
+    if (watcher->record.drain_count > 0) {
+        watcher->begun_ms = now;
         return;
+    }
 
     if (now - watcher->forgot_ms < FORGET_MS && now - watcher->begun_ms > FORGET_SOON_MS)
         return;

@@ -15,6 +15,7 @@
 #include "stream.h"
 
 #define TURN_MS     500
+#define SOON_MS     50 /* while Redis cannot be used: the wait for that is service_store_ready's */
 #define TOTALS_MS   1000
 #define MEMORY_MS   5000 /* between looks at what Redis evicts */
 
@@ -325,7 +326,7 @@ void *keeper_run(void *context)
     CHECK(keeper.store != NULL);
     do
         turn(&keeper);
-    while (!service_wait(service, TURN_MS));
+    while (!service_wait(service, atomic_load(&service->redis_ready) ? TURN_MS : SOON_MS));
     bus_consumer_free(keeper.consumer);
     store_free(keeper.store);
     return NULL;

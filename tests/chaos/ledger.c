@@ -147,10 +147,9 @@ int64_t ledger_deliver(struct ledger *ledger, uint32_t client, uint32_t excused,
         return -1;
     }
     ledger->doubled++;
-    if (!ledger->may_double)
-        report_violation(ledger->report,
-                         "client %u was given event %u twice (submitted at %.1f s, first had at %.1f s)",
-                         client, number, event->sent_ms / 1000.0, event->got_tenths[member] / 10.0);
+    report_violation(ledger->report,
+                     "client %u was given event %u twice (submitted at %.1f s, first had at %.1f s)", client,
+                     number, event->sent_ms / 1000.0, event->got_tenths[member] / 10.0);
     return -1;
 }
 

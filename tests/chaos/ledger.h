@@ -38,7 +38,6 @@ struct ledger {
     uint64_t deliveries;
     uint64_t repeats_told; /* came again after the client had been told that it was not recovered */
     uint32_t doubled;
-    bool may_double; /* a delivery; counts never */
     uint32_t lost;
     uint32_t missed_told; /* did not come, and the client was told */
 };

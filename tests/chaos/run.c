@@ -138,7 +138,6 @@ static bool create(struct run *run, const struct run_options *options)
         return false;
     }
     run->clients.values_may_fall = options->failover;
-    run->ledger.may_double = options->failover;
     killer_create(&run->killer, &run->ring, options->seed * 4);
     failover_create(&run->failover, &run->ring, options->seed * 4);
     spare(run, options->spare);

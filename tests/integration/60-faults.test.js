@@ -249,7 +249,8 @@ withRing('gateways stop', { users, gateways: 2, env: { gateway: { DRAIN_SECONDS:
   });
 });
 
-withRing('services stop', { users, auth: 2, value: 2, env: { value: quick.value } }, (ring, it) => {
+// What a history holds is more than the publisher below sends while a worker's last events wait for another.
+withRing('services stop', { users, auth: 2, value: 2, env: { value: { ...quick.value, HISTORY_LENGTH: '50000' } } }, (ring, it) => {
   it('one auth-svc and one value-svc leave under load without anybody noticing', async () => {
     const client = await ring.sio('counted');
     let sent = 0;

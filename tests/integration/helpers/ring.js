@@ -346,11 +346,11 @@ class Ring {
     });
   }
 
-  /** What the broker says of the durable of the newest epoch; null where there is none. */
+  /** What the broker says of the durable of the newest epoch, once those of earlier ones have delivered what they had
+   * and are gone; null before. */
   async durable() {
     const list = await this.manager.consumers.list('POLLEN8_EVENTS').next().catch(() => []);
-    const epoch = (one) => Number(one.name.slice('value-svc-'.length));
-    return list.filter((one) => one.name.startsWith('value-svc-')).sort((a, b) => epoch(b) - epoch(a))[0] || null;
+    return list.length === 1 ? list[0] : null;
   }
 
   /** After this, every frame that value-svc has published for the events so far has reached each client: a
