@@ -89,8 +89,8 @@ static enum status find(const struct watcher *watcher, const struct store_positi
     struct bus_stored *stored = NULL;
     enum status status;
 
-    *ret_there = position->sequence < watcher->stream.first_sequence &&
-                 position->sequence <= watcher->stream.last_sequence;
+    *ret_there = position->sequence <= watcher->stream.last_sequence &&
+                 (position->sequence < watcher->stream.first_sequence || position->time_ms == 0);
     if (*ret_there || position->sequence > watcher->stream.last_sequence)
         return STATUS_OK;
     status = bus_stored_get(watcher->service->bus, STREAM_EVENTS, position->sequence, &stored);

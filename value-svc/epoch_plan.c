@@ -10,6 +10,8 @@
 
 #define EMPTY_SILENT_MS 15000
 #define COPY_SILENT_MS  5000
+#define LEAVING_MS      10000 /* as long as a batch may take that was begun before */
+#define CLOCKS_APART_MS 5000  /* of this host and of gateways' */
 #define WHOLE_MAXIMUM   10000 /* events of a stream that an empty Redis is filled with by itself */
 
 bool epoch_stream_anew(const struct store_world *world, const struct bus_stream_state *stream)
@@ -120,6 +122,16 @@ static void plan_anew(const struct epoch_facts *facts, struct store_world *world
         world->state = STORE_LOST;
 }
 
+/* Who is connected to another primary delivers for a little while yet, and what it delivers is in no history
+ * of this one. Not so where this one has every event, and without sentinels: then it was the process that
+ * ended. */
+static int64_t whole_from(const struct epoch_facts *facts, const struct store_world *next)
+{
+    bool all = facts->stream->last_sequence == next->position.sequence && facts->world->epoch != 0;
+
+    return all || !facts->sentinels ? 0 : facts->now_ms + LEAVING_MS + CLOCKS_APART_MS;
+}
+
 /* What was stored until now is delivered by whoever was handed it, or is handed it, from the durable of the
  * epoch that ends: nobody else knows which of it was. In the new epoch it is only counted. */
 static void plan_drains(const struct epoch_facts *facts, struct store_world *world, struct epoch_record *next)
@@ -161,6 +173,7 @@ void epoch_plan(const struct epoch_facts *facts, const char *identity, struct st
     ret_world->position.stream_created_ms = facts->stream->created_ms;
     *ret_record = (struct epoch_record){
         .epoch = ret_world->epoch, .cut_epoch = record->cut_epoch, .cut_sequence = record->cut_sequence};
+    ret_world->whole_from_ms = whole_from(facts, ret_world);
     plan_drains(facts, ret_world, ret_record);
     if (facts->tail_lost) {
         ret_record->cut_epoch = ret_world->epoch;

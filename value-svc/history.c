@@ -113,6 +113,7 @@ static void pace(struct history *history)
 static void begin(struct history *history)
 {
     const struct history_now now = {.epoch = store_epoch(history->store),
+                                    .whole_from_ms = store_world(history->store)->whole_from_ms,
                                     .wall_ms = clock_wall_ms(),
                                     .window_ms = history->service->config.history_window_ms,
                                     .length = history->service->config.history_length};

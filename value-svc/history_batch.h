@@ -36,6 +36,7 @@ void history_batch_free(struct history_batch *batch); /* NULL is accepted */
 /* What holds for all questions of the batch. */
 struct history_now {
     uint64_t epoch;
+    int64_t whole_from_ms; /* store_world's */
     int64_t wall_ms;
     int64_t window_ms;
     int64_t length;

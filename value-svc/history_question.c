@@ -53,7 +53,7 @@ void question_begin(struct history_question *question, const Pollen8__HistoryRea
         question->sequences[i] = position->sequences[i];
     }
     question->missed = missed_lanes(question, read);
-    if (position->epoch != now->epoch)
+    if (position->epoch != now->epoch || position->time_ms < now->whole_from_ms)
         question->reason = "epoch";
     else if (position->time_ms < now->wall_ms - now->window_ms)
         question->reason = "age";

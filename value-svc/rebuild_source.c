@@ -45,16 +45,19 @@ static enum status find_snapshot(struct bus *bus, struct snapshot_manifest *mani
     return status == STATUS_MALFORMED ? STATUS_NOT_FOUND : status;
 }
 
-/* The time that belongs to the position: of that event, or where it is gone of the stream's making. */
-static void set_position(struct bus *bus, struct rebuild_source *source, int64_t created_ms)
+/* The time that belongs to the position is that of its event; 0 where that is gone. */
+static enum status set_position(struct bus *bus, struct rebuild_source *source)
 {
     struct bus_stored *stored = NULL;
+    enum status status = STATUS_NOT_FOUND;
 
-    source->position =
-        (struct store_position){.sequence = source->manifest.sequence, .time_ms = created_ms + 1};
-    if (bus_stored_get(bus, STREAM_EVENTS, source->position.sequence, &stored) == STATUS_OK)
+    source->position = (struct store_position){.sequence = source->manifest.sequence};
+    if (source->position.sequence > 0)
+        status = bus_stored_get(bus, STREAM_EVENTS, source->position.sequence, &stored);
+    if (status == STATUS_OK)
         source->position.time_ms = bus_stored_time_ms(stored);
     bus_stored_free(stored);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 enum status rebuild_find_source(struct bus *bus, struct rebuild_source *source)
@@ -69,9 +72,10 @@ enum status rebuild_find_source(struct bus *bus, struct rebuild_source *source)
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     source->snapshot = status == STATUS_OK;
+    status = STATUS_OK;
     source->last_sequence = stream.last_sequence;
     if (source->snapshot && source->manifest.stream_created_ms == stream.created_ms)
-        set_position(bus, source, stream.created_ms);
+        status = set_position(bus, source);
     else if (source->snapshot)
         snprintf(source->missing, sizeof source->missing,
                  "the stream " STREAM_EVENTS " was made anew after the snapshot: what it held then is gone");
@@ -80,5 +84,5 @@ enum status rebuild_find_source(struct bus *bus, struct rebuild_source *source)
         snprintf(source->missing, sizeof source->missing,
                  "events %" PRIu64 " to %" PRIu64 " are no longer in the stream and in no verified snapshot",
                  needed, stream.first_sequence - 1);
-    return STATUS_OK;
+    return status;
 }

@@ -94,7 +94,7 @@ enum store_state {
 
 struct store_position {
     uint64_t sequence;         /* every event of the stream up to it is in the data; 0: none known */
-    int64_t time_ms;           /* when the stream stored that event */
+    int64_t time_ms;           /* when the stream stored that event; 0: not known */
     int64_t stream_created_ms; /* which stream that is; 0: not known */
 };
 
@@ -110,6 +110,8 @@ struct store_world {
     uint64_t target; /* the stream's last event when the epoch began */
     struct store_position position;
     struct store_position anchor; /* an earlier one, for a broker that lost its tail */
+    int64_t whole_from_ms; /* Unix time: positions of readers from before it may lack frames of the epoch
+                            * before, which no history here has; 0: none may */
 };
 
 /* As of the last store_connect or store_epoch_refresh. */

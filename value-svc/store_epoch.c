@@ -10,6 +10,7 @@
  *   quiet, target       events up to it were delivered before; the stream reached to it
  *   at, at_time, stream how far the stream was acknowledged, and which stream
  *   anchor...           an earlier position, and the one that will be it
+ *   whole_from          histories are whole for readers of later positions, Unix ms
  *   rebuild, who        how far a rebuild is, and whose it is
  *   sequence, time      at and at_time for versions before 0.2, or theirs where there is no `at`
  */
@@ -44,6 +45,7 @@ enum field {
     FIELD_ANCHOR_TIME,
     FIELD_ANCHOR_NEXT,
     FIELD_ANCHOR_NEXT_TIME,
+    FIELD_WHOLE_FROM,
     FIELD_SEQUENCE,
     FIELD_TIME,
     FIELD_COUNT
@@ -158,6 +160,7 @@ static void take_world(struct store_world *world, redisReply *const *fields)
     world->replayed = world->epoch != 0 && (uint64_t)store_integer(fields[FIELD_REPLAYED]) == world->epoch;
     world->quiet = (uint64_t)store_integer(fields[FIELD_QUIET]);
     world->target = (uint64_t)store_integer(fields[FIELD_TARGET]);
+    world->whole_from_ms = store_integer(fields[FIELD_WHOLE_FROM]);
     take_positions(world, fields);
 }
 
@@ -195,6 +198,7 @@ enum status store_learn_epoch(struct store *store)
                                       "anchor_time",
                                       "anchor_next",
                                       "anchor_next_time",
+                                      "whole_from",
                                       "sequence",
                                       "time",
                                       NULL};
@@ -272,7 +276,7 @@ enum status store_lock(struct store *store, enum store_lock lock, const char *ho
 
 enum status store_raise(struct store *store, const struct store_world *next, const char *who)
 {
-    char numbers[7][24];
+    char numbers[8][24];
     char run_id[STORE_SERVER_SIZE];
     const char *replid = strchr(store->world.server, ':');
     int64_t begun = 0;
@@ -285,12 +289,13 @@ enum status store_raise(struct store *store, const struct store_world *next, con
     snprintf(numbers[4], sizeof numbers[4], "%" PRIu64, next->position.sequence);
     snprintf(numbers[5], sizeof numbers[5], "%" PRId64, next->position.time_ms);
     snprintf(numbers[6], sizeof numbers[6], "%" PRId64, next->position.stream_created_ms);
+    snprintf(numbers[7], sizeof numbers[7], "%" PRId64, next->whole_from_ms);
     snprintf(run_id, sizeof run_id, "%.*s", (int)strcspn(store->world.server, ":"), store->world.server);
     status = run_integer(store, SCRIPT_EPOCH_RAISE,
                          (const char *const[]){"1", STORE_KEY_EPOCH, numbers[0], numbers[1], run_id,
                                                replid ? replid + 1 : "", next->identity,
                                                state_names[next->state], numbers[2], numbers[3], numbers[4],
-                                               numbers[5], numbers[6], who, NULL},
+                                               numbers[5], numbers[6], who, numbers[7], NULL},
                          &begun);
     if (status == STATUS_OK)
         status = store_epoch_refresh(store);

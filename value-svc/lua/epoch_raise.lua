@@ -9,6 +9,7 @@
 --       7 quiet: events up to it were delivered before     8 target: the stream reached to it
 --       9 position: events up to it are in the data       10 its time   11 when the stream was made, Unix ms
 --      12 whose rebuild this ends; empty: none
+--      13 histories are whole for readers of positions from then on, Unix ms; 0: for all
 -- Returns 1 where it was begun, else 0.
 -- sequence and time are what versions before 0.2 read in place of at and at_time.
 local hash = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'who', 'at', 'stream')
@@ -20,7 +21,7 @@ if hash[2] == 'rebuild' and hash[3] ~= ARGV[12] then
 end
 redis.call('HSET', KEYS[1], 'epoch', ARGV[2], 'run_id', ARGV[3], 'replid', ARGV[4], 'identity', ARGV[5], 'state', ARGV[6],
   'quiet', ARGV[7], 'target', ARGV[8], 'at', ARGV[9], 'at_time', ARGV[10], 'stream', ARGV[11], 'sequence', ARGV[9],
-  'time', ARGV[10])
+  'time', ARGV[10], 'whole_from', ARGV[13])
 redis.call('HDEL', KEYS[1], 'rebuild', 'who', 'behind')
 if hash[4] ~= ARGV[9] or hash[5] ~= ARGV[11] then -- older ones are not known to be true any more
   redis.call('HDEL', KEYS[1], 'anchor', 'anchor_time', 'anchor_next', 'anchor_next_time')

@@ -152,6 +152,13 @@ static void goes_on_behind_its_position(void **state)
     plan(&next_record);
     assert_int_equal(next_record.drain_count, 2);
     assert_true(next_record.drains[0].epoch == 90 && next_record.drains[1].above == 40);
+    assert_int_equal(next.whole_from_ms, 0);
+    facts.sentinels = true; /* an old primary may live */
+    facts.now_ms = 1000;
+    assert_int_equal(plan(&next_record).whole_from_ms, 16000);
+    stream.last_sequence = 50; /* this one has all there is */
+    assert_int_equal(plan(&next_record).whole_from_ms, 0);
+    stream.last_sequence = 60;
     facts.drained = false; /* the durable is gone */
     next = plan(&next_record);
     assert_true(next.quiet == 50 && next_record.boundary == 50 && next_record.drain_count == 0);
