@@ -169,6 +169,16 @@ static bool is_for(const struct session *session, const struct delivery *deliver
     return false;
 }
 
+/* Whether a repeat of it is told by its id: what is at no floor, because its lane found no room; what was
+ * published again before, for a third publishing tells the numbers of the first alone; and what a snapshot
+ * may bring as kept, which looks at no floor. */
+static bool told_by_id(const struct session *session, const struct position *position,
+                       const struct delivery *delivery)
+{
+    return !covers(position, delivery) || delivery->frame->first_lane ||
+           (delivery->frame->keep && session->wants_kept);
+}
+
 static void replay(struct gateway *gateway, struct session *session, const struct history_answer *answer)
 {
     struct catchup *catchup = session->catchup;
@@ -180,9 +190,7 @@ static void replay(struct gateway *gateway, struct session *session, const struc
             continue;
         metrics_add(gateway->metrics, METRIC_REPLAYED, 1);
         give(gateway, session, delivery->frame, &position, true);
-        /* Told by its id: what is at no floor, because its lane found no room; and what was published again
-         * before, for a third publishing tells the numbers of the first alone. */
-        if (goes_on(session, catchup) && (!covers(&position, delivery) || delivery->frame->first_lane))
+        if (goes_on(session, catchup) && told_by_id(session, &position, delivery))
             (void)frame_ids_add(&catchup->had, delivery->frame->event_id);
     }
     if (goes_on(session, catchup)) {
@@ -305,6 +313,13 @@ static void ask_in_time(struct gateway *gateway, struct session *session)
         ask(gateway, session);
 }
 
+/* Whether the snapshot that brings what is kept has still to be compared with what the session has had,
+ * however late value-svc answers. */
+static bool awaits_kept(const struct catchup *catchup)
+{
+    return catchup->session->wants_kept && catchup->had.count > 0;
+}
+
 static void fired(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
@@ -318,7 +333,7 @@ static void fired(void *context, struct wheel_timer *timer)
     } else if (catchup->stage == CATCHUP_CLAIMING) {
         recovery_retry(gateway, catchup->session);
     } else if (catchup->stage == CATCHUP_IDLE) {
-        if (floor_check(gateway, catchup))
+        if (floor_check(gateway, catchup) && !awaits_kept(catchup))
             catchup_free(gateway, catchup->session);
         else
             catchup_idle(gateway, catchup, FLOOR_BEHIND_MS);

@@ -12,7 +12,7 @@
  *   ARRIVING  it is to come from another gateway: live frames are held until it is here
  *   OPENING   a session of /ws that may ask to resume: live frames are held for the moment in which its
  *             first message comes
- *   IDLE      frames are passed on, but those it has had
+ *   IDLE      frames are passed on, but those it has had. With ids noted: until what is kept has come
  *
  * While a session may still ask to resume it is given no offset: what its client keeps must not go beyond
  * what it has missed, should the connection end before that has come. One that is slow then catches up after
@@ -69,7 +69,7 @@ struct catchup {
     uint64_t missed;         /* SLOW, and READING after it: in which lanes of the claim: bit n is lanes[n] */
     uint32_t held_before;    /* ARRIVING: of those held, how many came before it was asked for */
     struct held_frames held; /* what came live meanwhile */
-    struct frame_ids had;    /* given from elsewhere */
+    struct frame_ids had;    /* given from elsewhere; of what is kept: given any way, while that is awaited */
     uint64_t give_up_ms;
     uint64_t resume_ms;      /* until then the session may ask to resume, and ids of live frames are noted */
     uint64_t end_ms;         /* IDLE: the ids are of no use any more */

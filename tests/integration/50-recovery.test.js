@@ -436,6 +436,52 @@ for (const [name, source] of Object.entries(sources)) {
       });
     }
 
+    if (name !== 'value-svc') {
+      const asksSnapshot = (question) => question.purpose === 'SNAPSHOT' && question.userId === 'ada';
+      const readsHistory = (question) => question.userIds && question.userIds.includes('ada');
+
+      for (const [first, isLater, sign] of [['history', asksSnapshot, 'resumed'], ['the snapshot', readsHistory, 'network.update']]) {
+        test(`ws: a kept event that was missed comes once, ${first} first`, async () => {
+          const { platform } = events;
+          const offset = await left('ws');
+          const witness = await ring.ws('bo', { gateway: 1 });
+          platform.lanes[0].keep('ada', 'test.kept', { n: 1 }, { lost: true });
+          await some(1);
+          await witness.wait(source.event);
+          let ada;
+          platform.delay = (question) => (isLater(question) ? ada.wait(sign) : undefined);
+          ada = ring.openWs('ada', { gateway: 1 });
+          await ada.opened;
+          assert.deepEqual(await ada.request('resume', { offset }), { ok: true, data: { recovered: true } });
+          await ada.wait('network.update');
+          await some(1);
+          await ada.wait(source.event, 2);
+          assert.deepEqual(ada.all('test.kept'), [{ n: 1 }]);
+        });
+      }
+
+      test('ws: a kept event that came live is not given again by a snapshot, however late that is', async () => {
+        const { platform } = events;
+        await ring.ws('ada'); // its subject is known
+        let answer;
+        const late = new Promise((resolve) => (answer = resolve));
+        platform.delay = (question) => (asksSnapshot(question) ? late : undefined);
+        const ada = ring.openWs('ada');
+        await ada.wait('ready');
+        platform.lanes[0].keep('ada', 'test.kept', { n: 1 });
+        await ada.wait('test.kept');
+        await until('the end of the time in which it may resume', async () => {
+          const given = numbers(ada).length;
+          await some(1);
+          await ada.wait(source.event, given + 1);
+          return ada.offset !== undefined;
+        });
+        answer();
+        await ada.wait('network.update');
+        assert.deepEqual(ada.all('test.kept'), [{ n: 1 }]);
+      });
+    }
+
     test('ws: resume is told the truth', async () => {
       const early = await left('ws');
       const ahead = changeOffset(early, ({ timeMs, sinceMs }) => ({ timeMs: timeMs + 60000, sinceMs }));

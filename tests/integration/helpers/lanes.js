@@ -18,6 +18,7 @@ class Platform {
     this.lanes = [];
     this.reads = []; // what was asked, as plain objects
     this.claims = new Map(); // pid -> user
+    this.kept = new Map(); // user -> frames that come with a snapshot
     this.answer = () => ({}); // overrides of a HistoryFrames, by what was asked
     this.delay = () => undefined; // a promise: the answer to the question waits for it
     this.told = EPOCH; // with the answer to a session that opens; 0: as a value-svc of before
@@ -60,7 +61,7 @@ class Platform {
     }
     if (question.pid) this.claims.set(question.pid, question.userId);
     const data = JSON.stringify({ userId: question.userId, newValue: 0 });
-    return { opened: { snapshot: { event: 'network.update', data: Buffer.from(data) }, historyEpoch: this.told } };
+    return { opened: { snapshot: { event: 'network.update', data: Buffer.from(data) }, kept: this.kept.get(question.userId) || [], historyEpoch: this.told } };
   }
 
   read(question) {
@@ -133,6 +134,12 @@ class Lane {
     const lanePrevious = this.heard;
     this.heard = ++this.sequence;
     this.send('pollen8.out.lane', { lane: this.id, laneSequence: this.sequence, lanePrevious, historyEpoch: EPOCH });
+  }
+
+  /** To the user, and kept by value-svc, which brings it with each snapshot. */
+  keep(id, event, data, options) {
+    this.user(id, event, data, { ...options, more: { policy: 'DELIVERY_KEEP' } });
+    this.platform.kept.set(id, [this.platform.history[this.platform.history.length - 1].frame]);
   }
 
   idle() {
