@@ -71,7 +71,8 @@ static bool apply(struct path *path, struct bus_batch *batch, size_t count)
                                  .user_number = 2 * (path->done + i) + 2,
                                  .stamp_us = delivery.timestamp_ms * 1000,
                                  .update = {2 * (path->done + i) + 2, delivery.stream_sequence}};
-        path->appends[i] = (struct store_append){"quiet", slice_make(path->data, sizeof path->data)};
+        path->appends[i] =
+            (struct store_append){.industry = "quiet", .frame = slice_make(path->data, sizeof path->data)};
     }
     return store_apply(path->store, &rules, path->events, count) == STATUS_OK &&
            store_append(path->store, &rules, path->appends, count) == STATUS_OK;

@@ -103,6 +103,19 @@ static enum status settle(struct batch *batch, struct entry *entry)
     return entry->sent.effects & EFFECT_INDUSTRY ? pack_industry(batch, entry) : STATUS_OK;
 }
 
+/* What was appended to histories that take nothing is counted and delivered all the same. */
+static void tell_broken(const struct batch *batch, size_t appended)
+{
+    for (size_t i = 0; i < batch->apply_count; i++) {
+        if (batch->applies[i].history_broken)
+            service_tell_broken("user", batch->applies[i].user_id);
+    }
+    for (size_t i = 0; i < appended; i++) {
+        if (batch->appends[i].broken)
+            service_tell_broken("industry", batch->appends[i].industry);
+    }
+}
+
 /* Industries' histories. */
 static enum status append(struct batch *batch, const struct store_rules *rules)
 {
@@ -124,6 +137,8 @@ static enum status append(struct batch *batch, const struct store_rules *rules)
     }
     if (status == STATUS_OK && count > 0)
         status = store_append(batch->store, rules, batch->appends, count);
+    if (status == STATUS_OK)
+        tell_broken(batch, count);
     return status;
 }
 

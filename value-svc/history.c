@@ -136,6 +136,16 @@ static void answer(struct history *history, const struct asker *asker)
     bus_respond(history->service->bus, asker->item->reply, history->answer.data, history->answer.length);
 }
 
+static void tell_broken(const struct history_batch *batch, size_t rooms)
+{
+    for (size_t i = 0; i < rooms; i++) {
+        const struct store_room *room = history_batch_room(batch, i);
+
+        if (room->broken)
+            service_tell_broken(room->kind == ROOM_USER ? "user" : "industry", room->name);
+    }
+}
+
 /* Reads and answers what was added. */
 static void settle(struct history *history)
 {
@@ -150,6 +160,8 @@ static void settle(struct history *history)
     if (status != STATUS_OK)
         log_event_limited(LOG_WARN, "histories could not be read",
                           LOG_S("error", store_error(history->store)));
+    else
+        tell_broken(history->batch, rooms);
     for (size_t i = 0; i < history->asker_count; i++) {
         if (status == STATUS_OK)
             answer(history, &history->askers[i]);

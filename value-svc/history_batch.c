@@ -118,6 +118,11 @@ size_t history_batch_rooms(const struct history_batch *batch)
     return batch->room_count;
 }
 
+const struct store_room *history_batch_room(const struct history_batch *batch, size_t index)
+{
+    return &batch->reads[index];
+}
+
 /* ---- Questions -------------------------------------------------------------------------------------- */
 
 /* The room's index; made where it is not there. The caller saw to the space. */
@@ -346,7 +351,7 @@ enum status history_batch_read(struct history_batch *batch, struct store *store)
 
         for (size_t room = 0; room < question->room_count && !question->reason; room++) {
             if (!room_whole(batch, question, room))
-                question->reason = "length";
+                question->reason = batch->reads[question->rooms[room]].broken ? "broken" : "length";
         }
         if (epoch != batch->now.epoch)
             question->reason = "epoch"; /* emptied, or restarted, just now */

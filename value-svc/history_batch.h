@@ -50,6 +50,9 @@ enum status history_batch_add(struct history_batch *batch, const Pollen8__Histor
 
 size_t history_batch_rooms(const struct history_batch *batch); /* different ones, to be read */
 
+/* One of them, as history_batch_read found it. */
+const struct store_room *history_batch_room(const struct history_batch *batch, size_t index);
+
 /* May be tried again. */
 enum status history_batch_read(struct history_batch *batch, struct store *store);
 

@@ -337,3 +337,10 @@ struct store_rules service_rules(struct service *service, uint64_t epoch)
                                 .history_length = service->config.history_length,
                                 .history_window_ms = service->config.history_window_ms};
 }
+
+void service_tell_broken(const char *kind, const char *name)
+{
+    log_event_limited(LOG_WARN,
+                      "a history in Redis is broken: nothing is kept in it until its key is deleted",
+                      LOG_S("history", kind), LOG_S("of", name));
+}

@@ -139,6 +139,9 @@ enum status service_store_ready(struct service *service, struct store *store);
 enum status service_store_writable(struct service *service, struct store *store);
 void service_note_applied(struct service *service, struct store *store, bool applied);
 
+/* Tells the log of a history that is no stream, or takes no more entries: kind "industry" or "user". */
+void service_tell_broken(const char *kind, const char *name);
+
 /* Whether values that this connection reads would be wrong, for Redis lacks counts until a rebuild is done:
  * nobody is told one meanwhile. */
 bool service_withholds(struct service *service, const struct store *store);

@@ -190,8 +190,9 @@ struct store_event {
     uint32_t first_lane;    /* REPEATED: as what it was published first; 0: not known */
     uint64_t first_user;    /* numbers; 0: there was none */
     uint64_t first_industry;
-    bool mine;     /* REPEATED, but by this very struct: the answer to an earlier try was lost */
-    bool replayed; /* REPEATED: a replay applied it */
+    bool mine;           /* REPEATED, but by this very struct: the answer to an earlier try was lost */
+    bool replayed;       /* REPEATED: a replay applied it */
+    bool history_broken; /* applied, but the user's history takes nothing */
 };
 
 /* How long event keys are kept: service_retention_ms says why so long; and histories. */

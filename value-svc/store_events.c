@@ -159,6 +159,7 @@ static enum status take_error(struct store *store, struct store_event *event, co
     if (fault == FAULT_REDIS)
         return store_refuse_reply(store, reply);
     event->outcome = STORE_FAILED;
+    event->history_broken = false;
     event->broken = fault == FAULT_KEYS;
     if (event->why)
         note_why(event, reply->str);
@@ -188,8 +189,9 @@ static enum status receive_event(struct store *store, struct store_event *event,
 
     if (status != STATUS_OK)
         return status;
-    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 6) {
+    if (reply->type == REDIS_REPLY_ARRAY && (reply->elements == 6 || reply->elements == 7)) {
         take_outcome(event, reply->element);
+        event->history_broken = reply->elements == 7;
     } else if (reply->type != REDIS_REPLY_ERROR) {
         status = store_fail(store, "the event's script gave an unexpected reply");
     } else if (strncmp(reply->str, "NOSCRIPT", 8) == 0) {

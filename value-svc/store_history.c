@@ -39,9 +39,8 @@ static bool tend_due(struct store *store, const struct append_text *text, const 
     return true;
 }
 
-/* *sent counts commands whose replies are to be read. */
 static enum status send_append(struct store *store, const struct append_text *text,
-                               const struct store_append *append, size_t *sent)
+                               struct store_append *append)
 {
     char key[STORE_ROOM_KEY_SIZE];
     enum status status;
@@ -53,44 +52,55 @@ static enum status send_append(struct store *store, const struct append_text *te
                                                       slice_from_string(text->length), SLICE_LITERAL("*"),
                                                       SLICE_LITERAL("f"), append->frame},
                                8);
-    *sent += 1;
+    append->replies = 1;
+    append->broken = false;
     if (status != STATUS_OK || !tend_due(store, text, append->industry))
         return status;
     status = store_send(store, (const char *const[]){"XTRIM", key, "MINID", "~", text->oldest, NULL});
     if (status == STATUS_OK)
         status = store_send(store, (const char *const[]){"PEXPIRE", key, text->expiry, NULL});
-    *sent += 2;
+    append->replies = 3;
     return status;
 }
 
-static enum status receive_append(struct store *store)
+static enum status receive_reply(struct store *store, struct store_append *append)
 {
     redisReply *reply = NULL;
     enum status status = store_receive_any(store, &reply);
 
     if (status != STATUS_OK)
         return status;
-    if (reply->type == REDIS_REPLY_ERROR && store_fault_of(reply) != FAULT_KEYS)
+    if (reply->type == REDIS_REPLY_ERROR && store_fault_of(reply) == FAULT_KEYS)
+        append->broken = true;
+    else if (reply->type == REDIS_REPLY_ERROR)
         status = store_refuse_reply(store, reply);
     freeReplyObject(reply);
     return status;
 }
 
-enum status store_append(struct store *store, const struct store_rules *rules,
-                         const struct store_append *appends, size_t count)
+static enum status receive_append(struct store *store, struct store_append *append)
+{
+    enum status status = STATUS_OK;
+
+    for (unsigned i = 0; i < append->replies && status == STATUS_OK; i++)
+        status = receive_reply(store, append);
+    return status;
+}
+
+enum status store_append(struct store *store, const struct store_rules *rules, struct store_append *appends,
+                         size_t count)
 {
     struct append_text text = {.second = (uint32_t)(clock_monotonic_ms() / 1000)};
     int64_t kept_ms = rules->history_window_ms + HISTORY_MARGIN_MS;
-    size_t sent = 0;
     enum status status = STATUS_OK;
 
     snprintf(text.length, sizeof text.length, "%" PRId64, rules->history_length + 1);
     snprintf(text.oldest, sizeof text.oldest, "%" PRId64, clock_wall_ms() - kept_ms);
     snprintf(text.expiry, sizeof text.expiry, "%" PRId64, kept_ms + 2 * TEND_SECONDS * 1000);
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
-        status = send_append(store, &text, &appends[i], &sent);
-    for (size_t i = 0; i < sent && status == STATUS_OK; i++)
-        status = receive_append(store);
+        status = send_append(store, &text, &appends[i]);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        status = receive_append(store, &appends[i]);
     if (status == STATUS_OK)
         store_measure(store);
     return status;

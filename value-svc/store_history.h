@@ -23,11 +23,15 @@
 struct store_append {
     const char *industry; /* borrowed; normalised */
     struct slice frame;   /* borrowed; a packed OutboundFrame with its numbers */
+
+    /* Results */
+    unsigned replies; /* store_append's own */
+    bool broken;      /* the industry's history takes nothing */
 };
 
-/* Appends in order. A key that is no stream is passed over: its readers will hear that it has gaps. */
-enum status store_append(struct store *store, const struct store_rules *rules,
-                         const struct store_append *appends, size_t count);
+/* Appends in order. A key that is no stream is passed over and said to be broken, also to its readers. */
+enum status store_append(struct store *store, const struct store_rules *rules, struct store_append *appends,
+                         size_t count);
 
 /* ---- Reading ---------------------------------------------------------------------------------------- */
 

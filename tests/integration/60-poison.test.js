@@ -151,6 +151,43 @@ withRing('what a user whose record is broken is told', {}, (ring, it) => {
     const words = await Promise.all(clients.map((client) => client.request('value.get')));
     assert.deepEqual(words.map((reply) => (reply.ok ? reply.data.newValue : reply.error.code)), [0, 'UNAVAILABLE', 'UNAVAILABLE', 0]);
   });
+
+  const told = (kind, of) => until(`the broken history of ${of}`, async () => {
+    await ring.publish('connection.new', { userId: 'ada', industries: ['Ore'] }); // a line a second at most
+    return ring.value.output.split('\n').some((line) => /a history in Redis is broken/.test(line) &&
+      line.includes(`"history":"${kind}"`) && line.includes(`"of":"${of}"`));
+  }, 20000);
+
+  // Leaves, and comes back with what it had last.
+  async function comeBack(client) {
+    await until('an offset', () => client.offset !== undefined);
+    client.close();
+    const next = ring.openWs('ada');
+    await next.opened;
+    return [next, await next.request('resume', { offset: client.offset })];
+  }
+
+  it('a history that somebody broke is named by the log and counted by who reads it, until its key is deleted', async () => {
+    const broken = () => series(ring, 'pollen8_value_history_reads_total{result="broken"}');
+    const industry = `p8:{i.${Buffer.from('ore').toString('base64url')}}:history`;
+    await ring.redisCommand('SET', industry, 'garbage');
+    await told('industry', 'ore');
+    await ring.redisCommand('DEL', industry, key('ada', 'history'));
+    const first = await ring.ws('ada');
+    await ring.redisCommand('HSET', key('ada', 'history'), 'garbage', 'payload');
+    await told('user', 'ada');
+    assert.equal(await broken(), 0);
+    const [second, reply] = await comeBack(first);
+    assert.deepEqual(reply, { ok: true, data: { recovered: false } });
+    assert.equal(await broken(), 1);
+    assert.doesNotMatch(ring.value.output, /garbage|payload/);
+    await ring.redisCommand('DEL', key('ada', 'history'));
+    await ring.publish('connection.new', event('ada'));
+    await until('it is written anew', async () => await ring.redisCommand('XLEN', key('ada', 'history')) > 0);
+    const [third, better] = await comeBack(second);
+    assert.deepEqual(better, { ok: true, data: { recovered: true } });
+    third.close();
+  });
 });
 
 withRing('an event that ends the process', { gateways: 0, env: { value: { ACK_WAIT: '1s' } } }, (ring, it) => {

@@ -40,7 +40,11 @@ withRing('pollen8ctl dead', {}, (ring, it) => {
     const listed = await run(ring, 'dead', 'list');
     assert.equal(listed.status, 0);
     assert.match(listed.stdout, /^ +1 {2}20\d\d-\S+Z {2}connection\.new +`industries` is missing\n +2 .*nobody\.knows +unknown event\n +3 /);
-    assert.equal((await run(ring, 'dead', 'list', '--limit', '2')).stdout.split('\n').length, 3);
+    assert.equal(listed.stderr, '');
+    const some = await run(ring, 'dead', 'list', '--limit', '2');
+    assert.equal(some.stdout.split('\n').length, 3);
+    assert.equal(some.stderr, '... and 1 more: --limit N, 0 for all\n');
+    assert.equal((await run(ring, 'dead', 'list', '--limit', '3')).stderr, '');
     const all = await objects('list', '--limit', '0');
     assert.deepEqual(all.map((one) => [one.sequence, one.event]), [[1, 'connection.new'], [2, 'nobody.knows'], [3, 'connection.new']]);
     assert.equal(all[0].reason, '`industries` is missing');

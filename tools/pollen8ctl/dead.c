@@ -29,7 +29,8 @@ static const char usage[] =
     "\n"
     "  Events that value-svc put aside: their content is wrong, or they failed in 8 tries.\n"
     "\n"
-    "  list     the oldest first: sequence, time, event, reason (--limit 0: all; default 50)\n"
+    "  list     the oldest 50, the oldest first: sequence, time, event, reason. Another number of them:\n"
+    "           --limit N (0: all). How many more there are is said on standard error\n"
     "  show     headers and body of one\n"
     "  replay   publishes the body as the event it was, then deletes it here: for after a repair of what\n"
     "           refused it. An eventId in it counts once, as ever\n"
@@ -43,6 +44,7 @@ struct request {
     const char *url;
     uint64_t sequence; /* 0: none given */
     uint64_t limit;    /* 0: no limit */
+    uint64_t listed;
     bool all;
     bool json;
     bool yes;
@@ -122,16 +124,24 @@ static int walk(struct bus *bus, uint64_t limit, entry_fn *each, void *context)
 
 static int list_entry(void *context, struct bus *bus, const struct dead_entry *entry)
 {
-    const struct request *request = context;
+    struct request *request = context;
 
     (void)bus;
+    request->listed++;
     dead_entry_print_line(entry, request->json);
     return 0;
 }
 
 static int list(struct bus *bus, struct request *request)
 {
-    return walk(bus, request->limit, list_entry, request);
+    struct bus_stream_state state;
+    int result = walk(bus, request->limit, list_entry, request);
+
+    if (result != 0 || request->limit == 0 || request->listed < request->limit)
+        return result;
+    if (bus_stream_state(bus, DEAD_STREAM, &state) == STATUS_OK && state.messages > request->listed)
+        fprintf(stderr, "... and %" PRIu64 " more: --limit N, 0 for all\n", state.messages - request->listed);
+    return result;
 }
 
 struct replay {

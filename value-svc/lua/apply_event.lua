@@ -23,8 +23,8 @@
 --      16 "1": a repeated event goes into the history again, under its new numbers
 --      17 "1": the key counts once for ever, not only within the window
 --      18 when the stream was made, Unix ms: what was stored before is an older stream's, and acknowledged
--- Returns {outcome, sum, n, h, lane, user/industry}: h of its first frame to the user, ARGV 8 as it was when
--- it was applied
+-- Returns {outcome, sum, n, h, lane, user/industry[, 1]}: h of its first frame to the user, ARGV 8 as it was when
+-- it was applied; 1: the history is broken, so that this is not in it
 --       0 applied
 --       1 repeated: this very event was applied before; sum and n as they are now: those it gave then were told
 --         in an epoch that may have ended, and would be taken for newer than later ones told in it
@@ -33,11 +33,12 @@
 -- Numbers that matter stay integers below 2^53; the sum is kept as a text without exponent.
 -- If this user's keys are not what this script writes it answers the error BROKEN (Redis itself says WRONGTYPE),
 -- and nothing was changed: what can fail for that is asked before the first write. A broken history is left as
--- it is and fails no event: whoever reads it is told that it is not whole.
+-- it is and fails no event: the caller is told, and whoever reads it that it is not whole.
 local key, sequence, time = ARGV[1], ARGV[3], tonumber(ARGV[4])
 local stamp = sequence .. ' ' .. ARGV[4]
 local record = redis.call('HGET', KEYS[2], key)
 local sum, n, h, lane, number = 0, 0, 0, '0', '0'
+local gap -- 1: the history is broken
 
 local function broken(what)
   return redis.error_reply('BROKEN ' .. what .. ' of the user is not what it should be')
@@ -69,6 +70,7 @@ local function append(entry, at, again, ...)
   local reply = redis.pcall('XADD', KEYS[4], 'MINID', '=', ARGV[9], '*', 'e', text, ...)
   if type(reply) == 'table' and reply.err then
     local ours = string.find(reply.err, 'WRONGTYPE', 1, true) or string.find(reply.err, 'last possible ID', 1, true)
+    gap = ours and 1 or nil
     return not ours and reply or nil
   end
   if at % 64 == 0 then
@@ -146,7 +148,7 @@ if record then
       redis.call('HSET', KEYS[2], field, string.format('%s %s %s %s %s %s', text_sum, text_n, ARGV[8], text_h,
         seen_sequence, ARGV[4]))
     end
-    return {1, sum, n, h, lane, number}
+    return {1, sum, n, h, lane, number, gap}
   end
   -- In the stream's own time, so that a backlog worked off late is judged as it was sent.
   return {2, sum, n, 0, lane, number}
@@ -236,4 +238,4 @@ for _ = 1, 4 do
   end
 end
 lane, number = string.match(ARGV[8], '^(%S+) (%S+)$')
-return {0, sum, n, h, lane, number}
+return {0, sum, n, h, lane, number, gap}

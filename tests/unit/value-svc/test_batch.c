@@ -227,7 +227,7 @@ static void die(enum death death, const char *industry, const char *text, struct
     assert_int_equal(applied->outcome, STORE_APPLIED);
     pack_industry(industry, &frame_bytes);
     if (death >= DIED_AFTER_APPEND) {
-        const struct store_append append = {.industry = industry, .frame = buf_slice(&frame_bytes)};
+        struct store_append append = {.industry = industry, .frame = buf_slice(&frame_bytes)};
 
         assert_int_equal(store_append(store, &rules, &append, 1), STATUS_OK);
     }

@@ -223,8 +223,8 @@ static void append(const char *industry, int from, int count)
 {
     for (int i = from; i < from + count; i++) {
         char text[32];
-        const struct store_append one = {.industry = industry,
-                                         .frame = {.data = text, .length = (size_t)sprintf(text, "f%d", i)}};
+        struct store_append one = {.industry = industry,
+                                   .frame = {.data = text, .length = (size_t)sprintf(text, "f%d", i)}};
 
         assert_int_equal(store_append(store, &rules, &one, 1), STATUS_OK);
     }
@@ -295,7 +295,7 @@ static void users_are_trimmed_too(void **state)
 static void entries_leave_with_age(void **state)
 {
     struct store_rules brief = rules;
-    const struct store_append one = {.industry = "age", .frame = SLICE_LITERAL("later")};
+    struct store_append one = {.industry = "age", .frame = SLICE_LITERAL("later")};
     struct store_event event = connection("age", "k", 2, 7, 3);
 
     (void)state;
@@ -313,8 +313,8 @@ static void entries_leave_with_age(void **state)
 /* A key of another type harms its own readers alone, who are told. */
 static void a_broken_history(void **state)
 {
-    const struct store_append appends[2] = {{.industry = "broken", .frame = SLICE_LITERAL("x")},
-                                            {.industry = "sound", .frame = SLICE_LITERAL("x")}};
+    struct store_append appends[2] = {{.industry = "broken", .frame = SLICE_LITERAL("x")},
+                                      {.industry = "sound", .frame = SLICE_LITERAL("x")}};
     struct store_event event = connection("broken", "k", 1, 7, 1);
     struct store_room room;
 
@@ -322,6 +322,7 @@ static void a_broken_history(void **state)
     redis_integer(&redis, "SET p8:{i.YnJva2Vu}:history text");
     redis_integer(&redis, "SET p8:{u.YnJva2Vu}:history text");
     assert_int_equal(store_append(store, &rules, appends, 2), STATUS_OK);
+    assert_true(appends[0].broken && !appends[1].broken);
     room = read_room(ROOM_INDUSTRY, "broken", 0);
     assert_true(room.broken);
     assert_false(store_room_whole(&room, 0, LENGTH));
@@ -330,6 +331,7 @@ static void a_broken_history(void **state)
     /* Counted once, whatever becomes of its history: that fails no event. */
     apply(&event);
     assert_int_equal(event.outcome, STORE_APPLIED);
+    assert_true(event.history_broken);
     apply(&event);
     assert_int_equal(event.outcome, STORE_REPEATED);
     assert_int_equal(redis_sum(&redis, "broken"), 1);
