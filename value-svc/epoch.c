@@ -73,6 +73,8 @@ static enum status look_at_streams(struct watcher *watcher)
     watcher->ensured = true;
     watcher->losses = losses;
     status = epoch_record_get(service->bus, &watcher->record);
+    if (status == STATUS_OK && watcher->record.place == 0) /* somebody deleted it? */
+        status = stream_ensure(service);
     if (status == STATUS_MALFORMED)
         log_event_limited(LOG_ERROR, "the newest record of epochs cannot be read: is it a newer version's?",
                           LOG_S("stream", STREAM_EPOCH));

@@ -26,7 +26,7 @@ struct epoch_peers {
     char heard[STORE_IDENTITY_SIZE]; /* guarded by lock: the identity told last by another instance... */
     uint64_t heard_ms;               /* ...when; monotonic */
     uint64_t since_ms;               /* since when this instance would have heard it */
-    uint64_t losses;                 /* service->stream_losses then */
+    uint64_t returns;                /* service->bus_returns then */
 };
 
 static void take(struct epoch_peers *peers, const Pollen8__EpochAlive *alive)
@@ -94,13 +94,13 @@ void epoch_peers_tell(struct epoch_peers *peers, uint64_t epoch, const char *ide
 
 int64_t epoch_peers_silent_ms(struct epoch_peers *peers, const char *identity)
 {
-    uint64_t losses = atomic_load(&peers->service->stream_losses);
+    uint64_t returns = atomic_load(&peers->service->bus_returns);
     uint64_t now = clock_monotonic_ms();
     uint64_t since;
 
     pthread_mutex_lock(&peers->lock);
-    if (losses != peers->losses) { /* nothing could be heard while the broker was away */
-        peers->losses = losses;
+    if (returns != peers->returns) { /* nothing could be heard while the broker was away */
+        peers->returns = returns;
         peers->since_ms = now;
     }
     since = peers->since_ms;

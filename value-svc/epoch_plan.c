@@ -10,6 +10,7 @@
 
 #define EMPTY_SILENT_MS 15000
 #define COPY_SILENT_MS  5000
+#define SAME_SILENT_MS  2500  /* who counts says so once a second, and no more once its Redis is gone */
 #define LEAVING_MS      10000 /* as long as a batch may take that was begun before */
 #define CLOCKS_APART_MS 5000  /* of this host and of gateways' */
 #define WHOLE_MAXIMUM   10000 /* events of a stream that an empty Redis is filled with by itself */
@@ -41,10 +42,10 @@ static enum epoch_verdict judge_own(const struct epoch_facts *facts, const char 
     if (world->epoch == record->epoch && world->of_server && strcmp(world->server, record->server) == 0 &&
         world->position.stream_created_ms == facts->stream->created_ms && !facts->tail_lost)
         return EPOCH_SETTLED;
-    if (world->epoch >= record->epoch || strcmp(world->server, record->server) == 0 || facts->elected ||
-        abandoned(facts, COPY_SILENT_MS))
+    if (strcmp(world->server, record->server) == 0 || facts->elected ||
+        abandoned(facts, world->epoch >= record->epoch ? SAME_SILENT_MS : COPY_SILENT_MS))
         return EPOCH_RAISE;
-    *ret_why = "this Redis (REDIS_URL) is an older copy of the one that other instances count in";
+    *ret_why = "this Redis (REDIS_URL) is a copy, or an older one, of the one that other instances count in";
     return EPOCH_WAIT;
 }
 
@@ -66,10 +67,14 @@ enum epoch_verdict epoch_judge(const struct epoch_facts *facts, const char **ret
         (abandoned(facts, EMPTY_SILENT_MS) ||
          (world->epoch == 0 && strcmp(world->server, record->server) == 0))) /* emptied while it ran */
         return EPOCH_RAISE;
-    *ret_why = world->identity[0] == '\0'
-                   ? "this Redis (REDIS_URL) is empty, and the stream was counted in another one"
-                   : "this Redis (REDIS_URL) is another one than the stream is counted in; value-svc "
-                     "--rebuild moves it here";
+    if (world->epoch == 0)
+        *ret_why = "this Redis (REDIS_URL) is empty, and the stream was counted in another one";
+    else
+        *ret_why =
+            world->identity[0] == '\0'
+                ? "this Redis (REDIS_URL) was counted in by an older version, and the stream in another one"
+                : "this Redis (REDIS_URL) is another one than the stream is counted in; value-svc "
+                  "--rebuild moves it here";
     return EPOCH_WAIT;
 }
 
@@ -88,7 +93,8 @@ static void plan_new(const struct epoch_facts *facts, struct store_world *world)
     world->state = complete && little ? STORE_WHOLE : STORE_LOST;
     /* Only a rebuild can count what is there. */
     if (world->state == STORE_LOST)
-        world->position.sequence = stream->last_sequence;
+        world->position =
+            (struct store_position){.sequence = stream->last_sequence, .time_ms = stream->last_time_ms};
 }
 
 /* The numbers above it may be other events' by now: all of them are gone through once more. What is known is

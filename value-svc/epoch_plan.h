@@ -6,12 +6,11 @@
  *   the newest record   this Redis                           is
  *   none                any                                  an epoch begins
  *   of this data        in that epoch, on that server        settled
- *                       in that epoch or a later one, on     an epoch begins: it was restarted, or it follows
- *                       another server                       the one that died
- *                       in an earlier epoch                  a copy that was left behind: an epoch begins if
- *                                                            the sentinels name it, or nobody counts
- * elsewhere of other data       empty, or without an identity        an epoch begins if nobody counts
- * elsewhere of its own                           refused: only a rebuild moves the stream to it
+ *                       in that epoch or a later one, on     the same: it was restarted or follows the one
+ * that another server                       died, or it is a copy of one that lives in an earlier epoch a
+ * copy that was left behind: an epoch begins if the sentinels name it, or nobody counts elsewhere of other
+ * data       empty, or without an identity        an epoch begins if nobody counts elsewhere of its own
+ * refused: only a rebuild moves the stream to it
  */
 #ifndef POLLEN8_VALUE_EPOCH_PLAN_H
 #define POLLEN8_VALUE_EPOCH_PLAN_H

@@ -188,8 +188,11 @@ static void keep_position(struct keeper *keeper)
     add_sample(keeper);
     status = bus_consumer_state(keeper->consumer, &state);
     if (status != STATUS_OK) {
-        if (status == STATUS_NOT_FOUND)
+        if (status == STATUS_NOT_FOUND) { /* said once: another is made when Redis can be used */
             atomic_fetch_add(&service->stream_losses, 1);
+            bus_consumer_free(keeper->consumer);
+            keeper->consumer = NULL;
+        }
         return;
     }
     note_standing(keeper, &state);

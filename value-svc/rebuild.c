@@ -120,9 +120,9 @@ static int take_lock(struct rebuild *rebuild)
         enum status status =
             store_lock(rebuild->store, STORE_LOCK_REBUILD, rebuild->holder, LOCK_HOLD_MS, &held);
 
-        if (status != STATUS_OK)
-            return fail("Redis cannot be used", store_error(rebuild->store));
-        if (held)
+        if (status != STATUS_OK) /* a rebuild that begins closes all others' connections */
+            status = store_connect(rebuild->store);
+        if (status == STATUS_OK && held)
             break;
         if (clock_monotonic_ms() > until)
             return fail("another rebuild is at work in this Redis", NULL);
@@ -307,6 +307,20 @@ static enum status end(struct rebuild *rebuild)
 
 /* ---- Counting on ------------------------------------------------------------------------------------- */
 
+/* Redis may be restarted meanwhile: then an instance that runs begins another epoch, and all count on in
+ * that. */
+static void follow_epoch(struct rebuild *rebuild)
+{
+    struct store *store = rebuild->store;
+    enum status status = store_connected(store) ? store_epoch_refresh(store) : store_connect(store);
+
+    if (status == STATUS_OK && store_world(store)->of_server)
+        atomic_store(&rebuild->service->epoch, store_epoch(store));
+    else if (telling(rebuild))
+        fprintf(stderr, "value-svc: Redis is away or was restarted: waiting for it, and for a value-svc that "
+                        "runs to go on with it\n");
+}
+
 /* Until every event that was there when the users were is counted. */
 static enum status wait_counted(struct rebuild *rebuild, uint64_t until)
 {
@@ -315,8 +329,9 @@ static enum status wait_counted(struct rebuild *rebuild, uint64_t until)
     char name[STREAM_DURABLE_SIZE];
     enum status status;
 
-    stream_durable(name, atomic_load(&rebuild->service->epoch));
     for (;;) {
+        follow_epoch(rebuild);
+        stream_durable(name, atomic_load(&rebuild->service->epoch));
         status = bus_durable_state(rebuild->service->bus, STREAM_EVENTS, name, &durable);
         if (status == STATUS_OK && (durable.ack_floor_stream_sequence >= until ||
                                     (durable.pending == 0 && durable.ack_pending == 0)))

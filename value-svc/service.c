@@ -65,6 +65,7 @@ static void on_bus_state(void *context, enum bus_state state)
     metrics_set(service->metrics, VALUE_NATS_CONNECTED, state == BUS_CONNECTED || state == BUS_RECONNECTED);
     if (state == BUS_RECONNECTED) {
         metrics_add(service->metrics, VALUE_NATS_RECONNECTS, 1);
+        atomic_fetch_add(&service->bus_returns, 1);
         atomic_fetch_add(&service->stream_losses, 1);
     }
     if (state == BUS_CONNECTED || state == BUS_RECONNECTED)

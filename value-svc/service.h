@@ -68,6 +68,7 @@ struct service {
     _Atomic uint64_t epoch; /* that the watcher found to be the newest at the broker and in Redis; 0: none */
     atomic_bool look;       /* somebody saw another epoch: the watcher looks at once */
     _Atomic uint64_t lost_epoch;    /* in which Redis lacks counts until a rebuild; 0: none. Watcher writes */
+    _Atomic uint64_t bus_returns;   /* times the bus came back */
     _Atomic uint64_t stream_losses; /* times a stream or the durable was found gone or the bus came back */
     _Atomic bool redis_ready;
     _Atomic bool blocked; /* the last batch of events could not be applied */

@@ -87,6 +87,8 @@ static enum status look(struct snapshotter *snapshotter)
             show_stream(snapshotter, streams[i], &state);
         if (status == STATUS_OK && i == 0)
             snapshotter->events = state;
+        if (status == STATUS_NOT_FOUND) /* somebody deleted it: the watcher makes it again */
+            atomic_fetch_add(&service->stream_losses, 1);
     }
     return status;
 }

@@ -94,26 +94,32 @@ static enum status receive_info(struct store *store, redisReply **ret_reply)
 }
 
 /* "<run_id>:<replication id>" */
+static enum status take_server(struct store *store, const char *server, const char *replication)
+{
+    char run_id[48] = "";
+    char replid[48] = "";
+    char role[16] = "";
+
+    if (!info_field(server, "\nrun_id:", run_id, sizeof run_id) ||
+        !info_field(replication, "\nrole:", role, sizeof role))
+        return store_fail(store, "INFO tells no run_id or no role");
+    if (strcmp(role, "master") != 0)
+        return store_fail(store, "the server is a replica, or is becoming one");
+    info_field(replication, "\nmaster_replid:", replid, sizeof replid);
+    snprintf(store->world.server, sizeof store->world.server, "%s:%s", run_id, replid);
+    return STATUS_OK;
+}
+
 static enum status learn_server(struct store *store)
 {
     redisReply *server = NULL;
     redisReply *replication = NULL;
-    char run_id[48] = "";
-    char replid[48] = "";
-    char role[16] = "";
     enum status status = receive_info(store, &server);
 
     if (status == STATUS_OK)
         status = receive_info(store, &replication);
-    if (status == STATUS_OK && (!info_field(server->str, "\nrun_id:", run_id, sizeof run_id) ||
-                                !info_field(replication->str, "\nrole:", role, sizeof role)))
-        status = store_fail(store, "INFO tells no run_id or no role");
-    if (status == STATUS_OK && strcmp(role, "master") != 0)
-        status = store_fail(store, "the server is a replica, or is becoming one");
-    if (status == STATUS_OK) {
-        info_field(replication->str, "\nmaster_replid:", replid, sizeof replid);
-        snprintf(store->world.server, sizeof store->world.server, "%s:%s", run_id, replid);
-    }
+    if (status == STATUS_OK && server && replication)
+        status = take_server(store, server->str, replication->str);
     freeReplyObject(server);
     freeReplyObject(replication);
     return status;

@@ -72,10 +72,16 @@ static void its_own(void **state)
 {
     (void)state;
     expect(EPOCH_SETTLED);
-    record.server[0] = 'x'; /* the record is of another server */
+    record.server[0] =
+        'x'; /* restarted, a replica that was promoted, or a copy: does anybody count in the other? */
+    world.of_server = false;
+    expect(EPOCH_WAIT);
+    facts.silent_ms = 2499;
+    expect(EPOCH_WAIT);
+    facts.silent_ms = 2500;
     expect(EPOCH_RAISE);
-    set_up(NULL);
-    world.of_server = false; /* restarted, or a replica that was promoted */
+    facts.silent_ms = 0;
+    facts.sentinels = facts.elected = true;
     expect(EPOCH_RAISE);
     set_up(NULL);
     world.epoch = 101; /* begun by a version that knows no record, or cut off in between */
