@@ -273,9 +273,12 @@ withRing('a broker that lost its tail', { gateways: 0, auth: 0, env: { value } }
     await ring.value.waitLog(/the broker lost the end of the stream/);
     const industry = await ring.listen('pollen8.out.industry');
     const user = await ring.listen('pollen8.out.user.>');
-    await send(ring, 'tail', 30);
-    await assertSum(ring, 'tail', 280); // what was lost there was counted already
-    const ids = (list, name) => new Set(list.frames.filter(({ event }) => event === name).map(({ eventId }) => eventId)).size;
+    await send(ring, 'after', 30);
+    await assertSum(ring, 'after', 30);
+    await assertSum(ring, 'tail', 250); // what was lost there was counted already
+    // Older ones may be delivered again.
+    const ids = (list, name) => new Set(list.frames.filter(({ event, data }) => event === name && data.userId === 'after')
+      .map(({ eventId }) => eventId)).size;
     await until('delivered', () => ids(industry, 'connection.new') === 30 && ids(user, 'network.update') >= 30);
     industry.stop();
     user.stop();
@@ -293,6 +296,6 @@ withRing('a broker that lost its tail', { gateways: 0, auth: 0, env: { value } }
     await send(ring, 'tail', 100);
     await ring.value.start();
     await until('noticed', async () => await metric(ring, ring.value, 'pollen8_value_stream_tail_losses_total') === 1);
-    await assertSum(ring, 'tail', 420);
+    await assertSum(ring, 'tail', 390);
   });
 });
