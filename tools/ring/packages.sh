@@ -11,7 +11,7 @@ PACKAGES_RUN=(nats-server redis-server)
 # What tests need, as command:package: a command that is there already, from wherever, is good enough.
 COMMANDS_TEST=(
   clang:clang clang-format:clang-format clang-tidy:clang-tidy llvm-symbolizer:llvm shellcheck:shellcheck node:nodejs
-  npm:npm python3:python3 git:git chromium:chromium)
+  npm:npm python3:python3 git:git chromium:chromium ccache:ccache)
 # libclang-rt-dev: what clang links for sanitizers and fuzzing, only recommended by its own package.
 PACKAGES_TEST=(python3-venv libclang-rt-dev)
 
