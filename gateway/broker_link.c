@@ -153,6 +153,8 @@ static void on_connected(void *context, int descriptor, const struct broker_serv
 
 static void flush(struct broker_link *link)
 {
+    if (link->descriptor < 0)
+        return;
     while (link->output_sent < link->output.length) {
         ssize_t sent = send(link->descriptor, link->output.data + link->output_sent,
                             link->output.length - link->output_sent, MSG_NOSIGNAL | MSG_DONTWAIT);

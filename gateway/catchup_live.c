@@ -101,7 +101,8 @@ void catchup_deliver(struct gateway *gateway, struct session *session, struct fr
         break;
     case CATCHUP_READING: keep_or_drop(gateway, session, frame); break;
     case CATCHUP_REPLAYING:
-    case CATCHUP_IDLE: catchup_pass_on(gateway, session, frame); break;
+    case CATCHUP_IDLE:
+    default: catchup_pass_on(gateway, session, frame); break;
     }
 }
 

@@ -197,7 +197,8 @@ static void plan(struct gateway *gateway, struct session *session, enum status s
         session->snapshots_failed += session->snapshots_failed < UINT8_MAX;
     } else {
         session->snapshots_failed = 0;
-        if (session->snapshots_left > 0 && --session->snapshots_left > 0)
+        session->snapshots_left -= session->snapshots_left > 0;
+        if (session->snapshots_left > 0)
             session->snapshot_ms = gateway->now_ms + 2000;
         else if (session->pid)
             session->snapshot_ms = gateway->now_ms + PID_REFRESH_MS + rng_below(PID_REFRESH_SPAN);

@@ -143,13 +143,13 @@ static bool keep_more(struct websocket *websocket, const void *bytes, size_t len
     struct socket_rest *rest = websocket->rest;
     if (rest->extra + length > EXTRA_MAXIMUM)
         return true;
-    rest = realloc(rest, sizeof(*rest) + rest->length + length);
-    if (!rest)
+    struct socket_rest *longer = realloc(rest, sizeof(*rest) + rest->length + length);
+    if (!longer)
         return false;
-    memcpy(rest->bytes + rest->length, bytes, length);
-    rest->length += length;
-    rest->extra += length;
-    websocket->rest = rest;
+    memcpy(longer->bytes + longer->length, bytes, length);
+    longer->length += length;
+    longer->extra += length;
+    websocket->rest = longer;
     return true;
 }
 

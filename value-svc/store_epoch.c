@@ -90,7 +90,8 @@ static enum status receive_info(struct store *store, redisReply **ret_reply)
         return STATUS_OK;
     freeReplyObject(*ret_reply);
     *ret_reply = NULL;
-    return store_fail(store, "INFO gave an unexpected reply");
+    (void)store_fail(store, "INFO gave an unexpected reply");
+    return STATUS_DISCONNECTED;
 }
 
 /* "<run_id>:<replication id>" */
