@@ -6,6 +6,7 @@
 
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
+const fs = require('node:fs');
 const net = require('node:net');
 
 // How much longer everything may take than on an idle machine: instrumented builds set it.
@@ -148,8 +149,12 @@ class Part {
     return this.stop('SIGKILL');
   }
 
+  /** Returns when every thread stands still: one that runs on a busy machine may go on for a moment. */
   freeze() {
     this.signal('SIGSTOP');
+    const tasks = `/proc/${this.child.pid}/task`;
+    const still = (id) => / [TtZX] /.test(fs.readFileSync(`${tasks}/${id}/stat`, 'latin1').replace(/^.*\)/, ''));
+    for (const end = Date.now() + 5000; Date.now() < end && !fs.readdirSync(tasks).every(still);) /* look again */;
   }
 
   thaw() {
