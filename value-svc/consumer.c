@@ -12,7 +12,7 @@
 
 #define FETCH_WAIT_MS  300 /* also how long a stop, and the lane's mark, may wait for an idle worker */
 #define PAUSE_MS       200
-#define DRAIN_PAUSE_MS 1000 /* after an earlier epoch's durable had nothing to hand out just then */
+#define DRAIN_PAUSE_MS 200 /* after an earlier epoch's durable had nothing to hand out just then */
 
 struct worker {
     struct service *service;
@@ -24,6 +24,7 @@ struct worker {
     bool drains;
     struct bus_consumer *drain_consumer; /* NULL: none */
     struct service_drain drain;          /* whose that is */
+    size_t drain_turn;                   /* what waits for one acknowledgement holds up no other */
     uint64_t drain_ms;                   /* monotonic: not before */
 };
 
@@ -74,7 +75,7 @@ static void drain(struct worker *worker)
     struct service_drain next;
     enum status status = STATUS_OK;
 
-    if (!service_next_drain(service, &next)) {
+    if (!service_next_drain(service, worker->drain_turn, &next)) {
         stop_draining(worker);
         return;
     }
@@ -91,10 +92,11 @@ static void drain(struct worker *worker)
         batch_drain(worker->batch, worker->epoch, &worker->drain, messages) != STATUS_OK)
         metrics_add(service->metrics, VALUE_BATCHES_GIVEN_UP, 1);
     bus_batch_free(messages);
-    if (status != STATUS_OK)
-        worker->drain_ms = clock_monotonic_ms() + DRAIN_PAUSE_MS;
-    if (status == STATUS_NOT_FOUND)
-        stop_draining(worker);
+    if (status == STATUS_OK)
+        return;
+    stop_draining(worker);
+    worker->drain_turn++;
+    worker->drain_ms = clock_monotonic_ms() + DRAIN_PAUSE_MS;
 }
 
 static void turn(struct worker *worker)

@@ -166,14 +166,14 @@ void service_set_drains(struct service *service, const struct service_drain *dra
     pthread_mutex_unlock(&service->progress_lock);
 }
 
-bool service_next_drain(struct service *service, struct service_drain *ret_drain)
+bool service_next_drain(struct service *service, size_t turn, struct service_drain *ret_drain)
 {
     bool any;
 
     pthread_mutex_lock(&service->progress_lock);
     any = service->drain_count > 0;
     if (any)
-        *ret_drain = service->drains[0];
+        *ret_drain = service->drains[turn % service->drain_count];
     pthread_mutex_unlock(&service->progress_lock);
     return any;
 }

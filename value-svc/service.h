@@ -104,10 +104,10 @@ void service_done(struct service *service);
 void service_note_progress(struct service *service, uint64_t epoch, const struct store_position *position);
 struct store_position service_progress(struct service *service, uint64_t epoch);
 
-/* What is still to be delivered from earlier epochs' durables: set by the watcher; the oldest, false where
+/* What is still to be delivered from earlier epochs' durables: set by the watcher; each in turn, false where
  * there is none. */
 void service_set_drains(struct service *service, const struct service_drain *drains, size_t count);
-bool service_next_drain(struct service *service, struct service_drain *ret_drain);
+bool service_next_drain(struct service *service, size_t turn, struct service_drain *ret_drain);
 
 /* Every event up to `sequence` is acknowledged, as was found in this epoch of the store; the same for the
  * epoch asked about, 0 where nothing was found in it yet. A rebuild goes back in the stream and begins
