@@ -5,9 +5,9 @@
  */
 #include <stdio.h>
 
-#include "../common/json.h"
-#include "../common/lifecycle.h"
-#include "../common/log.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/ops/lifecycle.h"
 #include "service.h"
 
 #define EXIT_SETTINGS 2
@@ -15,8 +15,8 @@
 static const struct config_setting settings[] = {
 #define SETTING(field, type, name, default_text, minimum, maximum, help)                                     \
     {name, default_text, help, CONFIG_##type, offsetof(struct auth_config, field), minimum, maximum},
-#include "../common/config_common.def"
-#include "config.def"
+#include "base/config.def"
+#include "common/ops/config_common.def"
 #undef SETTING
 };
 

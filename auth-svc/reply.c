@@ -4,7 +4,7 @@
  */
 #include "reply.h"
 
-#include "../common/wire.h"
+#include "common/wire.h"
 #include "identity.pb-c.h"
 
 /* The generated structs want plain pointers for text that packing only reads. */

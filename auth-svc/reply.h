@@ -2,13 +2,13 @@
  *
  * Packs a VerifyReply. Pure; any thread.
  */
-#ifndef POLLEN8_AUTH_REPLY_H
-#define POLLEN8_AUTH_REPLY_H
+#ifndef POLLEN8_AUTH_SVC_REPLY_H
+#define POLLEN8_AUTH_SVC_REPLY_H
 
-#include "../common/buf.h"
-#include "policy.h"
-#include "token.h"
-#include "users.h"
+#include "common/buf.h"
+#include "policy/policy.h"
+#include "token/token.h"
+#include "users/users.h"
 
 #define REPLY_MAXIMUM_BYTES (256 * 1024)
 

@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common/bus.h"
-#include "../common/log.h"
-#include "../common/ops_http.h"
-#include "../common/subject.h"
-#include "measures.h"
-#include "store_watch.h"
-#include "users.h"
+#include "base/measures.h"
+#include "common/bus/bus.h"
+#include "common/bus/subject.h"
+#include "common/log.h"
+#include "common/ops/ops_http.h"
+#include "users/store_watch.h"
+#include "users/users.h"
 #include "verify.h"
 
 #define FILE_STORE_PREFIX "file:"

@@ -3,16 +3,16 @@
  * The parts of auth-svc put together: keys, policy, user store, verifier, broker, ops port. Its settings
  * come from config.def.
  */
-#ifndef POLLEN8_AUTH_SERVICE_H
-#define POLLEN8_AUTH_SERVICE_H
+#ifndef POLLEN8_AUTH_SVC_SERVICE_H
+#define POLLEN8_AUTH_SVC_SERVICE_H
 
-#include "../common/config.h"
-#include "../common/status.h"
+#include "common/ops/config.h"
+#include "common/status.h"
 
 struct auth_config {
 #define SETTING(field, type, name, default_text, minimum, maximum, help) CONFIG_FIELD_##type field;
-#include "../common/config_common.def"
-#include "config.def"
+#include "base/config.def"
+#include "common/ops/config_common.def"
 #undef SETTING
 };
 

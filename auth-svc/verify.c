@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#include "../common/clock.h"
+#include "common/clock.h"
 #include "identity.pb-c.h"
 
 #define DEADLINE_DEFAULT_MS 5000

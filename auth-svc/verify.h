@@ -8,15 +8,15 @@
  * behind a bounded queue.
  * Requests past their deadline are dropped: nobody waits for them.
  */
-#ifndef POLLEN8_AUTH_VERIFY_H
-#define POLLEN8_AUTH_VERIFY_H
+#ifndef POLLEN8_AUTH_SVC_VERIFY_H
+#define POLLEN8_AUTH_SVC_VERIFY_H
 
-#include "../common/bus.h"
-#include "../common/metrics.h"
-#include "keys.h"
-#include "policy.h"
-#include "token.h"
-#include "users.h"
+#include "common/bus/bus.h"
+#include "common/ops/metrics.h"
+#include "policy/policy.h"
+#include "token/keys.h"
+#include "token/token.h"
+#include "users/users.h"
 
 struct verifier; /* opaque */
 

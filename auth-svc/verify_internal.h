@@ -4,19 +4,19 @@
  * verify_work.c has what may block done by worker threads, verify_judge.c says what a token and a user are
  * worth. Any thread, but where a function says otherwise.
  */
-#ifndef POLLEN8_AUTH_VERIFY_INTERNAL_H
-#define POLLEN8_AUTH_VERIFY_INTERNAL_H
+#ifndef POLLEN8_AUTH_SVC_VERIFY_INTERNAL_H
+#define POLLEN8_AUTH_SVC_VERIFY_INTERNAL_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "../common/batch.h"
-#include "../common/wire.h"
-#include "measures.h"
-#include "user_cache.h"
-#include "verdicts.h"
+#include "base/measures.h"
+#include "base/work_queue.h"
+#include "common/bus/batch.h"
+#include "common/wire.h"
+#include "token/verdicts.h"
+#include "users/user_cache.h"
 #include "verify.h"
-#include "work_queue.h"
 
 struct request {
     struct slice token;

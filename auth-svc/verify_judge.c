@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-#include "../common/clock.h"
-#include "../common/log.h"
+#include "common/clock.h"
+#include "common/log.h"
 #include "reply.h"
 
 #define RETRY_AFTER_MS 1000

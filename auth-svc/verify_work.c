@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../common/clock.h"
+#include "common/clock.h"
 
 struct job {
     struct work_item item;     /* in the work queue, or */

@@ -13,9 +13,9 @@
 
 #include "arguments.h"
 #include "bus_open.h"
+#include "common/bus/subject.h"
 #include "common/clock.h"
-#include "common/subject.h"
-#include "value-svc/store_history.h"
+#include "records/store_history.h"
 
 #define BATCH         256
 #define FETCH_WAIT_MS 200
@@ -129,7 +129,7 @@ static bool open_all(struct path *path, uint16_t broker, uint16_t redis)
                                                   .filter = SUBJECT_EVENTS_ANY,
                                                   .ack_wait_ms = ACK_WAIT_MS,
                                                   .maximum_ack_pending = BATCH * 24};
-    struct store_options options = {.url = &path->url, .timeout_ms = TIMEOUT_MS};
+    struct store_options options = {.url = &path->url, .timeout_ms = TIMEOUT_MS, .any_epoch = true};
     char text[64];
     char error[256] = "";
 

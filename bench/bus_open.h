@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "common/bus.h"
+#include "common/bus/bus.h"
 
 /* NULL with one line on standard error. */
 struct bus *bus_open(uint16_t port, const char *name);

@@ -17,8 +17,8 @@
 
 #include "arguments.h"
 #include "broker_line.h"
+#include "common/bus/subject.h"
 #include "common/clock.h"
-#include "common/subject.h"
 #include "common/wire.h"
 #include "frame.pb-c.h"
 

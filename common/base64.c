@@ -3,7 +3,7 @@
  * Three bytes become four characters of six bits; one or two bytes left over become two or three characters,
  * whose spare bits must be zero so that each text has one meaning.
  */
-#include "base64.h"
+#include "common/base64.h"
 
 #include <stdint.h>
 

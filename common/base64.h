@@ -5,8 +5,8 @@
 #ifndef POLLEN8_COMMON_BASE64_H
 #define POLLEN8_COMMON_BASE64_H
 
-#include "slice.h"
-#include "status.h"
+#include "common/slice.h"
+#include "common/status.h"
 
 enum base64_alphabet {
     BASE64_STANDARD, /* + and /, section 4 */

@@ -6,7 +6,7 @@
 #ifndef POLLEN8_COMMON_BASE64URL_H
 #define POLLEN8_COMMON_BASE64URL_H
 
-#include "base64.h"
+#include "common/base64.h"
 
 #define BASE64URL_LENGTH(bytes) BASE64_LENGTH(bytes)
 

@@ -3,14 +3,14 @@
  * The bounded byte buffer. Growth doubles up to the maximum; every append reserves first and then cannot
  * fail, so that a refused append changes nothing.
  */
-#include "buf.h"
+#include "common/buf.h"
 
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "check.h"
+#include "common/check.h"
 
 #define FIRST_CAPACITY 64
 

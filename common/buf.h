@@ -9,8 +9,8 @@
 #ifndef POLLEN8_COMMON_BUF_H
 #define POLLEN8_COMMON_BUF_H
 
-#include "slice.h"
-#include "status.h"
+#include "common/slice.h"
+#include "common/status.h"
 
 struct buf {
     char *data;      /* owned; NULL until the first append */

@@ -2,11 +2,11 @@
  *
  * The end of a process that has found a bug in itself: one error line, then abort (a core where allowed).
  */
-#include "check.h"
+#include "common/check.h"
 
 #include <stdlib.h>
 
-#include "log.h"
+#include "common/log.h"
 
 void check_failed(const char *condition, const char *file, int line, const char *function)
 {

@@ -2,7 +2,7 @@
  *
  * Reads the kernel's clocks (through the vDSO: no system call), unless a test has frozen them.
  */
-#include "clock.h"
+#include "common/clock.h"
 
 #include <stdatomic.h>
 

@@ -3,11 +3,11 @@
  * Checks, trims, folds case and composes an industry's name: bytes as written -> the name all spellings
  * share. The Unicode tables are utf8proc's; this is the only file that names it.
  */
-#include "industry.h"
+#include "common/industry.h"
 
 #include <utf8proc.h>
 
-#include "utf8.h"
+#include "common/utf8.h"
 
 /* One byte as written makes at most one character, and one character at most four by decomposition and
  * folding together. */

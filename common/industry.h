@@ -6,8 +6,8 @@
 #ifndef POLLEN8_COMMON_INDUSTRY_H
 #define POLLEN8_COMMON_INDUSTRY_H
 
-#include "slice.h"
-#include "status.h"
+#include "common/slice.h"
+#include "common/status.h"
 
 #define INDUSTRY_MAXIMUM_BYTES   64  /* as written */
 #define INDUSTRY_NORMALISED_SIZE 256 /* enough for any normalised name and its NUL */

@@ -4,13 +4,13 @@
  * sees the text, because its parser recurses. Writing is done here: jansson prints 15.7 as
  * 15.699999999999999 and loses allocation failures.
  */
-#include "json.h"
+#include "common/json.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "check.h"
+#include "common/check.h"
 
 /* jansson's scanner ignores a failed allocation and would return a shortened string as if it were whole
  * (2.14, lex_save). So its allocations come through here, and a failure on this thread is remembered. */

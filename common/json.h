@@ -9,9 +9,9 @@
 
 #include <jansson.h>
 
-#include "buf.h"
-#include "slice.h"
-#include "status.h"
+#include "common/buf.h"
+#include "common/slice.h"
+#include "common/status.h"
 
 #define JSON_DEPTH_MAXIMUM 32
 

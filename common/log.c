@@ -3,7 +3,7 @@
  * Turns an event with its fields into one line of text or JSON and writes it to standard error with one
  * write(). No lock and no allocation: a line is built on the stack, and the kernel keeps a write whole.
  */
-#include "log.h"
+#include "common/log.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,8 +13,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "log_line.h"
+#include "common/clock.h"
+#include "common/log_line.h"
 
 #define SITE_INTERVAL_MS 1000
 

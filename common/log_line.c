@@ -2,12 +2,12 @@
  *
  * Escaping and bounded appending for log lines: the place where text from outside becomes harmless.
  */
-#include "log_line.h"
+#include "common/log_line.h"
 
 #include <stdint.h>
 #include <stdio.h>
 
-#include "utf8.h"
+#include "common/utf8.h"
 
 void log_line_append(struct log_line *line, struct slice text)
 {

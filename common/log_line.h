@@ -6,7 +6,7 @@
 #ifndef POLLEN8_COMMON_LOG_LINE_H
 #define POLLEN8_COMMON_LOG_LINE_H
 
-#include "slice.h"
+#include "common/slice.h"
 
 #define LOG_LINE_BYTES          8192
 #define LOG_VALUE_MAXIMUM_BYTES 512

@@ -2,11 +2,11 @@
  *
  * The grammar of names and ids, and the hash that names deliveries.
  */
-#include "names.h"
+#include "common/names.h"
 
 #include <endian.h>
 
-#include "utf8.h"
+#include "common/utf8.h"
 
 static bool event_character(char c)
 {

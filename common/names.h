@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "slice.h"
+#include "common/slice.h"
 
 #define ID_MAXIMUM_BYTES         128
 #define EVENT_NAME_MAXIMUM_BYTES 64

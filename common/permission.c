@@ -3,10 +3,10 @@
  * A permission is split into verb, pattern and scope; a name is then matched against the pattern. A
  * permission that does not follow the grammar grants nothing.
  */
-#include "permission.h"
+#include "common/permission.h"
 
-#include "names.h"
-#include "utf8.h"
+#include "common/names.h"
+#include "common/utf8.h"
 
 #define PATTERN_MAXIMUM_BYTES 256
 

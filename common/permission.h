@@ -13,7 +13,7 @@
 #ifndef POLLEN8_COMMON_PERMISSION_H
 #define POLLEN8_COMMON_PERMISSION_H
 
-#include "slice.h"
+#include "common/slice.h"
 
 enum permission_scope {
     PERMISSION_NONE = 0,

@@ -2,16 +2,16 @@
  *
  * getrandom, read whole. There is no fallback: ids that can be guessed are worse than no process.
  */
-#include "rng.h"
+#include "common/rng.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "base64url.h"
-#include "check.h"
-#include "log.h"
+#include "common/base64url.h"
+#include "common/check.h"
+#include "common/log.h"
 
 #define ID_MAXIMUM_RANDOM_BYTES 48
 

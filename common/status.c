@@ -2,7 +2,7 @@
  *
  * The table behind status.h: errors.def gives the refusals, the local statuses stand here.
  */
-#include "status.h"
+#include "common/status.h"
 
 #include <string.h>
 
@@ -25,7 +25,7 @@ static const struct status_row rows[STATUS_COUNT] = {
     [STATUS_NO_RESPONDERS] = {"no_responders", "nobody listens on the subject", 0, false},
 #define ERROR(suffix, code_, message_, close_code_, final_)                                                  \
     [STATUS_##suffix] = {code_, message_, close_code_, (final_) != 0},
-#include "errors.def"
+#include "common/errors.def"
 #undef ERROR
 };
 

@@ -21,7 +21,7 @@ enum status {
     STATUS_DISCONNECTED,  /* the peer (NATS, Redis, MongoDB) cannot be reached now */
     STATUS_NO_RESPONDERS, /* the request's subject has no subscriber */
 #define ERROR(suffix, code, message, close_code, final) STATUS_##suffix,
-#include "errors.def"
+#include "common/errors.def"
 #undef ERROR
     STATUS_COUNT
 };

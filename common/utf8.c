@@ -3,7 +3,7 @@
  * Walks UTF-8 one character at a time. The second byte's range depends on the first (RFC 3629 section 4):
  * that alone excludes overlong forms, surrogates and code points past U+10FFFF.
  */
-#include "utf8.h"
+#include "common/utf8.h"
 
 /* The bytes of the character at text[0..length), which is not ASCII; 0 where it is not valid. */
 static size_t character_length(const unsigned char *text, size_t length)

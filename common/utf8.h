@@ -5,7 +5,7 @@
 #ifndef POLLEN8_COMMON_UTF8_H
 #define POLLEN8_COMMON_UTF8_H
 
-#include "slice.h"
+#include "common/slice.h"
 
 /* No overlong forms, surrogates, code points past U+10FFFF or cut-off sequences. */
 bool utf8_valid(struct slice text);

@@ -10,14 +10,14 @@
  *
  * Not checked here: values of enums (a newer sender may use one unknown to us) and lengths of strings.
  */
-#include "wire.h"
+#include "common/wire.h"
 
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "check.h"
-#include "utf8.h"
+#include "common/check.h"
+#include "common/utf8.h"
 
 #define ARENA_SLACK_BYTES  (64 * 1024)
 #define ARENA_PER_BYTE     16

@@ -21,9 +21,9 @@
 
 #include <protobuf-c/protobuf-c.h>
 
-#include "buf.h"
-#include "slice.h"
-#include "status.h"
+#include "common/buf.h"
+#include "common/slice.h"
+#include "common/status.h"
 
 #define WIRE_MAXIMUM_BYTES (2 * 1024 * 1024)
 

@@ -10,14 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../common/log.h"
-#include "../common/rng.h"
-#include "gateway.h"
-#include "listener.h"
-#include "loop.h"
-#include "poll_relay.h"
-#include "session.h"
-#include "wheel.h"
+#include "base/gateway.h"
+#include "base/timer_wheel.h"
+#include "cluster/poll_relay.h"
+#include "common/log.h"
+#include "common/rng.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "session/session.h"
 
 #define STEP_MS        20
 #define ANSWER_WAIT_MS 2000 /* for answers in flight, after the drain time */
@@ -67,7 +67,7 @@ static void step(void *context, struct wheel_timer *timer)
     if (closed)
         loop_end(gateway->loop);
     else
-        wheel_arm(gateway->wheel, timer, gateway->now_ms + STEP_MS);
+        timer_wheel_arm(gateway->wheel, timer, gateway->now_ms + STEP_MS);
 }
 
 enum status drain_start(struct gateway *gateway)
@@ -88,7 +88,7 @@ enum status drain_start(struct gateway *gateway)
     log_event(LOG_INFO, "draining", LOG_U("sessions", sessions_count(gateway->sessions)),
               LOG_I("over_ms", gateway->settings->drain_time));
     poll_relays_release(gateway);
-    wheel_arm(gateway->wheel, &drain->timer, gateway->now_ms);
+    timer_wheel_arm(gateway->wheel, &drain->timer, gateway->now_ms);
     return STATUS_OK;
 }
 
@@ -96,7 +96,7 @@ void drain_free(struct gateway *gateway)
 {
     if (!gateway->drain)
         return;
-    wheel_cancel(gateway->wheel, &gateway->drain->timer);
+    timer_wheel_cancel(gateway->wheel, &gateway->drain->timer);
     free(gateway->drain);
     gateway->drain = NULL;
 }

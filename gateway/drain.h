@@ -6,7 +6,7 @@
 #ifndef POLLEN8_GATEWAY_DRAIN_H
 #define POLLEN8_GATEWAY_DRAIN_H
 
-#include "../common/status.h"
+#include "common/status.h"
 
 struct gateway;
 

@@ -6,44 +6,44 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../common/bus.h"
-#include "../common/clock.h"
-#include "../common/json.h"
-#include "../common/lifecycle.h"
-#include "../common/log.h"
-#include "../common/ops_http.h"
-#include "../common/rng.h"
-#include "../common/subject.h"
-#include "control.h"
-#include "dedupe.h"
-#include "departures.h"
+#include "base/gateway.h"
+#include "base/mailbox.h"
+#include "base/timer_wheel.h"
+#include "broker/delivery.h"
+#include "broker/reader.h"
+#include "broker/requests.h"
+#include "broker/sender.h"
+#include "broker/service_call.h"
+#include "cluster/departures.h"
+#include "cluster/peer_message.h"
+#include "cluster/peers.h"
+#include "cluster/poll_relay.h"
+#include "common/bus/bus.h"
+#include "common/bus/subject.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/ops/lifecycle.h"
+#include "common/ops/ops_http.h"
+#include "common/rng.h"
 #include "drain.h"
-#include "egress.h"
-#include "engineio.h"
-#include "gateway.h"
-#include "inquiry.h"
-#include "intake.h"
-#include "listener.h"
-#include "loop.h"
-#include "mailbox.h"
-#include "membership.h"
-#include "origin.h"
-#include "peer.h"
-#include "peers.h"
-#include "poll_relay.h"
+#include "egress/dedupe.h"
+#include "egress/egress.h"
+#include "frame/progress.h"
+#include "gaps/gaps.h"
+#include "gaps/reconnect.h"
+#include "http/origin.h"
+#include "ingress/relay.h"
+#include "net/listener.h"
+#include "net/loop.h"
 #include "presence.h"
-#include "progress.h"
-#include "questions.h"
-#include "reader.h"
-#include "relay.h"
-#include "repair.h"
-#include "resync.h"
-#include "rooms.h"
-#include "sender.h"
-#include "session.h"
-#include "socketio.h"
-#include "users.h"
-#include "wheel.h"
+#include "rooms/control.h"
+#include "rooms/membership.h"
+#include "rooms/rooms.h"
+#include "rooms/users.h"
+#include "session/session.h"
+#include "transport/engineio.h"
+#include "transport/socketio.h"
 
 #define DEDUPE_WINDOW_MS   10000 /* twice the time after which value-svc's stream delivers again */
 #define DEDUPE_MAXIMUM     131072
@@ -57,7 +57,7 @@ static struct ops_http *ops; /* main's: stop() must reach it */
 
 static const struct metric_definition metric_definitions[] = {
 #define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
-#include "metrics.def"
+#include "base/metrics.def"
 #undef METRIC
 };
 
@@ -166,16 +166,16 @@ static enum status start_bus(struct gateway *gateway, char *error, size_t error_
 
 static enum status subscribe(struct gateway *gateway)
 {
-    enum status status = reader_subscribe(gateway->reader, SUBJECT_OUT_INDUSTRY, intake_industry_frame);
+    enum status status = reader_subscribe(gateway->reader, SUBJECT_OUT_INDUSTRY, delivery_industry_frame);
     if (status == STATUS_OK)
-        status = reader_subscribe(gateway->reader, SUBJECT_OUT_ALL, intake_all_frame);
+        status = reader_subscribe(gateway->reader, SUBJECT_OUT_ALL, delivery_all_frame);
     if (status == STATUS_OK)
-        status = reader_subscribe(gateway->reader, SUBJECT_OUT_LANE, intake_lane_mark);
+        status = reader_subscribe(gateway->reader, SUBJECT_OUT_LANE, delivery_lane_mark);
     if (status ==
         STATUS_OK) /* few, of few users: a subscription each would cost the broker with every connect */
-        status = reader_subscribe(gateway->reader, SUBJECT_CTL_ANY, intake_control);
+        status = reader_subscribe(gateway->reader, SUBJECT_CTL_ANY, delivery_control);
     if (status == STATUS_OK)
-        status = peer_subscribe(gateway);
+        status = peer_message_subscribe(gateway);
     return status;
 }
 
@@ -235,17 +235,17 @@ static enum status make_parts(struct gateway *gateway, char *error, size_t error
     const struct loop_handlers handlers = {.stop = stop, .reload = reload};
     snprintf(error, error_size, "out of memory");
     gateway->now_ms = clock_monotonic_ms();
-    gateway->wheel = wheel_create(gateway->now_ms, gateway);
+    gateway->wheel = timer_wheel_create(gateway->now_ms, gateway);
     gateway->rooms = rooms_create(rng_u64());
     gateway->sessions = sessions_create();
     gateway->egress = egress_create();
     gateway->controls = controls_create();
     gateway->dedupe = dedupe_create(DEDUPE_WINDOW_MS, DEDUPE_MAXIMUM);
     gateway->progress = progress_create(LANE_KEEP_MS, gateway->now_ms, clock_wall_ms() - PROGRESS_EARLY_MS);
-    gateway->relays = poll_relays_create();
+    gateway->poll_relays = poll_relays_create();
     gateway->departures = departures_create(DEPARTURES_MAXIMUM, DEPARTURE_KEPT_MS);
     if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress || !gateway->controls ||
-        !gateway->dedupe || !gateway->progress || !gateway->relays || !gateway->departures)
+        !gateway->dedupe || !gateway->progress || !gateway->poll_relays || !gateway->departures)
         return STATUS_NO_MEMORY;
     rooms_on_move(gateway->rooms, membership_moved);
     enum status status = make_pings(gateway);
@@ -270,15 +270,15 @@ static enum status connect_parts(struct gateway *gateway, char *error, size_t er
     if (status == STATUS_OK)
         reader_on_renew(gateway->reader, users_renew);
     if (status == STATUS_OK)
-        status = questions_create(gateway, &gateway->questions);
+        status = requests_create(gateway, &gateway->questions);
     if (status == STATUS_OK)
         status = subscribe(gateway);
     if (status == STATUS_OK)
         status = presence_create(gateway, &gateway->presence);
     if (status == STATUS_OK)
-        status = resync_create(gateway, &gateway->resync);
+        status = reconnect_create(gateway, &gateway->reconnect);
     if (status == STATUS_OK)
-        status = repair_create(gateway, &gateway->repair);
+        status = gaps_create(gateway, &gateway->gaps);
     if (status == STATUS_OK)
         status = peers_create(gateway, &gateway->peers);
     if (status != STATUS_OK)
@@ -294,9 +294,9 @@ static void dispose(struct mail *mail)
     if (mail->kind == MAIL_DELIVERY)
         delivery_free((struct delivery *)mail);
     else if (mail->kind == MAIL_PEER)
-        peer_dispose(mail);
-    else if (mail->kind == MAIL_INQUIRY)
-        inquiry_dispose(mail);
+        peer_message_dispose(mail);
+    else if (mail->kind == MAIL_SERVICE_CALL)
+        service_call_dispose(mail);
     else if (mail->kind == MAIL_CONTROL)
         control_free((struct control *)mail);
     else
@@ -308,15 +308,15 @@ static void free_parts(struct gateway *gateway)
 {
     ops_http_free(ops);
     presence_end(gateway);
-    resync_free(gateway, gateway->resync);
-    repair_free(gateway, gateway->repair);
+    reconnect_free(gateway, gateway->reconnect);
+    gaps_free(gateway, gateway->gaps);
     presence_free(gateway, gateway->presence);
     peers_free(gateway, gateway->peers);
-    poll_relays_free(gateway->relays);
+    poll_relays_free(gateway->poll_relays);
     departures_free(gateway->departures);
     users_end(gateway);
     sender_free(gateway->sender);
-    questions_free(gateway->questions);
+    requests_free(gateway->questions);
     reader_free(gateway->reader);
     bus_free(gateway->bus);
     mailbox_free(gateway->mailbox, dispose);
@@ -333,7 +333,7 @@ static void free_parts(struct gateway *gateway)
     for (int i = 0; i < FRAME_FORMATS; i++)
         frame_unref(gateway->pings[i]);
     listener_free(gateway->listener);
-    wheel_free(gateway->wheel);
+    timer_wheel_free(gateway->wheel);
     loop_free(gateway->loop);
     metrics_free(gateway->metrics);
 }

@@ -15,16 +15,16 @@
 
 #include "presence.pb-c.h"
 
-#include "../common/log.h"
-#include "../common/subject.h"
-#include "../common/wire.h"
-#include "gateway.h"
-#include "loop.h"
-#include "membership.h"
-#include "rooms.h"
-#include "sender.h"
-#include "session.h"
-#include "wheel.h"
+#include "base/gateway.h"
+#include "base/timer_wheel.h"
+#include "broker/sender.h"
+#include "common/bus/subject.h"
+#include "common/log.h"
+#include "common/wire.h"
+#include "net/loop.h"
+#include "rooms/membership.h"
+#include "rooms/rooms.h"
+#include "session/session.h"
 
 #define REFRESH_WAIT_MS  500
 #define FIRST_MS         500
@@ -234,7 +234,7 @@ static void tick(void *context, struct wheel_timer *timer)
         buf_init(&presence->report.entry, ENTRY_BYTES);
         rooms_each(gateway->rooms, ROOM_INDUSTRY, report_room, &presence->report);
     }
-    wheel_arm(gateway->wheel, timer, gateway->now_ms + (uint64_t)gateway->settings->heartbeat_interval);
+    timer_wheel_arm(gateway->wheel, timer, gateway->now_ms + (uint64_t)gateway->settings->heartbeat_interval);
 }
 
 void presence_left(struct gateway *gateway, struct slice user_id)
@@ -265,7 +265,7 @@ static void publish_ended(struct presence *presence)
     buf_done(&presence->ended);
     buf_init(&presence->ended, PART_BYTES);
     presence->ended_count = 0;
-    wheel_cancel(presence->gateway->wheel, &presence->ended_timer);
+    timer_wheel_cancel(presence->gateway->wheel, &presence->ended_timer);
 }
 
 static void ended_due(void *context, struct wheel_timer *timer)
@@ -292,13 +292,13 @@ void presence_ended(struct gateway *gateway, const struct session *session)
     if (++presence->ended_count == ENDED_ENTRIES)
         publish_ended(presence);
     else if (presence->ended_count == 1)
-        wheel_arm(gateway->wheel, &presence->ended_timer, gateway->now_ms + ENDED_MS);
+        timer_wheel_arm(gateway->wheel, &presence->ended_timer, gateway->now_ms + ENDED_MS);
 }
 
 void presence_end(struct gateway *gateway)
 {
     publish_ended(gateway->presence);
-    wheel_cancel(gateway->wheel, &gateway->presence->timer);
+    timer_wheel_cancel(gateway->wheel, &gateway->presence->timer);
     report_clear(&gateway->presence->report);
     publish_parts(gateway->presence, LAST_INTERVAL_MS);
 }
@@ -365,7 +365,7 @@ enum status presence_create(struct gateway *gateway, struct presence **ret_prese
     }
     pthread_mutex_init(&presence->lock, NULL);
     pthread_cond_init(&presence->served, NULL);
-    wheel_arm(gateway->wheel, &presence->timer, gateway->now_ms + FIRST_MS);
+    timer_wheel_arm(gateway->wheel, &presence->timer, gateway->now_ms + FIRST_MS);
     *ret_presence = presence;
     return STATUS_OK;
 }
@@ -374,8 +374,8 @@ void presence_free(struct gateway *gateway, struct presence *presence)
 {
     if (!presence)
         return;
-    wheel_cancel(gateway->wheel, &presence->timer);
-    wheel_cancel(gateway->wheel, &presence->ended_timer);
+    timer_wheel_cancel(gateway->wheel, &presence->timer);
+    timer_wheel_cancel(gateway->wheel, &presence->ended_timer);
     buf_done(&presence->ended);
     report_clear(&presence->report);
     pthread_cond_destroy(&presence->served);

@@ -10,8 +10,8 @@
 
 #include <stdbool.h>
 
-#include "../common/slice.h"
-#include "../common/status.h"
+#include "common/slice.h"
+#include "common/status.h"
 
 struct gateway;
 struct presence; /* opaque */

@@ -17,9 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../common/base64url.h"
-#include "../common/clock.h"
-#include "../common/rng.h"
+#include "common/base64url.h"
+#include "common/clock.h"
+#include "common/rng.h"
 
 #define SECRET_BYTES        48
 #define USERS_MAXIMUM_BYTES (1024 * 1024)

@@ -8,26 +8,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../common/clock.h"
-#include "../../common/json.h"
-#include "../../common/lifecycle.h"
-#include "../../common/log.h"
-#include "../../common/rng.h"
-#include "../../gateway/egress.h"
-#include "../../gateway/engineio.h"
-#include "../../gateway/gateway.h"
-#include "../../gateway/listener.h"
-#include "../../gateway/loop.h"
-#include "../../gateway/mailbox.h"
-#include "../../gateway/origin.h"
-#include "../../gateway/progress.h"
-#include "../../gateway/rooms.h"
-#include "../../gateway/session.h"
-#include "../../gateway/wheel.h"
+#include "base/gateway.h"
+#include "base/mailbox.h"
+#include "base/timer_wheel.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/ops/lifecycle.h"
+#include "common/rng.h"
+#include "egress/egress.h"
+#include "frame/progress.h"
+#include "http/origin.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "rooms/rooms.h"
+#include "session/session.h"
+#include "transport/engineio.h"
 
 static const struct metric_definition metric_definitions[] = {
 #define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
-#include "../../gateway/metrics.def"
+#include "base/metrics.def"
 #undef METRIC
 };
 
@@ -97,7 +97,7 @@ static enum status make(struct gateway *gateway, char *error, size_t error_size)
     const struct loop_handlers handlers = {.stop = stop, .reload = reload};
     const struct token_rule unlimited = {0};
     gateway->now_ms = clock_monotonic_ms();
-    gateway->wheel = wheel_create(gateway->now_ms, gateway);
+    gateway->wheel = timer_wheel_create(gateway->now_ms, gateway);
     gateway->rooms = rooms_create(rng_u64());
     gateway->sessions = sessions_create();
     gateway->egress = egress_create();
@@ -133,7 +133,7 @@ static void unmake(struct gateway *gateway)
     origin_policy_free(gateway->origins);
     frame_unref(gateway->pings[FRAME_SOCKETIO]);
     listener_free(gateway->listener);
-    wheel_free(gateway->wheel);
+    timer_wheel_free(gateway->wheel);
     loop_free(gateway->loop);
     metrics_free(gateway->metrics);
 }

@@ -6,7 +6,7 @@
 #ifndef POLLEN8_TESTS_FAULT_H
 #define POLLEN8_TESTS_FAULT_H
 
-#include "status.h"
+#include "common/status.h"
 
 /* Does its work from start to end, frees everything, and returns STATUS_OK, or what the first failing call
  * gave. It may succeed in spite of a failed allocation where the code under test has a stated fallback. */

@@ -12,17 +12,17 @@
 
 #include <cmocka.h>
 
-#include "buf.h"
-#include "config.h"
+#include "common/buf.h"
+#include "common/bus/subject.h"
+#include "common/industry.h"
+#include "common/json.h"
+#include "common/ops/config.h"
+#include "common/ops/metrics.h"
+#include "common/ops/ops_http.h"
+#include "common/wire.h"
 #include "fault.h"
 #include "frame.pb-c.h"
-#include "industry.h"
-#include "json.h"
-#include "metrics.h"
-#include "ops_http.h"
 #include "presence.pb-c.h"
-#include "subject.h"
-#include "wire.h"
 
 /* ---- buf ---- */
 

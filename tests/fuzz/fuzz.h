@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../common/check.h"
-#include "../../common/slice.h"
+#include "common/check.h"
+#include "common/slice.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

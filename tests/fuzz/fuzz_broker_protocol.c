@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "../../common/broker_protocol.h"
+#include "common/bus/broker_protocol.h"
 
 #define BODY_MAXIMUM 4096
 

@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "../../gateway/eio_packet.h"
+#include "codec/eio_packet.h"
 
 static void encode(struct buf *body, const struct eio_packet *packet)
 {

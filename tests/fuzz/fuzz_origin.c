@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "../../gateway/origin.h"
+#include "http/origin.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "../../gateway/position.h"
+#include "frame/position.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

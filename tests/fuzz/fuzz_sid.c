@@ -5,8 +5,8 @@
  */
 #include "fuzz.h"
 
-#include "../../common/subject.h"
-#include "../../gateway/sid.h"
+#include "common/bus/subject.h"
+#include "text/sid.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -5,8 +5,8 @@
  */
 #include "fuzz.h"
 
-#include "../../gateway/sio_assembly.h"
-#include "../../gateway/sio_packet.h"
+#include "codec/sio_assembly.h"
+#include "codec/sio_packet.h"
 
 static void check_event(const struct sio_packet *packet)
 {

@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "../../common/wire.h"
+#include "common/wire.h"
 #include "control.pb-c.h"
 #include "event.pb-c.h"
 #include "frame.pb-c.h"

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "../../gateway/ws_frame.h"
+#include "codec/ws_frame.h"
 
 static void check_own(enum ws_opcode opcode, struct slice payload)
 {

@@ -4,9 +4,9 @@
  */
 #include "fuzz.h"
 
-#include "../../common/json.h"
-#include "../../gateway/json_scan.h"
-#include "../../gateway/ws_json.h"
+#include "codec/ws_json.h"
+#include "common/json.h"
+#include "text/json_scan.h"
 
 static void append(struct buf *buf, struct slice bytes)
 {

@@ -5,8 +5,8 @@
  */
 #include "fuzz.h"
 
-#include "../../gateway/ws_proto.h"
 #include "client.pb-c.h"
+#include "codec/ws_proto.h"
 
 static void check_frame(const struct client_frame *frame)
 {

@@ -11,6 +11,7 @@ const path = require('node:path');
 const { describe, it } = require('node:test');
 const { baseEnvironment } = require('./helpers/part');
 const { STEP_MS, bin, root } = require('./helpers/ring');
+const { tablePath } = require('./helpers/tables');
 
 const services = ['gateway', 'auth-svc', 'value-svc'];
 const secret = 's'.repeat(40);
@@ -27,7 +28,7 @@ function run(service, env = {}, args = []) {
 
 /** The names that a service's tables declare. */
 function declared(service) {
-  const files = [path.join(root, 'common/config_common.def'), path.join(root, service, 'config.def')];
+  const files = [path.join(root, 'common/ops/config_common.def'), tablePath(service, 'config.def')];
   return files.flatMap((file) => [...fs.readFileSync(file, 'utf8').matchAll(/^SETTING\([a-z0-9_]+,\s*([A-Z]+),\s*"([A-Z0-9_]+)"/gm)]
     .map(([, type, name]) => ({ type, name })));
 }

@@ -5,8 +5,8 @@
 
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
-const path = require('node:path');
-const { withRing, get, parseMetrics, root } = require('./helpers/ring');
+const { withRing, get, parseMetrics } = require('./helpers/ring');
+const { tablePath } = require('./helpers/tables');
 
 const platform = {
   'gateway-0': ['pollen8_gateway_connections'],
@@ -26,7 +26,7 @@ withRing('the ops port', {}, (ring, it) => {
       assert.match(response.headers.get('content-type'), /^text\/plain; version=0\.0\.4/);
       const metrics = parseMetrics(response.text);
       const folder = part.name.replace(/-0$/, '');
-      const table = fs.readFileSync(path.join(root, folder, 'metrics.def'), 'utf8');
+      const table = fs.readFileSync(tablePath(folder, 'metrics.def'), 'utf8');
       const names = [...table.matchAll(/"(pollen8_[a-z_]+)"/g)].map((match) => match[1]);
       assert.ok(names.length > 5);
       for (const name of [...names, ...platform[part.name], 'process_resident_memory_bytes', 'pollen8_build_info']) {

@@ -5,7 +5,7 @@
 #ifndef POLLEN8_TOOLS_BROKER_H
 #define POLLEN8_TOOLS_BROKER_H
 
-#include "common/bus.h"
+#include "common/bus/bus.h"
 
 #define BROKER_EVENTS "pollen8.events." /* what a backend publishes under; the event's name follows */
 

@@ -14,7 +14,7 @@
 
 #include "broker.h"
 #include "command.h"
-#include "common/bus_stream.h"
+#include "common/bus/bus_stream.h"
 
 #define LIMIT_DEFAULT 50
 #define PAGE          64

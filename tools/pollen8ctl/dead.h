@@ -7,7 +7,7 @@
 #define POLLEN8_TOOLS_DEAD_H
 
 #include "common/buf.h"
-#include "common/bus.h"
+#include "common/bus/bus.h"
 
 #define DEAD_STREAM  "POLLEN8_DEAD"
 #define DEAD_SUBJECT "pollen8.dead."

@@ -11,7 +11,7 @@
 #include "broker.h"
 #include "command.h"
 #include "common/base64url.h"
-#include "common/bus_stream.h"
+#include "common/bus/bus_stream.h"
 #include "common/clock.h"
 #include "common/names.h"
 #include "common/utf8.h"

@@ -20,7 +20,7 @@
 #include <time.h>
 
 #include "broker.h"
-#include "common/bus_stream.h"
+#include "common/bus/bus_stream.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "import_file.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
 'use strict';
 
-// Offsets, taken apart and put together as gateway/position.c describes them, for tests that forge one.
+// Offsets, taken apart and put together as gateway/frame/position.c describes them, for tests that forge one.
 
 function varint(bytes, at) {
   let value = 0n;

@@ -11,13 +11,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "auth-svc/measures.h"
-#include "auth-svc/verify.h"
 #include "auth_test.h"
+#include "base/measures.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/wire.h"
 #include "identity.pb-c.h"
+#include "verify.h"
 
 #define DEFAULT_COUNT 500000UL
 

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/subject.h"
+#include "common/bus/subject.h"
 #include "common/wire.h"
 #include "identity.pb-c.h"
 

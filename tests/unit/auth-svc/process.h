@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "common/bus.h"
+#include "common/bus/bus.h"
 
 struct process {
     pid_t pid;

@@ -15,15 +15,15 @@
 
 #include <cmocka.h>
 
-#include "auth-svc/measures.h"
-#include "auth-svc/user_cache.h"
-#include "auth-svc/verdicts.h"
-#include "auth-svc/verify.h"
 #include "auth_test.h"
+#include "base/measures.h"
 #include "common/json.h"
 #include "common/wire.h"
 #include "identity.pb-c.h"
 #include "process.h"
+#include "token/verdicts.h"
+#include "users/user_cache.h"
+#include "verify.h"
 
 #define TRIES 3000
 

@@ -14,14 +14,14 @@
 
 #include <cmocka.h>
 
-#include "auth-svc/measures.h"
-#include "auth-svc/verify.h"
 #include "auth_test.h"
+#include "base/measures.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/wire.h"
 #include "identity.pb-c.h"
 #include "process.h"
+#include "verify.h"
 
 #define REPLIES_MOST 64
 

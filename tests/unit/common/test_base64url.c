@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "base64url.h"
+#include "common/base64url.h"
 
 static void encodes_the_rfc_vectors(void **state)
 {

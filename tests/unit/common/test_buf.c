@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-#include "buf.h"
+#include "common/buf.h"
 
 static void starts_empty_and_holds_what_is_appended(void **state)
 {

@@ -14,8 +14,8 @@
 #include <signal.h>
 
 #include "capture.h"
-#include "check.h"
-#include "log.h"
+#include "common/check.h"
+#include "common/log.h"
 
 static struct captured captured;
 

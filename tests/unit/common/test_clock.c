@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "clock.h"
+#include "common/clock.h"
 
 static void readings_agree_in_their_units(void **state)
 {

@@ -13,8 +13,8 @@
 
 #include <stdlib.h>
 
-#include "industry.h"
-#include "utf8.h"
+#include "common/industry.h"
+#include "common/utf8.h"
 
 static const char *normalised(struct slice name)
 {

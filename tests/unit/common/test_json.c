@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "json.h"
+#include "common/json.h"
 
 static enum status parse(struct slice text, char reason[128])
 {

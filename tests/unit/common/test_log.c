@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #include "capture.h"
-#include "clock.h"
-#include "log.h"
-#include "utf8.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/utf8.h"
 
 static struct captured captured;
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "names.h"
+#include "common/names.h"
 
 static void event_names(void **state)
 {

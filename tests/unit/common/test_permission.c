@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "permission.h"
+#include "common/permission.h"
 
 static char *const granted[] = {
     (char[]){"emit:value.get"},

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "base64url.h"
-#include "rng.h"
+#include "common/base64url.h"
+#include "common/rng.h"
 
 static void below_stays_below(void **state)
 {

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "slice.h"
+#include "common/slice.h"
 
 static void equality(void **state)
 {

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "status.h"
+#include "common/status.h"
 
 static void every_status_has_code_and_message(void **state)
 {

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "utf8.h"
+#include "common/utf8.h"
 
 static size_t encode(uint32_t point, char out[4])
 {

@@ -14,10 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/wire.h"
 #include "frame.pb-c.h"
 #include "identity.pb-c.h"
 #include "presence.pb-c.h"
-#include "wire.h"
 
 static enum status unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *descriptor,
                           struct slice bytes, const ProtobufCMessage **ret)

@@ -10,20 +10,20 @@
 
 #include <stdio.h>
 
-#include "../../../common/clock.h"
-#include "../../../gateway/dedupe.h"
-#include "../../../gateway/egress.h"
-#include "../../../gateway/gateway.h"
-#include "../../../gateway/intake.h"
-#include "../../../gateway/membership.h"
-#include "../../../gateway/progress.h"
-#include "../../../gateway/session.h"
+#include "base/gateway.h"
+#include "broker/delivery.h"
+#include "common/clock.h"
+#include "egress/dedupe.h"
+#include "egress/egress.h"
+#include "frame/progress.h"
+#include "rooms/membership.h"
+#include "session/session.h"
 
 enum { FRAMES_KEPT = 400 };
 
 static const struct metric_definition definitions[] = {
 #define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
-#include "../../../gateway/metrics.def"
+#include "base/metrics.def"
 #undef METRIC
 };
 
@@ -135,7 +135,7 @@ static inline int setup(void **state)
     gateway->turn_us = INT64_MAX; /* it is never over */
     assert_int_equal(metrics_create(definitions, METRIC_COUNT, &gateway->metrics), STATUS_OK);
     gateway->mailbox = mailbox_create(10000, wake, NULL);
-    gateway->wheel = wheel_create(gateway->now_ms, gateway);
+    gateway->wheel = timer_wheel_create(gateway->now_ms, gateway);
     gateway->rooms = rooms_create(42);
     gateway->sessions = sessions_create();
     gateway->egress = egress_create();
@@ -170,7 +170,7 @@ static inline int teardown(void **state)
     sessions_free(gateway->sessions);
     dedupe_free(gateway->dedupe);
     progress_free(gateway->progress);
-    wheel_free(gateway->wheel);
+    timer_wheel_free(gateway->wheel);
     for (int format = 0; format < FRAME_FORMATS; format++)
         frame_unref(gateway->pings[format]);
     metrics_free(gateway->metrics);
@@ -206,9 +206,9 @@ static inline void pass_time(struct gateway *gateway, uint64_t milliseconds)
 {
     uint64_t end = gateway->now_ms + milliseconds;
 
-    while (wheel_next(gateway->wheel) <= end) {
-        gateway->now_ms = wheel_next(gateway->wheel);
-        wheel_advance(gateway->wheel, gateway->now_ms);
+    while (timer_wheel_next(gateway->wheel) <= end) {
+        gateway->now_ms = timer_wheel_next(gateway->wheel);
+        timer_wheel_advance(gateway->wheel, gateway->now_ms);
         sessions_flush(gateway);
         sessions_end_turn(gateway);
     }

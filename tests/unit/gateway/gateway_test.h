@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../../common/buf.h"
-#include "../../../common/slice.h"
-#include "../../../common/status.h"
+#include "common/buf.h"
+#include "common/slice.h"
+#include "common/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -9,10 +9,10 @@
 
 #include "presence.pb-c.h"
 
-#include "../../../common/bus.h"
-#include "../../../common/clock.h"
-#include "../../../gateway/presence.h"
-#include "../../../gateway/sender.h"
+#include "broker/sender.h"
+#include "common/bus/bus.h"
+#include "common/clock.h"
+#include "presence.h"
 #include "support/nats_server.h"
 
 #define LIMIT_MS 30000

@@ -10,11 +10,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "common/bus.h"
+#include "common/bus/bus.h"
 #include "common/wire.h"
 #include "frame.pb-c.h"
 #include "redis_server.h"
-#include "store.h"
+#include "store/store.h"
 #include "support/nats_server.h"
 
 #define RIG_FRAMES_MAXIMUM 65536

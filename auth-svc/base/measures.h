@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The ids of auth-svc's metrics, built from metrics.def, the table for the registry, and the labelled series
+ * that every request touches, looked up once.
+ */
+#ifndef POLLEN8_AUTH_SVC_BASE_MEASURES_H
+#define POLLEN8_AUTH_SVC_BASE_MEASURES_H
+
+#include "common/ops/metrics.h"
+#include "common/status.h"
+
+enum measure {
+#define METRIC(id, kind, name, label, help) id,
+#include "base/metrics.def"
+#undef METRIC
+    MEASURE_COUNT
+};
+
+extern const struct metric_definition measures[MEASURE_COUNT];
+
+struct measure_cells {
+    struct metric_cell *results[STATUS_COUNT]; /* of METRIC_VERIFICATIONS */
+    struct metric_cell *verdict_hit, *verdict_miss;
+    struct metric_cell *user_hit, *user_miss, *user_wait;
+    struct metric_cell *late, *malformed;
+};
+
+/* The cells live as long as the registry. */
+void measure_cells_init(struct measure_cells *cells, struct metrics *metrics);
+
+#endif

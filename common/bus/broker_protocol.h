@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The text protocol of the broker as a client of few words speaks it: what the server says, one operation at
+ * a time, and what is said to it. For connections that are read on a loop thread (gateway/broker/link/broker_link.h);
+ * everything else goes through bus.h. Strict: what the server is not known to send is malformed. Pure; any
+ * thread.
+ *
+ *   server   INFO {json}                                    CRLF ends every line
+ *            MSG  <subject> <sid> [reply] <bytes>           then the bytes and CRLF
+ *            HMSG <subject> <sid> [reply] <head> <bytes>    the same, the first <head> bytes are headers
+ *            PING · PONG · +OK · -ERR 'text'
+ *   client   CONNECT {json} · SUB <subject> <sid> · UNSUB <sid> · PING · PONG
+ *            PUB <subject> [reply] <bytes>                  then the bytes and CRLF
+ */
+#ifndef POLLEN8_COMMON_BUS_BROKER_PROTOCOL_H
+#define POLLEN8_COMMON_BUS_BROKER_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/bus/host.h"
+
+#define BROKER_LINE_MAXIMUM 32768 /* an INFO of a large cluster is the longest */
+#define BROKER_SERVERS      16
+
+enum broker_kind { BROKER_INFO, BROKER_MESSAGE, BROKER_PING, BROKER_PONG, BROKER_OK, BROKER_ERROR };
+
+/* Everything is borrowed from the bytes read. */
+struct broker_operation {
+    enum broker_kind kind;
+    struct slice text;    /* INFO: its JSON; ERROR: what is between the quotes */
+    struct slice subject; /* MESSAGE, and so on */
+    struct slice reply;   /* length 0: none */
+    struct slice headers; /* length 0: none */
+    struct slice data;
+    uint64_t subscription; /* sid */
+};
+
+/* Reads the first operation. STATUS_OK: *ret_size bytes were it. STATUS_NOT_FOUND: it is not all there;
+ * *ret_size says how many bytes there must be before asking again makes sense. STATUS_MALFORMED, also where a
+ * line or a body (past `body_maximum`) is too long: the connection is of no use any more. */
+enum status broker_operation_read(struct slice bytes, size_t body_maximum,
+                                  struct broker_operation *ret_operation, size_t *ret_size);
+
+/* One of NATS_URL. The strings are borrowed from the list, which is cut in place. */
+struct broker_server {
+    struct host host;
+    const char *user; /* NULL: none */
+    const char *password;
+    const char *token;
+};
+
+/* nats://[user:password@|token@]host[:port], comma-separated. STATUS_MALFORMED; STATUS_NOT_FOUND where one of
+ * them asks for TLS. */
+enum status broker_servers_parse(char *list, struct broker_server servers[BROKER_SERVERS], size_t *ret_count);
+
+/* The line CONNECT for that server; `name` is what it shows of us. */
+enum status broker_connect_append(struct buf *buf, const struct broker_server *server, const char *name);
+
+enum status broker_subscribe_append(struct buf *buf, const char *subject, uint64_t subscription);
+enum status broker_unsubscribe_append(struct buf *buf, uint64_t subscription);
+
+/* `reply` may be NULL. On a failure part of it may have been appended. */
+enum status broker_publish_append(struct buf *buf, const char *subject, const char *reply, struct slice data);
+
+/* Whether the message says that nobody has subscribed to the subject of the request it answers. */
+bool broker_no_responders(const struct broker_operation *message);
+
+#endif

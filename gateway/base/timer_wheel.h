@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * A timing wheel: arming and cancelling are O(1) for any number of timers, where a sorted list or a heap
+ * would cost with every heartbeat of every session. TIMER_WHEEL_SLOTS slots of TIMER_WHEEL_TICK_MS; a timer further away
+ * than one revolution stays in its slot and is looked at once a revolution. A timer fires at its time or up
+ * to one tick later, never before. Pure; the caller says what time it is. Loop thread.
+ *
+ * A timer is embedded in its owner (32 bytes) and zeroed to start; it may be armed again at any time, also
+ * while it fires. The owner cancels it before it dies.
+ */
+#ifndef POLLEN8_GATEWAY_BASE_TIMER_WHEEL_H
+#define POLLEN8_GATEWAY_BASE_TIMER_WHEEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TIMER_WHEEL_TICK_MS 4
+#define TIMER_WHEEL_SLOTS   8192
+#define TIMER_WHEEL_NEVER   UINT64_MAX
+
+struct timer_wheel; /* opaque */
+struct wheel_timer;
+
+typedef void timer_wheel_fire_fn(void *context, struct wheel_timer *timer);
+
+struct wheel_timer {
+    struct wheel_timer *next;
+    struct wheel_timer **link; /* what points here; NULL: not armed */
+    timer_wheel_fire_fn *fire; /* set by the owner before arming */
+    uint64_t due_tick;
+};
+_Static_assert(sizeof(struct wheel_timer) <= 32, "two of them are part of every session");
+
+/* `context` is handed to every timer's fire. NULL where memory is short. */
+struct timer_wheel *timer_wheel_create(uint64_t now_ms, void *context);
+void timer_wheel_free(struct timer_wheel *wheel);
+
+/* Moves the timer to due_ms (monotonic). A time that has passed fires at the next timer_wheel_advance. */
+void timer_wheel_arm(struct timer_wheel *wheel, struct wheel_timer *timer, uint64_t due_ms);
+void timer_wheel_cancel(struct timer_wheel *wheel, struct wheel_timer *timer);
+
+static inline bool timer_wheel_armed(const struct wheel_timer *timer)
+{
+    return timer->link != NULL;
+}
+
+/* Fires what is due. Timers armed by a firing one for the past fire at the next call. */
+void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now_ms);
+
+/* When timer_wheel_advance has something to look at next, monotonic ms; TIMER_WHEEL_NEVER where no timer is armed. */
+uint64_t timer_wheel_next(struct timer_wheel *wheel);
+
+#endif

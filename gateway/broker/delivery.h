@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * From the broker to the mailbox: checks what services publish, once, and makes the shared frame, so that
+ * egress only delivers. Everything here but the free functions runs on the thread that reads (reader.h: the
+ * loop, or the library's delivery thread); the context of the callbacks is the struct gateway, of which they
+ * touch mailbox and metrics alone.
+ */
+#ifndef POLLEN8_GATEWAY_BROKER_DELIVERY_H
+#define POLLEN8_GATEWAY_BROKER_DELIVERY_H
+
+#include "frame.pb-c.h"
+
+#include "base/mailbox.h"
+#include "codec/attachments.h"
+#include "common/bus/bus.h"
+#include "frame/progress.h"
+#include "rooms/rooms.h"
+
+struct frame;
+struct identity;
+
+/* A frame and the rooms it is for; or a lane's mark, which has none. */
+struct delivery {
+    struct mail mail;
+    struct frame *frame; /* owned reference; NULL: a mark. A repeat of its event_id is dropped */
+    struct lane_mark mark;
+    uint64_t user_sequence; /* ROOM_USER: running number in the user's history; 0: not in it */
+    enum room_kind kind;
+    uint32_t key_count;
+    struct slice keys[]; /* into the same allocation */
+};
+
+enum control_action { CONTROL_DISCONNECT, CONTROL_REVOKE, CONTROL_IDENTITY };
+
+/* What changed about a user. */
+struct control {
+    struct mail mail;
+    enum control_action action;
+    struct identity *identity; /* owned; CONTROL_IDENTITY only */
+    size_t user_length;
+    char user[];
+};
+
+void delivery_industry_frame(void *context, const struct bus_message *message);
+void delivery_all_frame(void *context, const struct bus_message *message);
+void delivery_user_frame(void *context, const struct bus_message *message);
+void delivery_lane_mark(void *context, const struct bus_message *message);
+void delivery_control(void *context, const struct bus_message *message);
+
+/* An owned copy of what came as attachments of `data`, NULL where there are none. STATUS_MALFORMED where they
+ * and the placeholders in the data do not fit. Any thread. */
+enum status delivery_attachments(struct slice data, size_t count, const ProtobufCBinaryData *list,
+                                 struct attachments **ret_attachments);
+
+/* The frame an unpacked OutboundFrame describes; for snapshots too. Any thread. STATUS_MALFORMED. */
+enum status delivery_make_frame(const Pollen8__OutboundFrame *message, struct frame **ret_frame);
+
+/* One of a history; its rooms are the user or the industries that it names. STATUS_MALFORMED. */
+enum status delivery_make(const Pollen8__OutboundFrame *message, struct delivery **ret_delivery);
+
+void delivery_free(struct delivery *delivery);
+void control_free(struct control *control);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * What the gateway hears without having asked: frames and controls. All of it comes over one connection, in
+ * the order in which it was published there, and is handed to intake. There are two ways:
+ *
+ *   loop     our own connection, read on the loop thread: no thread is woken for a message, and a user's
+ *            subscription costs nothing here. For nats:// servers without a credentials file.
+ *   library  the connection of the bus and its delivery thread. For everything else (TLS, credentials).
+ *
+ * BROKER_READER chooses; `auto` is the first that can be had. Publishes go over the bus in both; for requests
+ * see questions.h. Backpressure: on the loop nothing is read while half of INBOUND_QUEUE waits; a broker that
+ * cannot wait ends the connection, which is a gap like every other. Loop thread, but for reader_connected.
+ */
+#ifndef POLLEN8_GATEWAY_BROKER_READER_H
+#define POLLEN8_GATEWAY_BROKER_READER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/bus/bus.h"
+
+struct gateway;
+struct reader; /* opaque */
+
+enum reader_kind { READER_AUTO, READER_LOOP, READER_LIBRARY }; /* as BROKER_READER's choices */
+
+/* After the bus and the sender. Connects in the background. STATUS_MALFORMED with one line in `error` where
+ * BROKER_READER asks for what NATS_URL does not allow. */
+enum status reader_create(struct gateway *gateway, struct reader **ret_reader, char *error,
+                          size_t error_size);
+
+/* Subscribes for the life of the process; `subject` and `callback` (an intake function; its context is the
+ * gateway) are static. At most READER_TOPICS of them, before the loop runs. */
+#define READER_TOPICS 8
+enum status reader_subscribe(struct reader *reader, const char *subject, bus_message_fn *callback);
+
+/* A user's frames. Zeroed to start; embedded in its owner. */
+struct reader_feed {
+    uint64_t number;      /* of its subscription at the broker; loop */
+    struct feed *library; /* owned until reader_leave; library */
+};
+enum status reader_enter(struct reader *reader, struct slice user, struct reader_feed *feed);
+void reader_leave(struct reader *reader, struct reader_feed *feed);
+
+/* Called when the broker has forgotten us: to enter every user again, with the feed it has. */
+void reader_on_renew(struct reader *reader, void (*renew)(struct gateway *gateway));
+
+/* A request that the broker is to see after every subscription made so far: it waits for the broker to say
+ * so. Otherwise as requests_ask, or with `large`, for answers that are not to be unpacked on the loop, as
+ * sender_request; STATUS_DISCONNECTED comes to the callback where the connection is lost
+ * before, then on the loop thread and perhaps before this returns. */
+enum status reader_request(struct reader *reader, const char *subject, struct slice data, bool large,
+                           uint32_t timeout_ms, bus_reply_fn *callback, void *context);
+
+/* Whether connections to the broker are read on the loop. */
+bool reader_on_loop(const struct reader *reader);
+
+/* Any thread. */
+bool reader_connected(const struct reader *reader);
+
+/* Once a turn: sends what the turn has asked for and reads on what had to wait. Whether there is more. */
+bool reader_turn(struct reader *reader);
+
+/* Closes the connection; the loop must turn once more for its handles. Then only reader_free. */
+void reader_stop(struct reader *reader);
+void reader_free(struct reader *reader);
+
+#endif

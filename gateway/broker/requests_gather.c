@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * While ON_THE_WAY messages of a kind have no answer yet, what is asked is gathered for WAIT_MS, or until a
+ * message is full, and goes out together: one at a time nobody waits, and under load a message carries many.
+ * That an answer has come meanwhile does not end it: with small messages broker and services would spend
+ * their time on waking up for each, and all of them would have their answers later.
+ *
+ *   question -> a Batch -> end of the turn -> <subject>.batch ~> a Batch of answers -> each to its question
+ *
+ * Whether somebody takes a Batch is asked with an empty one when the connection is there. Where nobody does
+ * (services of an earlier version, or permissions that forbid the subject) each question is asked by itself,
+ * and it is asked again every now and then.
+ */
+#include "broker/requests_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "batch.pb-c.h"
+
+#include "base/gateway.h"
+#include "common/bus/broker_protocol.h"
+#include "common/bus/subject.h"
+
+#define ON_THE_WAY    2
+#define WAIT_MS       TIMER_WHEEL_TICK_MS
+#define PROBE_WAIT_MS 5000
+#define ASK_AGAIN_MS  5000
+#define ITEM_OVERHEAD 32    /* its id, tags and lengths, at most */
+#define FORBIDDEN_MS  60000 /* no word came back: the broker may not have let it through */
+
+static struct request *message_create(struct gather *gather, size_t count, uint32_t timeout_ms);
+
+/* ---- whether somebody takes several -------------------------------------------------------------------- */
+
+static void ask_again(struct gather *gather, uint32_t after_ms)
+{
+    struct gateway *gateway = gather->questions->gateway;
+    gather->possible = false;
+    timer_wheel_arm(gateway->wheel, &gather->ask_again, gateway->now_ms + after_ms);
+}
+
+static void probe(struct gather *gather)
+{
+    struct request *message = message_create(gather, 0, PROBE_WAIT_MS);
+    if (message && request_publish(message, gather->batch_subject, slice_make("", 0), false) == STATUS_OK)
+        return;
+    if (message)
+        request_end(message, STATUS_DISCONNECTED, NULL);
+    ask_again(gather, ASK_AGAIN_MS);
+}
+
+static void probe_due(void *context, struct wheel_timer *timer)
+{
+    (void)context;
+    probe((struct gather *)(void *)((char *)timer - offsetof(struct gather, ask_again)));
+}
+
+/* ---- a message ----------------------------------------------------------------------------------------- */
+
+static void message_too_late(void *context, struct wheel_timer *timer)
+{
+    (void)context;
+    gather_over((struct request *)(void *)timer, STATUS_TIMEOUT);
+}
+
+static struct request *message_create(struct gather *gather, size_t count, uint32_t timeout_ms)
+{
+    struct requests *questions = gather->questions;
+    struct request *message = calloc(1, sizeof(*message) + count * sizeof(message->ids[0]));
+    if (!message)
+        return NULL;
+    message->questions = questions;
+    message->left = (uint32_t)count;
+    memcpy(message->ids, gather->ids, count * sizeof(message->ids[0]));
+    message->timer.fire = message_too_late;
+    if (request_put(questions, message) != STATUS_OK) {
+        free(message);
+        return NULL;
+    }
+    message->gather = gather;
+    gather->on_the_way++;
+    timer_wheel_arm(questions->gateway->wheel, &message->timer, questions->gateway->now_ms + timeout_ms);
+    return message;
+}
+
+void gather_answered(struct request *question)
+{
+    if (question->gather && question->gather->on_the_way > 0)
+        question->gather->on_the_way--;
+    question->gather = NULL;
+}
+
+void gather_over(struct request *message, enum status status)
+{
+    struct gather *gather = message->gather; /* NULL: it has been answered in part */
+    struct requests *questions = message->questions;
+    size_t count = message->left;
+    if (gather && status != STATUS_DISCONNECTED && (status == STATUS_NO_RESPONDERS || count == 0))
+        ask_again(gather, status == STATUS_NO_RESPONDERS ? ASK_AGAIN_MS : FORBIDDEN_MS);
+    for (size_t i = 0; status == STATUS_NO_RESPONDERS && i < count; i++) {
+        struct request *question = request_find(questions, message->ids[i]);
+        if (question)
+            request_end(question, status, NULL);
+    }
+    request_end(message, status, NULL);
+}
+
+static void take_item(struct request *message, const Pollen8__BatchItem *item)
+{
+    const struct bus_message answer = {.data = slice_make(item->body.data, item->body.len)};
+    struct request *question = request_find(message->questions, item->id);
+    if (message->left > 0)
+        message->left--;
+    if (question && question->callback)
+        request_end(question, STATUS_OK, &answer);
+}
+
+void gather_take(struct request *message, const struct broker_operation *operation)
+{
+    struct requests *questions = message->questions;
+    struct gather *gather = message->gather;
+    const ProtobufCMessage *unpacked = NULL;
+    if (broker_no_responders(operation)) {
+        gather_over(message, STATUS_NO_RESPONDERS);
+        return;
+    }
+    if (gather && message->left == 0)
+        gather->possible = true;
+    gather_answered(message);
+    if (wire_unpack(&questions->arena, &pollen8__batch__descriptor, operation->data, &unpacked) ==
+        STATUS_OK) {
+        const Pollen8__Batch *batch = (const Pollen8__Batch *)unpacked;
+        for (size_t i = 0; i < batch->n_items; i++)
+            take_item(message, batch->items[i]);
+    }
+    wire_arena_reset(&questions->arena);
+    if (message->left == 0)
+        request_end(message, STATUS_OK, NULL);
+}
+
+/* ---- gathering ----------------------------------------------------------------------------------------- */
+
+static void clear(struct gather *gather)
+{
+    if (gather->secret && gather->items.data)
+        explicit_bzero(gather->items.data, gather->items.length);
+    if (gather->secret && gather->item.data)
+        explicit_bzero(gather->item.data, gather->item.length);
+    buf_clear(&gather->items);
+    gather->count = 0;
+    gather->secret = gather->due = false;
+    gather->timeout_ms = 0;
+    timer_wheel_cancel(gather->questions->gateway->wheel, &gather->timer);
+}
+
+/* Those that cannot be sent have their own deadlines. */
+static void send(struct gather *gather)
+{
+    struct request *message = message_create(gather, gather->count, gather->timeout_ms);
+    if (message && request_publish(message, gather->batch_subject, buf_slice(&gather->items),
+                                   gather->secret) != STATUS_OK)
+        gather_over(message, STATUS_NO_RESPONDERS);
+    clear(gather);
+}
+
+struct gather *gather_of(struct requests *questions, const char *subject)
+{
+    for (size_t i = 0; i < GATHERS; i++)
+        if (strcmp(questions->gathers[i].subject, subject) == 0)
+            return &questions->gathers[i];
+    return NULL;
+}
+
+/* Of a message: what the broker takes bounds it too. */
+static size_t batch_limit(const struct gather *gather)
+{
+    size_t payload = broker_link_payload_maximum(gather->questions->link);
+    return payload < BATCH_BYTES ? payload : BATCH_BYTES;
+}
+
+enum status gather_add(struct gather *gather, const struct request *question, struct slice data, bool secret,
+                       uint32_t timeout_ms)
+{
+    size_t limit = batch_limit(gather);
+    size_t size = data.length + ITEM_OVERHEAD;
+    if (!gather->possible || (gather->on_the_way < ON_THE_WAY && gather->count == 0) || size > limit / 2)
+        return STATUS_FULL;
+    if (gather->count == BATCH_ITEMS || gather->items.length + size > limit)
+        send(gather);
+    size_t before = gather->items.length;
+    gather->secret |= secret;
+    enum status status = batch_append(&gather->items, &gather->item, request_id(question), data);
+    if (status != STATUS_OK) {
+        gather->items.length = before;
+        return STATUS_FULL;
+    }
+    gather->ids[gather->count++] = request_id(question);
+    if (timeout_ms > gather->timeout_ms)
+        gather->timeout_ms = timeout_ms;
+    return STATUS_OK;
+}
+
+static void waited(void *context, struct wheel_timer *timer)
+{
+    (void)context;
+    ((struct gather *)(void *)((char *)timer - offsetof(struct gather, timer)))->due = true;
+}
+
+static void turn(struct gather *gather)
+{
+    struct gateway *gateway = gather->questions->gateway;
+    if (gather->count == 0)
+        return;
+    if (gather->due || gather->count == BATCH_ITEMS)
+        send(gather);
+    else if (!timer_wheel_armed(&gather->timer))
+        timer_wheel_arm(gateway->wheel, &gather->timer, gateway->now_ms + WAIT_MS);
+}
+
+void gathers_turn(struct requests *questions)
+{
+    for (size_t i = 0; i < GATHERS; i++)
+        turn(&questions->gathers[i]);
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------- */
+
+void gathers_start(struct requests *questions)
+{
+    for (size_t i = 0; i < GATHERS; i++)
+        probe(&questions->gathers[i]);
+}
+
+void gathers_stop(struct requests *questions)
+{
+    for (size_t i = 0; i < GATHERS; i++) {
+        struct gather *gather = &questions->gathers[i];
+        clear(gather);
+        gather->possible = false;
+        gather->on_the_way = 0;
+        timer_wheel_cancel(questions->gateway->wheel, &gather->ask_again);
+    }
+}
+
+void gathers_init(struct requests *questions)
+{
+    static const char *const subjects[GATHERS][2] = {{SUBJECT_AUTH_VERIFY, SUBJECT_AUTH_BATCH},
+                                                     {SUBJECT_SESSION_OPEN, SUBJECT_OPEN_BATCH}};
+    for (size_t i = 0; i < GATHERS; i++) {
+        struct gather *gather = &questions->gathers[i];
+        gather->subject = subjects[i][0];
+        gather->batch_subject = subjects[i][1];
+        gather->questions = questions;
+        gather->ask_again.fire = probe_due;
+        gather->timer.fire = waited;
+        buf_init(&gather->items, 2 * BATCH_BYTES);
+        buf_init(&gather->item, BATCH_BYTES);
+    }
+}
+
+void gathers_done(struct requests *questions)
+{
+    for (size_t i = 0; i < GATHERS; i++) {
+        buf_done(&questions->gathers[i].items);
+        buf_done(&questions->gathers[i].item);
+    }
+    wire_arena_done(&questions->arena);
+}

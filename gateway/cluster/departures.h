@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Sessions that have moved to another gateway, remembered for a while: a late poll of one is told what a
+ * stock server tells it after an upgrade, and an answer that was under way is sent after it. Bounded: past
+ * `maximum` the oldest is forgotten before its time. Pure; loop thread.
+ *
+ * Memory: 120 bytes each, and 8 for each two of `maximum`.
+ */
+#ifndef POLLEN8_GATEWAY_CLUSTER_DEPARTURES_H
+#define POLLEN8_GATEWAY_CLUSTER_DEPARTURES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/slice.h"
+#include "common/status.h"
+#include "text/sid.h"
+
+struct departures; /* opaque */
+
+struct departure {
+    uint64_t handle;     /* what the session was here */
+    uint64_t id;         /* what its transport's session is there */
+    uint64_t name_space; /* which of those its transport carries; see forward.h */
+    char key[SID_KEY_SIZE];
+    char gateway[SID_GATEWAY_MAXIMUM + 1];
+};
+
+/* NULL where memory is short. */
+struct departures *departures_create(size_t maximum, uint64_t keep_ms);
+void departures_free(struct departures *departures);
+
+/* STATUS_NO_MEMORY. */
+enum status departures_add(struct departures *departures, const struct departure *departure, uint64_t now_ms);
+
+/* Borrowed until the next departures_add; NULL. */
+const struct departure *departures_by_key(const struct departures *departures, struct slice key,
+                                          uint64_t now_ms);
+const struct departure *departures_by_handle(const struct departures *departures, uint64_t handle,
+                                             uint64_t now_ms);
+
+size_t departures_count(const struct departures *departures);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * What is said to one gateway alone, by other gateways and by value-svc: a GatewayMessage on
+ * pollen8.gw.<gateway>, told, or asked for a reply that is one too. Everything from one gateway to another,
+ * replies included, comes in the order it was sent, in a lane of its own, so that it does not wait behind
+ * frames.
+ *
+ *   loop: packed -> sender ~> bus ~> the other gateway: unpacked (delivery thread) -> mailbox -> loop
+ *
+ * SessionEvict: the session's pid was claimed by a newer one. Its transport closes; nothing is told that
+ * would keep a stock client from coming back.
+ *
+ * UpgradeRequest may have to wait until everything that was published before it has been delivered here: it
+ * then comes again in the lane of frames, and is acted on when the board of egress.h is empty.
+ *
+ * Loop thread.
+ */
+#ifndef POLLEN8_GATEWAY_CLUSTER_PEER_MESSAGE_H
+#define POLLEN8_GATEWAY_CLUSTER_PEER_MESSAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "peer.pb-c.h"
+
+#include "base/mailbox.h"
+#include "common/status.h"
+
+#define PEER_REPLY_MS 3000 /* a gateway that has not replied by then is taken for dead */
+
+struct gateway;
+
+/* `reply` is NULL unless status is STATUS_OK; STATUS_NO_RESPONDERS: there is no such gateway (any more).
+ * `id` is what was given to peer_message_ask. Loop thread. */
+typedef void peer_message_reply_fn(struct gateway *gateway, uint64_t id, enum status status,
+                                   const Pollen8__GatewayMessage *reply);
+
+/* Every ask that is accepted is answered, once. STATUS_FULL, STATUS_NO_MEMORY. `gateway_name` is one token.
+ * With `after_subscriptions` the broker knows every subscription made so far before it sees the message. */
+enum status peer_message_ask(struct gateway *gateway, const char *gateway_name,
+                             const Pollen8__GatewayMessage *message, bool after_subscriptions,
+                             peer_message_reply_fn *answered, uint64_t id);
+enum status peer_message_tell(struct gateway *gateway, const char *gateway_name,
+                              const Pollen8__GatewayMessage *message);
+
+/* The reply to a message, by its subject of replies. */
+enum status peer_message_reply(struct gateway *gateway, const char *subject,
+                               const Pollen8__GatewayMessage *message);
+
+/* Listens until the bus goes. */
+enum status peer_message_subscribe(struct gateway *gateway);
+
+/* A share of what waits; whether there is more. */
+bool peer_message_run(struct gateway *gateway);
+
+/* Acts on one, and frees it. */
+void peer_message_take(struct gateway *gateway, struct mail *mail);
+
+/* Frees one that nobody will act on. */
+void peer_message_dispose(struct mail *mail);
+
+#endif

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ *   GET:   ASKED -- held --> HELD -- answered (a message of its own) --> ended
+ *   POST:  READING -- whole --> ASKED -- answered --> ended
+ *
+ * A body that is not whole in ANNOUNCE_MS is announced, so that the session's gateway knows of it: a second
+ * one beside it, or its breaking off, ends the session. An answer that comes while it is still being read
+ * refuses it; it is given once the body is here.
+ */
+#include "cluster/poll_relay.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/gateway.h"
+#include "base/timer_wheel.h"
+#include "cluster/peer_message.h"
+#include "cluster/peers.h"
+#include "http/exchange.h"
+#include "http/http_answer.h"
+#include "transport/polling.h"
+
+#define ANNOUNCE_MS 50
+#define SLOTS_START 64
+#define NONE        UINT32_MAX
+
+enum state { READING, ASKED, HELD };
+
+struct relay {
+    struct exchange *exchange;
+    struct peer *peer; /* who holds it; HELD, or READING and announced */
+    uint64_t id;
+    uint64_t bytes;                    /* of its body, counted while it is under way */
+    const struct http_answer *refusal; /* READING: what it is to be answered */
+    struct gateway *gateway;
+    struct wheel_timer timer; /* READING: when it is announced */
+    uint8_t state;
+    bool announced;
+    bool unsupported;
+    char sid[SID_SIZE];
+};
+
+struct slot {
+    struct relay *relay; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free;
+};
+
+struct poll_relays {
+    struct slot *slots;
+    uint32_t used;
+    uint32_t capacity;
+    uint32_t free;
+    uint32_t count;
+    uint64_t bytes;
+};
+
+static const struct http_answer busy = {
+    503, HTTP_TEXT, {"too many requests under way\n", 28}, "retry-after: 1\r\n", "relay"};
+
+struct poll_relays *poll_relays_create(void)
+{
+    struct poll_relays *relays = calloc(1, sizeof(*relays));
+    if (relays)
+        relays->free = NONE;
+    return relays;
+}
+
+void poll_relays_free(struct poll_relays *relays)
+{
+    if (!relays)
+        return;
+    for (uint32_t i = 0; i < relays->used; i++)
+        free(relays->slots[i].relay);
+    free(relays->slots);
+    free(relays);
+}
+
+/* ---- the table ---------------------------------------------------------------------------------------- */
+
+static enum status take_slot(struct poll_relays *relays, uint32_t *ret_index)
+{
+    if (relays->free != NONE) {
+        *ret_index = relays->free;
+        relays->free = relays->slots[*ret_index].next_free;
+        return STATUS_OK;
+    }
+    if (relays->used == relays->capacity) {
+        uint32_t capacity = relays->capacity ? relays->capacity * 2 : SLOTS_START;
+        struct slot *slots = realloc(relays->slots, capacity * sizeof(*slots));
+        if (!slots)
+            return STATUS_NO_MEMORY;
+        relays->slots = slots;
+        relays->capacity = capacity;
+    }
+    *ret_index = relays->used++;
+    relays->slots[*ret_index] = (struct slot){0};
+    return STATUS_OK;
+}
+
+static struct relay *find(const struct poll_relays *relays, uint64_t id)
+{
+    uint32_t index = (uint32_t)(id & UINT32_MAX);
+    if (index >= relays->used || relays->slots[index].generation != (uint32_t)(id >> 32))
+        return NULL;
+    return relays->slots[index].relay;
+}
+
+static struct relay *relay_create(struct gateway *gateway, const struct sid *sid, struct exchange *exchange,
+                                  enum state state)
+{
+    struct poll_relays *relays = gateway->poll_relays;
+    uint32_t index;
+    if (!relays || relays->count >= (uint32_t)gateway->settings->relayed_requests)
+        return NULL;
+    struct relay *relay = calloc(1, sizeof(*relay));
+    if (!relay || take_slot(relays, &index) != STATUS_OK) {
+        free(relay);
+        return NULL;
+    }
+    struct slot *slot = &relays->slots[index];
+    slot->relay = relay;
+    relay->id = (uint64_t)++slot->generation << 32 | index;
+    relay->gateway = gateway;
+    relay->exchange = exchange;
+    relay->state = (uint8_t)state;
+    memcpy(relay->sid, sid->text.data, sid->text.length);
+    metrics_set(gateway->metrics, METRIC_RELAYED_REQUESTS, ++relays->count);
+    return relay;
+}
+
+static void relay_free(struct gateway *gateway, struct relay *relay)
+{
+    struct poll_relays *relays = gateway->poll_relays;
+    uint32_t index = (uint32_t)(relay->id & UINT32_MAX);
+    timer_wheel_cancel(gateway->wheel, &relay->timer);
+    if (relay->peer)
+        relay->peer->open--;
+    relays->bytes -= relay->bytes;
+    relays->slots[index].relay = NULL;
+    relays->slots[index].generation++;
+    relays->slots[index].next_free = relays->free;
+    relays->free = index;
+    metrics_set(gateway->metrics, METRIC_RELAYED_REQUESTS, --relays->count);
+    free(relay);
+}
+
+static const char *owner_of(const struct relay *relay)
+{
+    return relay->sid + SID_KEY_SIZE;
+}
+
+/* ---- what is said to the session's gateway ------------------------------------------------------------ */
+
+typedef Pollen8__RelayedRequest__Kind http_request_kind;
+#define KIND(name) POLLEN8__RELAYED_REQUEST__KIND__##name
+
+static enum status say(struct gateway *gateway, const struct relay *relay, http_request_kind kind,
+                       struct slice body, peer_message_reply_fn *answered)
+{
+    Pollen8__GatewayMessage message = POLLEN8__GATEWAY_MESSAGE__INIT;
+    Pollen8__RelayedRequest request = POLLEN8__RELAYED_REQUEST__INIT;
+    message.message_case = POLLEN8__GATEWAY_MESSAGE__MESSAGE_REQUEST;
+    message.request = &request;
+    request.gateway = gateway->settings->gateway_name;
+    request.instance = peers_instance(gateway->peers);
+    request.id = relay->id;
+    request.sid = (char *)(uintptr_t)relay->sid;
+    request.kind = kind;
+    request.body.data = (uint8_t *)(uintptr_t)body.data;
+    request.body.len = body.length;
+    request.unsupported = relay->unsupported;
+    return answered ? peer_message_ask(gateway, owner_of(relay), &message, false, answered, relay->id)
+                    : peer_message_tell(gateway, owner_of(relay), &message);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------ */
+
+static void finish(struct gateway *gateway, struct relay *relay, const struct http_answer *answer,
+                   const char *result)
+{
+    struct exchange *exchange = relay->exchange;
+    gateway_count(gateway, METRIC_RELAYS, result);
+    relay_free(gateway, relay);
+    exchange_answer(exchange, answer);
+}
+
+/* `answer` lives for ever: where the body is still being read it is kept until that is here. */
+static void refuse(struct gateway *gateway, struct relay *relay, const struct http_answer *answer,
+                   const char *result)
+{
+    if (relay->state == READING)
+        relay->refusal = answer;
+    else
+        finish(gateway, relay, answer, result);
+}
+
+static void on_gone(struct gateway *gateway, void *owner)
+{
+    struct relay *relay = owner;
+    if (relay->state == READING && !relay->announced)
+        (void)say(gateway, relay, KIND(BODY_BEGUN), (struct slice){0}, NULL); /* what is broken off there */
+    (void)say(gateway, relay, KIND(GONE), (struct slice){0}, NULL);
+    gateway_count(gateway, METRIC_RELAYS, "client_gone");
+    relay_free(gateway, relay);
+}
+
+/* As the session's gateway says it; only what it can say. */
+static void give(struct gateway *gateway, struct relay *relay, const Pollen8__RelayedAnswer *said)
+{
+    struct http_answer answer = {200, HTTP_TEXT, {(const char *)said->body.data, said->body.len}, NULL, NULL};
+    if (said->status != 200) {
+        bool unknown = slice_equal(answer.body, polling_session_unknown.body);
+        refuse(gateway, relay, unknown ? &polling_session_unknown : &polling_bad_request, "refused");
+    } else if (relay->state != READING) {
+        if (strcmp(said->type, HTTP_HTML) == 0)
+            answer.type = HTTP_HTML;
+        finish(gateway, relay, &answer, "ok");
+    }
+}
+
+static bool hold(struct gateway *gateway, struct relay *relay, uint64_t instance)
+{
+    relay->peer = peers_get(gateway, owner_of(relay), instance);
+    if (!relay->peer)
+        return false;
+    relay->peer->open++;
+    return true;
+}
+
+/* Neither an answer nor a word that there will be one. */
+static void fail(struct gateway *gateway, struct relay *relay, enum status status)
+{
+    if (status != STATUS_NO_RESPONDERS)
+        (void)say(gateway, relay, KIND(GONE), (struct slice){0}, NULL); /* it may be alive after all */
+    refuse(gateway, relay, &polling_session_unknown,
+           status == STATUS_NO_RESPONDERS ? "owner_gone" : "timeout");
+}
+
+static void held(struct gateway *gateway, struct relay *relay)
+{
+    relay->state = HELD;
+    if (gateway->draining)
+        (void)say(gateway, relay, KIND(RELEASE), (struct slice){0}, NULL);
+}
+
+static void on_reply(struct gateway *gateway, uint64_t id, enum status status,
+                     const Pollen8__GatewayMessage *reply)
+{
+    struct relay *relay = find(gateway->poll_relays, id);
+    if (!relay)
+        return;
+    if (status != STATUS_OK || reply->message_case != POLLEN8__GATEWAY_MESSAGE__MESSAGE_ANSWER)
+        fail(gateway, relay, status);
+    else if (!reply->answer->held)
+        give(gateway, relay, reply->answer);
+    else if (hold(gateway, relay, reply->answer->instance))
+        held(gateway, relay);
+    else
+        fail(gateway, relay, STATUS_FULL);
+}
+
+/* The reply to BODY_BEGUN; of no interest any more where the body itself is under way. */
+static void on_begun(struct gateway *gateway, uint64_t id, enum status status,
+                     const Pollen8__GatewayMessage *reply)
+{
+    struct relay *relay = find(gateway->poll_relays, id);
+    if (!relay || relay->state != READING)
+        return;
+    if (status != STATUS_OK || reply->message_case != POLLEN8__GATEWAY_MESSAGE__MESSAGE_ANSWER)
+        fail(gateway, relay, status);
+    else if (!reply->answer->held)
+        give(gateway, relay, reply->answer);
+    else if (!hold(gateway, relay, reply->answer->instance))
+        fail(gateway, relay, STATUS_FULL);
+}
+
+void poll_relay_answered(struct gateway *gateway, const Pollen8__RelayedAnswer *answer)
+{
+    struct peer *peer = peers_get(gateway, answer->gateway, answer->instance);
+    struct relay *relay = find(gateway->poll_relays, answer->id);
+    if (peer)
+        peer->taken++;
+    if (relay && strcmp(owner_of(relay), answer->gateway) == 0)
+        give(gateway, relay, answer);
+}
+
+void poll_relay_lost(struct gateway *gateway, struct peer *peer)
+{
+    struct poll_relays *relays = gateway->poll_relays;
+    for (uint32_t i = 0; peer->open > 0 && i < relays->used; i++) {
+        struct relay *relay = relays->slots[i].relay;
+        if (!relay || relay->peer != peer)
+            continue;
+        (void)say(gateway, relay, KIND(GONE), (struct slice){0}, NULL); /* it may be alive after all */
+        peer->open--;
+        relay->peer = NULL;
+        refuse(gateway, relay, &polling_session_unknown, "owner_gone");
+    }
+}
+
+/* ---- requests ----------------------------------------------------------------------------------------- */
+
+const struct http_answer *poll_relay_get(struct gateway *gateway, const struct sid *sid,
+                                         struct exchange *exchange)
+{
+    static const struct exchange_owner kind = {.gone = on_gone};
+    struct relay *relay = relay_create(gateway, sid, exchange, ASKED);
+    if (!relay)
+        return gateway->poll_relays ? &busy : &polling_session_unknown;
+    if (say(gateway, relay, KIND(GET), (struct slice){0}, on_reply) != STATUS_OK) {
+        relay_free(gateway, relay);
+        return &busy;
+    }
+    exchange_own(exchange, &kind, relay);
+    return NULL;
+}
+
+static void announce(void *context, struct wheel_timer *timer)
+{
+    struct gateway *gateway = context;
+    struct relay *relay = (struct relay *)(void *)((char *)timer - offsetof(struct relay, timer));
+    relay->announced = say(gateway, relay, KIND(BODY_BEGUN), (struct slice){0}, on_begun) == STATUS_OK;
+}
+
+static void on_body(struct gateway *gateway, void *owner, struct exchange *exchange, struct slice body)
+{
+    static const struct exchange_owner kind = {.gone = on_gone};
+    struct poll_relays *relays = gateway->poll_relays;
+    struct relay *relay = owner;
+    const struct http_answer *refusal = relay->refusal;
+    timer_wheel_cancel(gateway->wheel, &relay->timer);
+    relay->state = ASKED;
+    if (!refusal && relays->bytes + body.length > (uint64_t)gateway->settings->relayed_bytes)
+        refusal = &busy;
+    if (!refusal &&
+        say(gateway, relay, KIND(POST), relay->unsupported ? (struct slice){0} : body, on_reply) != STATUS_OK)
+        refusal = &busy;
+    if (refusal) {
+        finish(gateway, relay, refusal, refusal == &busy ? "full" : "refused");
+        return;
+    }
+    relay->bytes = body.length;
+    relays->bytes += body.length;
+    exchange_own(exchange, &kind, relay);
+}
+
+const struct http_answer *poll_relay_post(struct gateway *gateway, const struct sid *sid,
+                                          struct exchange *exchange, bool unsupported)
+{
+    static const struct exchange_owner kind = {.body = on_body, .gone = on_gone};
+    struct relay *relay = relay_create(gateway, sid, exchange, READING);
+    if (!relay)
+        return gateway->poll_relays ? &busy : &polling_session_unknown;
+    relay->unsupported = unsupported;
+    relay->timer.fire = announce;
+    exchange_own(exchange, &kind, relay);
+    timer_wheel_arm(gateway->wheel, &relay->timer, gateway->now_ms + ANNOUNCE_MS);
+    return NULL;
+}
+
+void poll_relays_release(struct gateway *gateway)
+{
+    struct poll_relays *relays = gateway->poll_relays;
+    for (uint32_t i = 0; relays && i < relays->used; i++) {
+        const struct relay *relay = relays->slots[i].relay;
+        if (relay && relay->state == HELD)
+            (void)say(gateway, relay, KIND(RELEASE), (struct slice){0}, NULL);
+    }
+}

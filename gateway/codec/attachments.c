@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * slices into a message that is about to go -> the list and the bytes behind it, in one allocation.
+ */
+#include "codec/attachments.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+size_t attachments_bytes(const struct attachments *attachments)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < attachments_count(attachments); i++)
+        bytes += attachments->list[i].length;
+    return bytes;
+}
+
+enum status attachments_copy(const struct attachments *attachments, struct attachments **ret_copy)
+{
+    struct attachments *copy = malloc(sizeof(*copy) + attachments_bytes(attachments));
+    char *at;
+
+    if (!copy)
+        return STATUS_NO_MEMORY;
+    at = (char *)(copy + 1);
+    *copy = (struct attachments){.count = attachments->count};
+    for (size_t i = 0; i < attachments->count; i++) {
+        struct slice part = attachments->list[i];
+
+        if (part.length > 0)
+            memcpy(at, part.data, part.length);
+        copy->list[i] = slice_make(at, part.length);
+        at += part.length;
+    }
+    *ret_copy = copy;
+    return STATUS_OK;
+}

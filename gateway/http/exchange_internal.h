@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * What exchange.c (a request and its answer) and exchange_park.c (its connection leaves the library) share.
+ * Loop thread.
+ */
+#ifndef POLLEN8_GATEWAY_HTTP_EXCHANGE_INTERNAL_H
+#define POLLEN8_GATEWAY_HTTP_EXCHANGE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/timer_wheel.h"
+#include "common/buf.h"
+#include "http/exchange.h"
+
+#define EXCHANGE_MAGIC 0x45584348u
+
+enum state { STARTING, READING, HELD, PARKED, DRAINING, DISCARDING, KEPT, ELSEWHERE };
+
+struct exchange {
+    uint32_t magic;
+    uint8_t state; /* enum state */
+    bool keep_alive;
+    bool head;
+    bool answered;
+    bool stays;            /* with the library, which may have read of the next request */
+    bool ending;           /* on the list below: its connection is closed at the end of the turn */
+    struct lws *wsi;       /* NULL once closed, or PARKED */
+    struct parked *parked; /* PARKED */
+    struct gateway *gateway;
+    const struct exchange_owner *kind; /* NULL: nobody owns it */
+    void *owner;
+    uint64_t body_length;
+    uint64_t deadline_ms; /* DRAINING */
+    struct buf body;
+    struct wheel_timer timer;
+    struct exchange *next_ending;
+    uint64_t consumed;     /* bytes the library had taken from the socket when it was put on the list below */
+    struct exchange *next; /* to be parked once the loop has polled */
+    struct exchange **link;           /* NULL: not on that list */
+    exchange_elsewhere_fn *elsewhere; /* ELSEWHERE: answers it */
+    void *context;                    /* of that */
+    size_t origin_length;
+    char origin[];
+};
+_Static_assert(sizeof(struct exchange) <= 192, "stated in exchange.h");
+
+/* Off its connection, which stays; freed. */
+void exchange_release(struct exchange *exchange);
+
+/* Its connection is gone: releases it, and tells its owner. */
+void exchange_gone(struct exchange *exchange);
+
+/* ---- exchange_park.c ---- */
+
+/* A held one: its connection leaves the library, where it may. */
+void exchange_park(struct exchange *exchange);
+
+/* One that was answered, and whose connection stays: likewise; the exchange is not the caller's any more. */
+void exchange_keep(struct exchange *exchange);
+
+/* Is not parked, where that was still to come. */
+void exchange_stay(struct exchange *exchange);
+
+#endif

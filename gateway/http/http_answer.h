@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * A whole HTTP/1.1 response, head and body in one piece, so that it goes out in one write. Pure; any thread.
+ * No allocation but the caller's buf.
+ */
+#ifndef POLLEN8_GATEWAY_HTTP_HTTP_ANSWER_H
+#define POLLEN8_GATEWAY_HTTP_HTTP_ANSWER_H
+
+#include <stdbool.h>
+
+#include "common/buf.h"
+#include "common/slice.h"
+#include "common/status.h"
+
+#define HTTP_TEXT "text/plain; charset=UTF-8"
+#define HTTP_JSON "application/json"
+#define HTTP_HTML "text/html"
+
+struct http_answer {
+    unsigned status;
+    const char *type;  /* of the body; NULL: there is none, and no length either (204) */
+    struct slice body; /* borrowed */
+    const char *extra; /* further header lines, each with its CRLF; NULL: none */
+    const char *label; /* in the metric of handshakes; NULL: it is not counted */
+};
+
+/* What of the request shapes every answer to it. */
+struct http_shape {
+    bool keep_alive;     /* the connection stays */
+    bool head;           /* HEAD: the length of the body, not the body */
+    bool by_origin;      /* the answer depends on the Origin and is in no cache */
+    struct slice origin; /* borrowed; an allowed Origin, told that it may read the answer; NULL data: none */
+};
+
+/* STATUS_FULL, STATUS_NO_MEMORY; all or nothing. */
+enum status http_answer_append(struct buf *buf, const struct http_answer *answer,
+                               const struct http_shape *shape);
+
+#endif

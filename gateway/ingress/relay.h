@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Requests to the services on behalf of a session, and their answers: a token to auth-svc, an event to its
+ * subject. An answer finds its session by handle; where that has gone it is
+ * dropped. Loop thread, but for the parsing of answers, which happens on the bus's delivery thread.
+ *
+ * Every request comes back exactly once, also on timeout and disconnect.
+ */
+#ifndef POLLEN8_GATEWAY_INGRESS_RELAY_H
+#define POLLEN8_GATEWAY_INGRESS_RELAY_H
+
+#include "identity.pb-c.h"
+
+#include "base/mailbox.h"
+#include "common/slice.h"
+#include "common/status.h"
+#include "text/client_token.h"
+
+struct gateway;
+struct session;
+struct client_frame;
+
+/* STATUS_FULL: too much is in flight; STATUS_NO_MEMORY. The token stays the caller's. */
+enum status relay_verify(struct gateway *gateway, struct session *session, const struct client_token *token,
+                         struct slice auth, struct slice id);
+
+/* To pollen8.in.<event>. The answer goes to the client. */
+enum status relay_event(struct gateway *gateway, struct session *session, const struct client_frame *frame);
+
+/* What a client is told for what went wrong on the way to the service of an event. */
+enum status relay_refusal(const Pollen8__Identity *identity, enum status status, struct slice event);
+
+/* Handles one answer from the mailbox and frees it. */
+void relay_answer(struct gateway *gateway, struct mail *mail);
+
+/* Frees one that nobody will handle. */
+void relay_dispose(struct mail *mail);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The library's callback: which request may become a WebSocket and of which transport, what every other
+ * request is answered, and established sockets' events passed on. Loop thread.
+ *
+ *   /ws           WebSocket, subprotocols pollen8.v1.json (default) and pollen8.v1.protobuf
+ *   /socket.io/   Engine.IO v4 over WebSocket and HTTP long-polling
+ *   /             a line of text
+ */
+#ifndef POLLEN8_GATEWAY_LWS_CALLBACK_H
+#define POLLEN8_GATEWAY_LWS_CALLBACK_H
+
+struct lws;
+struct lws_http_mount;
+struct lws_protocols;
+
+/* The table for the library; ends with a zero entry. The context's user pointer is the struct gateway. */
+const struct lws_protocols *lws_callback_protocols(void);
+
+/* The WebSocket of this connection goes on without it: nothing that still happens here concerns it. */
+void lws_callback_forget(struct lws *wsi);
+
+/* Which plain requests reach the callback: all. */
+const struct lws_http_mount *lws_callback_mounts(void);
+
+#endif

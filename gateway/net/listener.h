@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * The public port: our own listening socket (so that several processes can share one port, connections are
+ * capped and running out of descriptors does not spin), and the library's virtual host with TLS. Loop thread.
+ */
+#ifndef POLLEN8_GATEWAY_NET_LISTENER_H
+#define POLLEN8_GATEWAY_NET_LISTENER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/status.h"
+
+#define LISTENER_KEEPALIVE_S 60 /* a connection of HTTP may be idle between two requests */
+
+struct gateway;
+struct listener; /* opaque */
+struct lws;
+struct lws_context;
+struct uv_loop_s;
+
+/* Descriptors: the process's limit, and how many of them, from 0, the library has places for. */
+struct listener_files {
+    uint64_t open;
+    uint64_t library;
+};
+
+/* Binds and listens. On failure `error` gets one line. */
+enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop, struct lws_context *context,
+                            const struct listener_files *files, struct listener **ret_listener, char *error,
+                            size_t error_size);
+
+uint16_t listener_port(const struct listener *listener);
+
+/* Takes no more connections. */
+void listener_stop(struct listener *listener);
+
+/* Connections that are open. */
+size_t listener_connections(const struct listener *listener);
+
+/* A duplicate of the library's descriptor, above those it has places for while there are others. -1: errno.
+ */
+int listener_duplicate(const struct listener *listener, int descriptor);
+
+/* A connection goes on without the library, under a duplicate of its descriptor, which the caller has. The
+ * library closes the number it knows: what it shuts down and closes by then is another socket, nobody's. Not
+ * inside a callback of the library. */
+void listener_let_go(struct listener *listener, struct lws *wsi);
+
+/* A connection that went on without the library is the library's again, with a request to read. */
+void listener_take_back(struct listener *listener, int descriptor);
+
+/* A connection is gone; from the library's callback, or of a socket that went on without it (NULL). */
+void listener_closed(struct listener *listener, const struct lws *wsi);
+
+/* Reads certificate and key again; the old ones stay where the new cannot be read. */
+void listener_reload(struct listener *listener);
+
+/* After listener_stop and once the loop has run its closing handles. */
+void listener_free(struct listener *listener);
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * session -> SessionOpen ~> value-svc ~> SessionOpened -> its frames made on the delivery thread -> the
+ * session, found again by handle
+ */
+#include "recovery/opening.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "presence.pb-c.h"
+
+#include "base/gateway.h"
+#include "broker/delivery.h"
+#include "broker/sender.h"
+#include "broker/service_call.h"
+#include "common/bus/subject.h"
+#include "common/clock.h"
+#include "common/industry.h"
+#include "common/rng.h"
+#include "common/wire.h"
+#include "egress/egress.h"
+#include "frame/progress.h"
+#include "recovery/catchup.h"
+#include "rooms/membership.h"
+#include "session/identity.h"
+#include "session/session.h"
+
+#define WAIT_MS          3000
+#define KEPT_MAXIMUM     256
+#define PACKED_MAXIMUM   65536
+#define RETRY_FIRST_MS   UINT64_C(200) /* to three times as long */
+#define RETRY_DOUBLINGS  3             /* 1.6 to 4.8 s from then on */
+#define PID_REFRESH_MS   (25u * 60 * 1000)
+#define PID_REFRESH_SPAN (10u * 60 * 1000)
+
+/* How long the record of a pid lasts if its session is not heard of again: long enough for a refresh that has
+ * to be tried again, short enough for what a gateway that died leaves behind. Most sessions that end do so
+ * within seconds, and the word of their end may overtake that of their beginning: so the first is short. */
+#define PID_LEASE_MS       (60u * 60 * 1000)
+#define PID_FIRST_LEASE_MS (60u * 1000)
+
+struct recalling {
+    struct service_call inquiry;
+    uint64_t handle;
+    opening_fn *done;       /* of a claim; NULL: a snapshot was asked for */
+    uint64_t epoch;         /* that the histories are in; 0: not told */
+    struct frame *snapshot; /* NULL: there is none */
+    size_t kept_count;
+    struct frame **kept;
+    struct recalled recalled;
+};
+
+/* ---- delivery thread ---------------------------------------------------------------------------------- */
+
+static enum status take_kept(struct recalling *recalling, const Pollen8__SessionOpened *opened)
+{
+    size_t count = opened->n_kept < KEPT_MAXIMUM ? opened->n_kept : KEPT_MAXIMUM;
+    enum status status = STATUS_OK;
+    if (count == 0)
+        return STATUS_OK;
+    recalling->kept = calloc(count, sizeof(struct frame *));
+    if (!recalling->kept)
+        return STATUS_NO_MEMORY;
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        status = delivery_make_frame(opened->kept[i], &recalling->kept[i]);
+        recalling->kept_count += status == STATUS_OK;
+    }
+    return status;
+}
+
+static enum status take_industries(struct recalled *recalled, const Pollen8__SessionOpened *opened)
+{
+    recalled->known = opened->known;
+    recalled->narrowed = opened->narrowed;
+    if (!opened->n_industries)
+        return STATUS_OK;
+    recalled->industries = calloc(opened->n_industries, sizeof(char *));
+    if (!recalled->industries)
+        return STATUS_NO_MEMORY;
+    for (size_t i = 0; i < opened->n_industries; i++) {
+        recalled->industries[i] = strdup(opened->industries[i]);
+        if (!recalled->industries[i])
+            return STATUS_NO_MEMORY;
+        recalled->count++;
+    }
+    return STATUS_OK;
+}
+
+static enum status take(struct service_call *inquiry, const ProtobufCMessage *unpacked)
+{
+    struct recalling *recalling = (struct recalling *)inquiry;
+    const Pollen8__SessionOpenReply *reply = (const Pollen8__SessionOpenReply *)unpacked;
+    if (reply->result_case != POLLEN8__SESSION_OPEN_REPLY__RESULT_OPENED)
+        return STATUS_UNAVAILABLE;
+    const Pollen8__SessionOpened *opened = reply->opened;
+    recalling->epoch = opened->history_epoch;
+    if (recalling->done)
+        return take_industries(&recalling->recalled, opened);
+    enum status status = take_kept(recalling, opened);
+    if (status == STATUS_OK && opened->snapshot)
+        status = delivery_make_frame(opened->snapshot, &recalling->snapshot);
+    return status;
+}
+
+static void recalling_free(struct service_call *inquiry)
+{
+    struct recalling *recalling = (struct recalling *)inquiry;
+    for (size_t i = 0; i < recalling->kept_count; i++)
+        frame_unref(recalling->kept[i]);
+    for (size_t i = 0; i < recalling->recalled.count; i++)
+        free(recalling->recalled.industries[i]);
+    free(recalling->kept);
+    free(recalling->recalled.industries);
+    frame_unref(recalling->snapshot);
+    free(recalling);
+}
+
+/* ---- loop: answers ------------------------------------------------------------------------------------ */
+
+/* Up to where the client has all: for an event that is in no history, and ends with a text. */
+static void lend_offset(struct gateway *gateway, const struct session *session, struct frame *frame)
+{
+    char text[POSITION_TEXT_SIZE];
+    const struct position *position = egress_position(gateway, session);
+    if (!position && gateway->settings->connection_recovery && session->catchup &&
+        session->catchup->claim.count)
+        position = &session->catchup->claim;
+    if (position && session->format == FRAME_SOCKETIO && frame_ends_with_text(frame))
+        frame_lend_offset(frame, slice_make(text, position_write(position, text)));
+}
+
+/* STATUS_FULL: not all of it found room, and is wanted still. */
+static enum status give_kept(struct gateway *gateway, struct session *session,
+                             const struct recalling *recalling)
+{
+    bool all = true;
+    if (!session->wants_kept)
+        return STATUS_OK;
+    for (size_t i = 0; all && i < recalling->kept_count && session_is_member(session); i++) {
+        lend_offset(gateway, session, recalling->kept[i]);
+        all = catchup_give_kept(gateway, session, recalling->kept[i]);
+    }
+    session->wants_kept = !all;
+    return all ? STATUS_OK : STATUS_FULL;
+}
+
+/* The offset alone, beside no value. */
+static enum status give_offset(struct gateway *gateway, struct session *session, struct slice offset)
+{
+    struct frame *frame = NULL;
+    enum status status = frame_create_event(SLICE_LITERAL("offset"), SLICE_LITERAL("{}"), NULL, &frame);
+    if (status != STATUS_OK)
+        return status;
+    frame_set_offset(frame, offset);
+    frame->asked_again = true;
+    status = session_send(gateway, session, frame) ? STATUS_OK : STATUS_FULL;
+    frame_unref(frame);
+    return status;
+}
+
+/* Where the session stands goes with its snapshot, so that a client has an offset from the start; or, if that
+ * must not be known yet, with the next one, alone if the value is the same. STATUS_FULL: it found no room;
+ * no history may have the value, so it has to be asked for again. */
+static enum status give_snapshot(struct gateway *gateway, struct session *session, struct frame *snapshot)
+{
+    char text[POSITION_TEXT_SIZE];
+    struct slice offset = {0};
+    enum status status = STATUS_OK;
+    bool early = catchup_may_resume(gateway, session);
+    const struct position *position = egress_position(gateway, session);
+    if (position)
+        offset = slice_make(text, position_write(position, text));
+    frame_set_offset(snapshot, offset);
+    snapshot->asked_again = true;
+    if (position && session->offset_due && session_has(session, &snapshot->rule))
+        status = give_offset(gateway, session, offset);
+    else if (!session_send(gateway, session, snapshot))
+        status = STATUS_FULL;
+    session->offset_due = early || (session->offset_due && status != STATUS_OK);
+    return status;
+}
+
+/* value-svc is away: keep asking, not all sessions at once. Soon at first, for a client cannot recover with a
+ * pid that nobody was told of. */
+static uint64_t wait_after(unsigned failures)
+{
+    uint64_t least = RETRY_FIRST_MS << (failures < RETRY_DOUBLINGS ? failures : RETRY_DOUBLINGS);
+    return least + rng_below(2 * least);
+}
+
+/* When to ask again. */
+static void plan(struct gateway *gateway, struct session *session, enum status status)
+{
+    if (status != STATUS_OK) {
+        session->snapshot_ms = gateway->now_ms + wait_after(session->snapshots_failed);
+        session->snapshots_failed += session->snapshots_failed < UINT8_MAX;
+    } else {
+        session->snapshots_failed = 0;
+        session->snapshots_left -= session->snapshots_left > 0;
+        if (session->snapshots_left > 0)
+            session->snapshot_ms = gateway->now_ms + 2000;
+        else if (session->pid)
+            session->snapshot_ms = gateway->now_ms + PID_REFRESH_MS + rng_below(PID_REFRESH_SPAN);
+    }
+    session_rearm(gateway, session);
+}
+
+static void answered(struct gateway *gateway, struct service_call *inquiry)
+{
+    struct recalling *recalling = (struct recalling *)inquiry;
+    if (inquiry->status == STATUS_OK)
+        progress_set_epoch(gateway->progress, recalling->epoch);
+    if (recalling->done) {
+        recalling->recalled.status = inquiry->status;
+        recalling->done(gateway, recalling->handle, &recalling->recalled);
+        return;
+    }
+    struct session *session = sessions_find(gateway->sessions, recalling->handle);
+    if (!session || !session_is_member(session))
+        return;
+    if (inquiry->status == STATUS_OK || inquiry->status == STATUS_NO_RESPONDERS) /* nobody has values */
+        session->valued = true;
+    enum status status = inquiry->status;
+    if (status == STATUS_OK) {
+        enum status given = give_kept(gateway, session, recalling);
+        if (recalling->snapshot && session_is_member(session))
+            status = give_snapshot(gateway, session, recalling->snapshot);
+        status = given != STATUS_OK ? given : status;
+    }
+    if (session_is_member(session))
+        plan(gateway, session, status);
+}
+
+static const struct service_call_kind kind = {
+    .descriptor = &pollen8__session_open_reply__descriptor,
+    .take = take,
+    .answered = answered,
+    .free = recalling_free,
+};
+
+/* ---- loop: questions ---------------------------------------------------------------------------------- */
+
+static struct recalling *recalling_create(const struct session *session, opening_fn *done)
+{
+    struct recalling *recalling = calloc(1, sizeof(*recalling));
+    if (!recalling)
+        return NULL;
+    recalling->inquiry.kind = &kind;
+    recalling->handle = session->handle;
+    recalling->done = done;
+    recalling->inquiry.follows = done == NULL;
+    return recalling;
+}
+
+/* The message borrows from the session, and `industries` holds the list. */
+static void fill(const struct gateway *gateway, const struct session *session,
+                 char *industries[MEMBERSHIP_MAXIMUM], Pollen8__SessionOpen *message)
+{
+    pollen8__session_open__init(message);
+    message->gateway = gateway->settings->gateway_name;
+    message->session = (char *)(uintptr_t)session->id;
+    message->user_id = session->identity->message.user_id;
+    message->n_industries = membership_industries(session, industries);
+    message->industries = industries;
+    if (session->pid) {
+        message->pid = session->pid;
+        message->narrowed = membership_narrowed(session);
+    }
+    message->lease_ms = session->snapshots_left > 1 ? PID_FIRST_LEASE_MS : PID_LEASE_MS;
+}
+
+enum status opening_snapshot(struct gateway *gateway, struct session *session)
+{
+    Pollen8__SessionOpen message;
+    char *industries[MEMBERSHIP_MAXIMUM];
+    struct recalling *recalling = recalling_create(session, NULL);
+    if (!recalling)
+        return STATUS_NO_MEMORY;
+    fill(gateway, session, industries, &message);
+    message.purpose = POLLEN8__SESSION_OPEN__PURPOSE__SNAPSHOT;
+    message.fresh = session->fresh_pid;
+    session->fresh_pid = false;
+    return service_call_send(gateway, &recalling->inquiry, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
+}
+
+void opening_record(struct gateway *gateway, const struct session *session)
+{
+    Pollen8__SessionOpen message;
+    char *industries[MEMBERSHIP_MAXIMUM];
+    struct buf packed;
+    if (!session->pid)
+        return;
+    buf_init(&packed, PACKED_MAXIMUM);
+    fill(gateway, session, industries, &message);
+    message.purpose = POLLEN8__SESSION_OPEN__PURPOSE__RECORD;
+    if (wire_pack(&packed, &message.base) == STATUS_OK)
+        (void)sender_publish(gateway->sender, SUBJECT_SESSION_OPEN, NULL, buf_slice(&packed));
+    buf_done(&packed);
+}
+
+enum status opening_claim(struct gateway *gateway, const struct session *session, const char *user,
+                          const char *pid, opening_fn *done)
+{
+    Pollen8__SessionOpen message = POLLEN8__SESSION_OPEN__INIT;
+    struct recalling *recalling = recalling_create(session, done);
+    if (!recalling)
+        return STATUS_NO_MEMORY;
+    message.gateway = gateway->settings->gateway_name;
+    message.session = (char *)(uintptr_t)session->id;
+    message.user_id = (char *)(uintptr_t)user;
+    message.purpose = POLLEN8__SESSION_OPEN__PURPOSE__RECOVER;
+    message.pid = (char *)(uintptr_t)pid;
+    message.lease_ms = PID_FIRST_LEASE_MS;
+    return service_call_send(gateway, &recalling->inquiry, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
+}

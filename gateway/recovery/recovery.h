@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * A client that comes back to what it missed. Loop thread.
+ *
+ * Socket.IO: CONNECT {pid, offset, token}. The token is verified as any; then value-svc is asked whose the
+ * pid is (which evicts a session that still has it), the session goes into the rooms recorded with it as far
+ * as they are permitted now, and reads what came after the offset. Complete: CONNECT with the same pid, the
+ * missed frames, what came meanwhile. Whatever stands in the way: CONNECT with a new pid, never an error.
+ *
+ * /ws: the event resume {offset}, first thing after ready: the missed frames, then resumed {recovered}.
+ *
+ * Memory: 224 bytes, until the answer is in.
+ */
+#ifndef POLLEN8_GATEWAY_RECOVERY_RECOVERY_H
+#define POLLEN8_GATEWAY_RECOVERY_RECOVERY_H
+
+#include "common/slice.h"
+
+struct client_frame;
+struct gateway;
+struct identity;
+struct recovery; /* opaque */
+struct session;
+
+/* A pid for a session that opens anew, which it can be claimed with in its namespace alone. Owned by the
+ * caller; NULL where memory is short. */
+char *recovery_make_pid(const struct session *session);
+
+/* Notes what the auth object of a CONNECT packet claims, if anything; the session is about to authenticate.
+ */
+void recovery_claim(struct gateway *gateway, struct session *session, struct slice auth);
+
+/* The token was good: recovers what was claimed, or opens. Takes the reference to the identity. `id`: of the
+ * client's authentication message. */
+void recovery_open(struct gateway *gateway, struct session *session, struct identity *identity,
+                   struct slice id);
+
+/* The event resume of an open session of /ws. */
+void recovery_resume(struct gateway *gateway, struct session *session, const struct client_frame *frame);
+
+/* ---- for catchup ---- */
+void recovery_retry(struct gateway *gateway, struct session *session);
+void recovery_free(struct recovery *recovery); /* NULL is accepted */
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Who is where: one room for everyone, one for each industry, one for each user with a session here. Members
+ * are a dense array (removal swaps the last one in); a session keeps its places in its membership list, so
+ * that nothing is searched for by hash when a frame is delivered. Loop thread.
+ *
+ * A room that empties stays until rooms_collect, and while something on the board is for it.
+ *
+ * Memory: a room 72 bytes and its key; 8 bytes a member beyond the first; 16 bytes for each membership in the
+ * session's own list.
+ */
+#ifndef POLLEN8_GATEWAY_ROOMS_ROOMS_H
+#define POLLEN8_GATEWAY_ROOMS_ROOMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/slice.h"
+#include "common/status.h"
+
+struct session;
+struct user;
+
+enum room_kind { ROOM_EVERYONE, ROOM_INDUSTRY, ROOM_USER, ROOM_KINDS };
+
+struct room {
+    struct session **members; /* &only, or owned */
+    struct session *only;
+    uint32_t count;
+    uint32_t capacity; /* 0: &only */
+    uint64_t hash;
+    uint64_t frames; /* which frames on the board are for this room; see egress.h */
+    uint8_t kind;
+    bool garbage;      /* on the list of emptied rooms */
+    uint32_t reported; /* ROOM_USER: the heartbeat it was last in; see presence.c */
+    struct room *next_garbage;
+    struct user *user; /* ROOM_USER: borrowed; keeps the room alive while set */
+    uint16_t key_length;
+    char key[]; /* NUL-terminated */
+};
+_Static_assert(sizeof(struct room) <= 72, "stated above");
+
+/* A session's place in a room. */
+struct membership {
+    struct room *room;
+    uint32_t index; /* in room->members */
+    uint32_t reserved;
+};
+_Static_assert(sizeof(struct membership) <= 16, "stated above");
+
+struct rooms; /* opaque */
+
+/* NULL where memory is short. */
+struct rooms *rooms_create(uint64_t seed);
+void rooms_free(struct rooms *rooms); /* every room must be empty */
+
+/* NULL where there is none. `key` is a normalised industry, a user id, or empty for everyone. */
+struct room *rooms_find(const struct rooms *rooms, enum room_kind kind, struct slice key);
+
+/* Puts the session in, making the room where needed; ret_membership says where it is. */
+enum status rooms_join(struct rooms *rooms, enum room_kind kind, struct slice key, struct session *session,
+                       struct membership *ret_membership);
+
+/* Takes the session out. The member that takes over its place is told through `session_moved`. */
+void rooms_leave(struct rooms *rooms, struct membership *membership);
+
+/* Called when a member moved inside a room, so that its membership can be brought up to date. */
+void rooms_on_move(struct rooms *rooms,
+                   void (*moved)(struct session *session, struct room *room, uint32_t index));
+
+/* The room is kept for its user, also while empty; with NULL it may go. */
+void rooms_pin(struct rooms *rooms, struct room *room, struct user *user);
+
+/* Frees emptied rooms that nothing on the board is for. Not while one is walked. */
+void rooms_collect(struct rooms *rooms);
+
+/* Calls back for every room of a kind that has members. */
+void rooms_each(const struct rooms *rooms, enum room_kind kind,
+                void (*callback)(void *context, const struct room *room), void *context);
+
+/* The same for every room that is kept for a user, members or not. The callback may unpin. */
+void rooms_each_pinned(const struct rooms *rooms, void (*callback)(void *context, const struct room *room),
+                       void *context);
+
+static inline struct slice room_key(const struct room *room)
+{
+    return slice_make(room->key, room->key_length);
+}
+
+#endif

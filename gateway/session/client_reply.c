@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * result -> codec of the session's format -> frame of this one session -> its queue.
+ */
+#include "session/client_reply.h"
+
+#include "base/gateway.h"
+#include "codec/eio_packet.h"
+#include "codec/sio_packet.h"
+#include "codec/ws_json.h"
+#include "codec/ws_proto.h"
+#include "session/session.h"
+#include "transport/namespace.h"
+
+#define ANSWER_MAXIMUM (4u * 1024 * 1024)
+
+static enum status append_ack(struct buf *buf, const struct session *session, struct slice id,
+                              const struct client_result *result)
+{
+    enum frame_format format = (enum frame_format)session->format;
+    if (format == FRAME_JSON)
+        return ws_json_ack_append(buf, id, result);
+    if (format == FRAME_PROTOBUF)
+        return ws_proto_ack_append(buf, id, result);
+    enum status status = buf_append_char(buf, '0' + EIO_MESSAGE);
+    return status ? status : sio_ack_append(buf, namespace_of(session), id, result);
+}
+
+static enum status append_error_data(struct buf *buf, struct slice event, const struct client_result *result)
+{
+    struct slice message =
+        result->message.length ? result->message : slice_from_string(status_message(result->status));
+    enum status status = buf_append_format(buf, "{\"code\":\"%s\",\"message\":", status_code(result->status));
+    if (status == STATUS_OK)
+        status = buf_append_json_string(buf, message);
+    if (status == STATUS_OK && event.length) {
+        status = buf_append_string(buf, ",\"event\":");
+        if (status == STATUS_OK)
+            status = buf_append_json_string(buf, event);
+    }
+    if (status == STATUS_OK && result->retry_after_ms)
+        status = buf_append_format(buf, ",\"retryAfterMs\":%u", result->retry_after_ms);
+    return status ? status : buf_append_char(buf, '}');
+}
+
+static void send_error(struct gateway *gateway, struct session *session, struct slice event,
+                       const struct client_result *result)
+{
+    struct buf data;
+    struct frame *frame = NULL;
+    buf_init(&data, ANSWER_MAXIMUM);
+    enum status status = append_error_data(&data, event, result);
+    if (status == STATUS_OK)
+        status = frame_create_event(SLICE_LITERAL("error"), buf_slice(&data), NULL, &frame);
+    if (status == STATUS_OK) {
+        session_send(gateway, session, frame);
+        frame_unref(frame);
+    } else {
+        session_close(gateway, session, CAUSE_MEMORY);
+    }
+    buf_done(&data);
+}
+
+static void send_ack(struct gateway *gateway, struct session *session, struct slice id,
+                     const struct client_result *result)
+{
+    struct buf text;
+    buf_init(&text, ANSWER_MAXIMUM);
+    const struct attachments *attachments = session->format == FRAME_SOCKETIO ? result->attachments : NULL;
+    if (append_ack(&text, session, id, result) == STATUS_OK)
+        session_send_messages(gateway, session, buf_slice(&text), attachments);
+    else
+        session_close(gateway, session, CAUSE_MEMORY);
+    buf_done(&text);
+}
+
+void client_reply_write(struct gateway *gateway, struct session *session, struct slice id, struct slice event,
+                        const struct client_result *result)
+{
+    if (id.length)
+        send_ack(gateway, session, id, result);
+    else if (result->status != STATUS_OK)
+        send_error(gateway, session, event, result);
+}
+
+void client_reply_malformed(struct gateway *gateway, struct session *session, struct slice id,
+                            const struct client_result *result)
+{
+    gateway_count(gateway, METRIC_EVENTS, status_code(result->status));
+    if (session->format == FRAME_SOCKETIO)
+        client_reply_write(gateway, session, id, (struct slice){0}, result);
+    else
+        send_ack(gateway, session, id, result);
+}
+
+void client_reply_client(struct gateway *gateway, struct session *session, struct slice id,
+                         struct slice event, const struct client_result *result)
+{
+    gateway_count(gateway, METRIC_EVENTS, result->status == STATUS_OK ? "ok" : status_code(result->status));
+    if (result->status == STATUS_RATE_LIMITED && id.length == 0 && session->refused_in_a_row > 1)
+        return;
+    client_reply_write(gateway, session, id, event, result);
+}

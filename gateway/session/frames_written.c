@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * queue -> (user, event id), in a list of the turn -> runs of one user -> pollen8.session.<gateway>
+ */
+#include "session/frames_written.h"
+
+#include <string.h>
+
+#include "presence.pb-c.h"
+
+#include "base/gateway.h"
+#include "broker/sender.h"
+#include "common/bus/subject.h"
+#include "common/names.h"
+#include "common/wire.h"
+#include "session/identity.h"
+#include "session/session.h"
+
+#define ENTRIES        256
+#define PACKED_MAXIMUM 65536
+
+/* Loop thread only; empty between turns. */
+static struct {
+    size_t count;
+    uint64_t ids[ENTRIES];
+    char users[ENTRIES][ID_MAXIMUM_BYTES + 1];
+} list;
+
+static void publish(struct gateway *gateway, size_t from, size_t count)
+{
+    static const char *const headers[] = {"Pollen8-Type", "FramesWritten", NULL};
+    Pollen8__FramesWritten message = POLLEN8__FRAMES_WRITTEN__INIT;
+    char subject[SUBJECT_SIZE];
+    struct buf packed;
+    buf_init(&packed, PACKED_MAXIMUM);
+    message.gateway = gateway->settings->gateway_name;
+    message.user_id = list.users[from];
+    message.n_event_ids = count;
+    message.event_ids = list.ids + from;
+    if (subject_make(subject, SUBJECT_SESSION, slice_from_string(message.gateway)) == STATUS_OK &&
+        wire_pack(&packed, &message.base) == STATUS_OK)
+        (void)sender_publish(gateway->sender, subject, headers, buf_slice(&packed));
+    buf_done(&packed);
+}
+
+void frames_written_turn(struct gateway *gateway)
+{
+    for (size_t from = 0; from < list.count;) {
+        size_t to = from + 1;
+        while (to < list.count && strcmp(list.users[to], list.users[from]) == 0)
+            to++;
+        publish(gateway, from, to - from);
+        from = to;
+    }
+    list.count = 0;
+}
+
+void frames_written_note_frame(struct gateway *gateway, const struct session *session,
+                               const struct frame *frame)
+{
+    if (!session->identity || !frame->keep || !frame->event_id)
+        return;
+    struct slice user = identity_user(session->identity);
+    if (user.length > ID_MAXIMUM_BYTES)
+        return;
+    if (list.count == ENTRIES)
+        frames_written_turn(gateway);
+    memcpy(list.users[list.count], user.data, user.length);
+    list.users[list.count][user.length] = '\0';
+    list.ids[list.count++] = frame->event_id;
+}
+
+void frames_written_note(struct gateway *gateway, const struct session *session, uint32_t count)
+{
+    struct frame *const *frames = outq_frames(&session->outq);
+    for (uint32_t i = 0; i < count; i++)
+        frames_written_note_frame(gateway, session, frames[i]);
+}

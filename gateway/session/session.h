@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * One client: its state (session_states.def), who it is, where it is, what waits for it. Independent of the
+ * socket and of the transport. Loop thread.
+ *
+ * Life: session_create by a transport -> session_authenticate -> session_open -> session_close, which may be
+ * called any number of times and from anywhere: it detaches the transport and takes the session out of its
+ * rooms at once; the memory is freed by sessions_end_turn and nowhere else. What is in flight finds the
+ * session again by its handle, never by pointer.
+ *
+ * Memory: at most 352 bytes, and 16 for each room it is in.
+ */
+#ifndef POLLEN8_GATEWAY_SESSION_SESSION_H
+#define POLLEN8_GATEWAY_SESSION_SESSION_H
+
+#include "base/limits.h"
+#include "base/timer_wheel.h"
+#include "frame/frame.h"
+#include "frame/outq.h"
+#include "rooms/rooms.h"
+#include "session/transport.h"
+#include "text/client_token.h"
+
+enum session_state {
+#define STATE(suffix, name, member, may_emit) SESSION_##suffix,
+#include "session/session_states.def"
+#undef STATE
+    SESSION_STATES
+};
+
+enum session_cause {
+#define CAUSE(suffix, label, code, text) CAUSE_##suffix,
+#include "session/session_causes.def"
+#undef CAUSE
+    CAUSE_COUNT
+};
+
+#define SESSION_ID_SIZE 24 /* public id, NUL-terminated */
+
+/* The newest version of a coalesce key that the session has had. */
+struct session_version {
+    uint64_t coalesce;
+    uint64_t epoch;
+    uint64_t version;
+};
+#define SESSION_VERSIONS_MAXIMUM 16
+
+struct catchup;
+struct identity;
+struct session_extra;
+
+struct session {
+    const struct transport_ops *ops;
+    void *transport;                /* NULL once detached */
+    uint64_t handle;                /* changes whenever the session opens anew */
+    struct membership *memberships; /* owned; [0] everyone, [1] the user, then industries */
+    uint64_t boarded;               /* number of the last frame on the board that was looked at for it */
+    uint32_t dirty;                 /* 1 + place in the list of sessions to flush; 0: not in it */
+    uint8_t state;
+    uint8_t format; /* enum frame_format */
+    uint8_t membership_count;
+    uint8_t snapshots_left;
+    uint8_t snapshots_failed; /* in a row */
+    bool awaiting_pong;
+    bool valued;     /* its first snapshot has come: see session_send */
+    bool wants_kept; /* the next snapshot brings what is kept for the user */
+    bool fresh_pid;  /* value-svc has not been told of it */
+    bool leaving; /* while draining: what is in flight is answered, nothing more is taken, then it closes */
+    uint16_t in_flight;
+    uint16_t refused_in_a_row;
+    uint8_t version_count;
+    bool offset_due; /* what has been sent so far had no offset, though it might have */
+    struct outq outq;
+    struct identity *identity;        /* owned reference; RECOVERING and OPEN only */
+    struct catchup *catchup;          /* owned; NULL: nothing is to be made good */
+    char *pid;                        /* owned; what the client may recover with; NULL: it cannot */
+    struct session_version version;   /* the first key */
+    struct session_version *versions; /* owned; further keys */
+    struct token_bucket events;
+    struct session_extra *extra; /* owned: what few sessions have; NULL: nothing of it */
+    uint64_t deadline_ms;     /* CONNECTED, AUTHENTICATING: by then it must be open; OPEN: expiry; 0: none */
+    uint64_t snapshot_ms;     /* the next request for a snapshot; 0: none */
+    struct wheel_timer timer; /* the earliest of the two above and write_ms */
+    struct wheel_timer heartbeat;
+    uint64_t write_ms; /* by then a stuck socket must have taken something; 0: nothing is stuck */
+    struct session *next_dead;
+    char id[SESSION_ID_SIZE];
+};
+_Static_assert(sizeof(struct session) <= 352, "the memory of a session is a promise");
+
+struct sessions; /* the table of all */
+
+struct sessions *sessions_create(void);
+void sessions_free(struct sessions *sessions);
+size_t sessions_count(const struct sessions *sessions);
+
+/* The session of a handle, or NULL where it is gone or has been opened anew. */
+struct session *sessions_find(const struct sessions *sessions, uint64_t handle);
+
+/* A public id, which holds the session's place in the table; and the session that has it, or NULL. */
+void sessions_make_id(const struct session *session, char out[SESSION_ID_SIZE]);
+struct session *sessions_named(const struct sessions *sessions, struct slice id);
+
+/* The session in slot `index` of `sessions_slots`, or NULL; for walks in slices. */
+size_t sessions_slots(const struct sessions *sessions);
+struct session *sessions_at(const struct sessions *sessions, size_t index);
+
+/* Flushes what became dirty, the oldest first, until the turn has taken TURN_WRITES_US; a few in any case. */
+void sessions_flush(struct gateway *gateway);
+/* How many wait to be flushed, or were closed meanwhile. */
+size_t sessions_dirty(const struct sessions *sessions);
+/* Frees closed sessions: nobody holds a pointer to one across turns. */
+void sessions_end_turn(struct gateway *gateway);
+/* At the end of the process. */
+void sessions_close_all(struct gateway *gateway);
+
+/* NULL where memory is short or the bound is reached. State CONNECTED, heartbeat running. */
+struct session *session_create(struct gateway *gateway, const struct transport_ops *ops, void *transport,
+                               enum frame_format format, uint64_t deadline_ms);
+
+bool session_may_move(enum session_state from, enum session_state to);
+bool session_is_member(const struct session *session);
+bool session_may_emit(const struct session *session);
+
+/* Asks auth-svc about a token (taken and wiped). `auth`: the JSON it came with, passed on where the setting
+ * says so. `id`: the client's id for this message, may be empty. The answer comes through ops->opened or
+ * ops->refused. */
+void session_authenticate(struct gateway *gateway, struct session *session, struct client_token *token,
+                          struct slice auth, struct slice id);
+
+/* AUTHENTICATING -> OPEN, or CONNECTED after a refusal. Takes the reference to the identity. */
+enum status session_open(struct gateway *gateway, struct session *session, struct identity *identity);
+void session_refuse(struct gateway *gateway, struct session *session);
+
+/* AUTHENTICATING -> RECOVERING: in its rooms, but the client is told nothing yet. Takes the reference. Then
+ * -> OPEN, with the pid it claimed (taken), or NULL: with a new one, as any other. */
+enum status session_recover(struct gateway *gateway, struct session *session, struct identity *identity);
+enum status session_recovered(struct gateway *gateway, struct session *session, char *pid);
+
+/* CONNECTED -> OPEN: it was so at another gateway. Into its rooms, and nothing else yet. Takes the reference.
+ */
+enum status session_arrive(struct gateway *gateway, struct session *session, struct identity *identity);
+
+/* OPEN -> CONNECTED: out of its rooms, the transport stays. */
+void session_leave(struct gateway *gateway, struct session *session, uint64_t deadline_ms);
+
+/* Replaces the identity of an open session; its rooms follow. */
+enum status session_replace_identity(struct gateway *gateway, struct session *session,
+                                     struct identity *identity);
+
+/* Queues the frame (a reference is taken) unless the session has had this version or a newer one. Closes the
+ * session if the queue is full and what is missing cannot be repaired later; see catchup.h. False: there was
+ * no room for it, now or ever. */
+bool session_send(struct gateway *gateway, struct session *session, struct frame *frame);
+
+/* Whether a frame with this rule is news to the session. And: it is in the queue. */
+bool session_is_news(struct session *session, const struct frame_rule *rule);
+void session_note_had(struct session *session, const struct frame_rule *rule);
+/* Whether it has had this very version. */
+bool session_has(struct session *session, const struct frame_rule *rule);
+
+/* A frame from the broker, to a member. */
+void catchup_deliver(struct gateway *gateway, struct session *session, struct frame *frame);
+static inline void session_deliver(struct gateway *gateway, struct session *session, struct frame *frame)
+{
+    if (__builtin_expect(session->catchup != NULL || frame->keep, 0))
+        catchup_deliver(gateway, session, frame);
+    else
+        session_send(gateway, session, frame);
+}
+
+/* Queues a message of the session's own format; the bytes are copied. Attachments (may be NULL) follow it as
+ * binary messages. */
+void session_send_message(struct gateway *gateway, struct session *session, struct slice payload);
+void session_send_messages(struct gateway *gateway, struct session *session, struct slice payload,
+                           const struct attachments *attachments);
+
+/* A binary message of FRAME_SOCKETIO; the bytes are copied. */
+void session_send_binary(struct gateway *gateway, struct session *session, struct slice bytes);
+
+/* What waits goes over the new one. The old one is the caller's to free. */
+void session_change_transport(struct gateway *gateway, struct session *session,
+                              const struct transport_ops *ops, void *transport);
+
+void session_close(struct gateway *gateway, struct session *session, enum session_cause cause);
+/* With a refusal's close code and name. */
+void session_close_status(struct gateway *gateway, struct session *session, enum status status);
+/* With a label for the metric, and code and text as in transport.h. */
+void session_close_coded(struct gateway *gateway, struct session *session, const char *label, uint16_t code,
+                         const char *text);
+
+/* Whether its heartbeat has been unanswered for too long; it is closed then. For requests that come before
+ * the timer has fired. */
+bool session_overdue(struct gateway *gateway, struct session *session);
+
+/* Puts the heartbeat behind what waits, where it is due soon: what is written anyway takes it along, and its
+ * answer comes with those of others. */
+void session_ping_along(struct gateway *gateway, struct session *session);
+
+void session_pong(struct gateway *gateway, struct session *session);
+void session_rearm(struct gateway *gateway, struct session *session);
+/* The socket took something, or all of it. */
+void session_wrote(struct gateway *gateway, struct session *session, bool all);
+void session_mark_dirty(struct gateway *gateway, struct session *session);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * What few sessions have: made when it is first needed, so that all others pay for a pointer alone. Freed
+ * with the session, or where nothing of it is left. Memory: 56 bytes. Loop thread.
+ */
+#ifndef POLLEN8_GATEWAY_SESSION_SESSION_EXTRA_H
+#define POLLEN8_GATEWAY_SESSION_SESSION_EXTRA_H
+
+#include <stdint.h>
+
+#include "common/status.h"
+#include "text/client_token.h"
+
+struct ask;
+struct gateway;
+struct namespace;
+struct session;
+struct sio_assembly;
+
+struct session_extra {
+    struct client_token token;     /* of header or query, for those who connect without one */
+    enum status token_status;      /* why that cannot be used; STATUS_OK: it can, or there is none */
+    uint32_t ask_count;            /* how many answers of the client are awaited */
+    struct sio_assembly *assembly; /* owned: the binary packet that is half-way */
+    struct namespace *name_spaces; /* owned: the further namespaces this session carries */
+    struct ask *asks;              /* owned: the answers that are awaited; ask.h */
+    uint64_t asked;                /* the last number */
+};
+_Static_assert(sizeof(struct session_extra) <= 56, "stated above");
+
+/* The session's, made where it has none. NULL where memory is short. */
+struct session_extra *session_extra(struct session *session);
+
+/* Keeps the token of the upgrade, which is taken and may be empty. STATUS_NO_MEMORY: it has been wiped. */
+enum status session_extra_keep_token(struct session *session, struct client_token *token,
+                                     enum status token_status);
+
+/* Frees it where it holds nothing any more. */
+void session_extra_trim(struct session *session);
+
+/* Frees it; the namespaces must have been closed. */
+void session_extra_done(struct session *session);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * What a session needs from the way it is connected: one table of functions a transport, so that a session
+ * never knows which one carries it. Loop thread.
+ */
+#ifndef POLLEN8_GATEWAY_SESSION_TRANSPORT_H
+#define POLLEN8_GATEWAY_SESSION_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "codec/client_frame.h"
+
+struct gateway;
+struct session;
+
+struct transport_ops {
+    const char *name; /* label in metrics */
+
+    /* Writes what waits in the session's queue, as much as the socket takes, and asks to be called again for
+     * the rest. May close the session. */
+    void (*flush)(struct gateway *gateway, struct session *session);
+
+    /* The session is open: tells the client so. `id` is that of its authentication message, or empty. */
+    void (*opened)(struct gateway *gateway, struct session *session, struct slice id);
+
+    /* The token was refused: tells the client so and closes where the protocol asks for it. */
+    void (*refused)(struct gateway *gateway, struct session *session, struct slice id,
+                    const struct client_result *result);
+
+    /* Whether what is sent now goes out with the end of this turn: nothing is stuck, and something (a socket,
+     * a poll that is held) is there to take it. */
+    bool (*writable)(const struct session *session);
+
+    /* Puts a heartbeat into the queue. */
+    void (*ping)(struct gateway *gateway, struct session *session);
+
+    /* Writes what waits and closes what carries the session, which is detached and dies at the end of the
+     * turn. code 0: it is gone already. `text` lives for ever. */
+    void (*close)(struct gateway *gateway, struct session *session, uint16_t code, const char *text);
+};
+
+#endif

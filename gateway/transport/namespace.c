@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * queue of a further namespace -> frames with its name in front -> queue of the carrier.
+ */
+#include "transport/namespace.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/gateway.h"
+#include "codec/sio_packet.h"
+#include "common/utf8.h"
+#include "frame/frame.h"
+#include "session/frames_written.h"
+#include "session/session.h"
+#include "session/session_extra.h"
+#include "transport/socketio.h"
+
+struct namespace
+{
+    struct session *session;
+    struct session *carrier;
+    struct namespace *next;
+    int index;
+    size_t length;
+    char name[]; /* with a NUL */
+};
+_Static_assert(sizeof(struct namespace) <= 40, "stated in name_space.h");
+
+static const struct transport_ops ops;
+
+/* ---- the list of those configured --------------------------------------------------------------------- */
+
+/* Cuts the next name off the list. */
+static struct slice cut(struct slice *list)
+{
+    const char *comma = list->length ? memchr(list->data, ',', list->length) : NULL;
+    struct slice name = *list;
+    if (!comma) {
+        *list = (struct slice){0};
+        return name;
+    }
+    name.length = (size_t)(comma - name.data);
+    *list = slice_make(comma + 1, list->length - name.length - 1);
+    return name;
+}
+
+bool namespaces_valid(const char *list)
+{
+    struct slice rest = slice_from_string(list ? list : "");
+    for (int count = 0; rest.length > 0; count++) {
+        struct slice name = cut(&rest);
+        if (count == NAMESPACES_MAXIMUM || name.length < 2 || name.length > SIO_NAMESPACE_MAXIMUM_BYTES ||
+            name.data[0] != '/' || !utf8_clean(name) || namespace_index(list, name) != count)
+            return false;
+    }
+    return true;
+}
+
+int namespace_index(const char *list, struct slice name)
+{
+    struct slice rest = slice_from_string(list ? list : "");
+    for (int index = 0; rest.length > 0; index++)
+        if (slice_equal(cut(&rest), name))
+            return index;
+    return -1;
+}
+
+/* ---- sessions ----------------------------------------------------------------------------------------- */
+
+static struct namespace *further(const struct session *session)
+{
+    return session->ops == &ops ? session->transport : NULL;
+}
+
+const char *namespace_text(const struct session *session)
+{
+    const struct namespace *name_space = further(session);
+    return name_space ? name_space->name : "";
+}
+
+struct slice namespace_of(const struct session *session)
+{
+    const struct namespace *name_space = further(session);
+    return name_space ? slice_make(name_space->name, name_space->length) : SIO_ROOT;
+}
+
+struct session *namespace_carrier(struct session *session)
+{
+    const struct namespace *name_space = further(session);
+    if (session->ops == &ops)
+        return name_space ? name_space->carrier : NULL;
+    return session;
+}
+
+bool namespace_any(const struct session *carrier)
+{
+    return carrier->extra && carrier->extra->name_spaces;
+}
+
+struct session *namespace_find(struct session *carrier, struct slice name)
+{
+    if (slice_equal(name, SIO_ROOT))
+        return carrier;
+    struct namespace *name_space = carrier->extra ? carrier->extra->name_spaces : NULL;
+    while (name_space && !slice_equal(slice_make(name_space->name, name_space->length), name))
+        name_space = name_space->next;
+    return name_space ? name_space->session : NULL;
+}
+
+struct session *namespace_next(const struct session *carrier, const struct session *session)
+{
+    const struct namespace *name_space = further(session);
+    const struct namespace *first = carrier->extra ? carrier->extra->name_spaces : NULL;
+    const struct namespace *next = name_space ? name_space->next : first;
+    return next ? next->session : NULL;
+}
+
+enum status namespace_open(struct gateway *gateway, struct session *carrier, int index, struct slice name,
+                           struct session **ret_session)
+{
+    struct session_extra *extra = session_extra(carrier);
+    struct namespace *name_space = calloc(1, sizeof(*name_space) + name.length + 1);
+    struct session *session =
+        extra && name_space ? session_create(gateway, &ops, name_space, FRAME_SOCKETIO, 0) : NULL;
+    if (!session) {
+        free(name_space);
+        return STATUS_NO_MEMORY;
+    }
+    timer_wheel_cancel(gateway->wheel, &session->heartbeat); /* the carrier's is enough */
+    name_space->session = session;
+    name_space->carrier = carrier;
+    name_space->index = index;
+    name_space->length = name.length;
+    memcpy(name_space->name, name.data, name.length);
+    name_space->next = extra->name_spaces;
+    extra->name_spaces = name_space;
+    *ret_session = session;
+    return STATUS_OK;
+}
+
+/* ---- timers of the carrier ---------------------------------------------------------------------------- */
+
+void namespace_joined(struct gateway *gateway, struct session *session)
+{
+    const struct namespace *name_space = further(session);
+    if (!name_space)
+        return;
+    struct session *carrier = name_space->carrier;
+    carrier->refused_in_a_row = 0;
+    if (carrier->state == SESSION_OPEN)
+        return;
+    carrier->deadline_ms = 0;
+    session_rearm(gateway, carrier);
+}
+
+static void left(struct gateway *gateway, struct session *carrier)
+{
+    session_extra_trim(carrier);
+    if (carrier->state == SESSION_OPEN || carrier->state == SESSION_CLOSING || namespace_any(carrier))
+        return;
+    carrier->deadline_ms = gateway->now_ms + (uint64_t)gateway->settings->connect_timeout;
+    session_rearm(gateway, carrier);
+}
+
+/* ---- transport ---------------------------------------------------------------------------------------- */
+
+/* Moves the queue into the carrier's. A send may close the carrier, and with it this one. */
+static void flush(struct gateway *gateway, struct session *session)
+{
+    struct namespace *name_space = session->transport;
+    while (name_space && session->outq.count && name_space->carrier->state != SESSION_CLOSING) {
+        struct frame *frame = outq_frames(&session->outq)[0];
+        struct frame *named = frame_in_name_space(frame, name_space->index, namespace_of(session));
+        if (!named) {
+            outq_clear(&session->outq);
+            session_close(gateway, session, CAUSE_MEMORY);
+            return;
+        }
+        struct session *carrier = name_space->carrier;
+        bool writable_now = carrier->ops->writable(carrier);
+        frame_ref(named);
+        frame_ref(frame);
+        outq_pop(&session->outq, 1, frame_wire(frame, FRAME_SOCKETIO)->length);
+        if (session_send(gateway, carrier, named) && writable_now) /* it is as good as written */
+            frames_written_note_frame(gateway, session, frame);
+        frame_unref(frame);
+        frame_unref(named);
+        name_space = session->transport;
+    }
+    outq_trim(&session->outq);
+}
+
+static bool writable(const struct session *session)
+{
+    const struct namespace *name_space = session->transport;
+    return name_space && name_space->carrier->ops->writable(name_space->carrier);
+}
+
+static void detach(struct namespace *name_space)
+{
+    struct namespace **link = &name_space->carrier->extra->name_spaces;
+    while (*link != name_space)
+        link = &(*link)->next;
+    *link = name_space->next;
+}
+
+static void close_session(struct gateway *gateway, struct session *session, uint16_t code, const char *text)
+{
+    struct namespace *name_space = session->transport;
+    struct session *carrier = name_space->carrier;
+    flush(gateway, session);
+    if (!session->transport) /* the carrier was too slow for what waited, and has taken this one along */
+        return;
+    detach(name_space);
+    session->transport = NULL;
+    free(name_space);
+    if (code)
+        session_close_coded(gateway, carrier, "namespace", code, text);
+    else
+        left(gateway, carrier);
+}
+
+void namespaces_close(struct gateway *gateway, struct session *carrier)
+{
+    while (namespace_any(carrier)) {
+        struct namespace *name_space = carrier->extra->name_spaces;
+        struct session *session = name_space->session;
+        if (session->state == SESSION_CLOSING) { /* its own end has led here */
+            carrier->extra->name_spaces = name_space->next;
+            session->transport = NULL;
+            free(name_space);
+        } else {
+            session_close(gateway, session, CAUSE_TRANSPORT);
+        }
+    }
+}
+
+static void ping(struct gateway *gateway, struct session *session)
+{
+    (void)gateway;
+    (void)session;
+}
+
+static const struct transport_ops ops = {
+    .name = "socketio_namespace",
+    .flush = flush,
+    .writable = writable,
+    .opened = socketio_opened,
+    .refused = socketio_refused,
+    .ping = ping,
+    .close = close_session,
+};

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Socket.IO's further namespaces (setting NAMESPACES). The session that Engine.IO carries is the client in
+ * "/"; in each further namespace the client is another session, whose transport is the first one: with an
+ * identity, a sid, rooms and limits of its own, while heartbeat, socket and queue are those of the first.
+ * What it is to be sent goes through its own queue into that of the first, as frames with the namespace in
+ * front, made once a frame and namespace (frame_in_name_space).
+ *
+ * Where the first one ends, so do all it carries. One that is ended by the gateway (revoked, expired, too
+ * slow) ends the first with it: a namespace that is told to disconnect never comes back by itself, a
+ * transport that closes does. Loop thread.
+ *
+ * Memory: a session, and 40 bytes and the name.
+ */
+#ifndef POLLEN8_GATEWAY_TRANSPORT_NAMESPACE_H
+#define POLLEN8_GATEWAY_TRANSPORT_NAMESPACE_H
+
+#include <stdbool.h>
+
+#include "common/slice.h"
+#include "common/status.h"
+
+struct gateway;
+struct session;
+
+#define NAMESPACES_MAXIMUM 16 /* that can be configured */
+
+/* Whether a list, separated by commas, can be NAMESPACES. */
+bool namespaces_valid(const char *list);
+
+/* The place of the name in the list; -1: it is not there. */
+int namespace_index(const char *list, struct slice name);
+
+/* Which one the session is in; "/" for all that are carried by Engine.IO or are no Socket.IO. */
+struct slice namespace_of(const struct session *session);
+/* The same with a NUL, and empty for "/": as services are told. */
+const char *namespace_text(const struct session *session);
+
+/* The session that carries it; itself where it is no further namespace. NULL: it is closing. */
+struct session *namespace_carrier(struct session *session);
+
+/* The session of this name among those `carrier` carries, itself for "/"; NULL. */
+struct session *namespace_find(struct session *carrier, struct slice name);
+
+/* The next of those `carrier` carries after `session`, the first of which is itself; NULL. */
+struct session *namespace_next(const struct session *carrier, const struct session *session);
+
+/* A session in a further namespace, state CONNECTED. STATUS_NO_MEMORY. */
+enum status namespace_open(struct gateway *gateway, struct session *carrier, int index, struct slice name,
+                           struct session **ret_session);
+
+/* One has been joined: the carrier need not join "/" any more. */
+void namespace_joined(struct gateway *gateway, struct session *session);
+
+/* Whether the carrier has further ones. */
+bool namespace_any(const struct session *carrier);
+
+/* The carrier has ended. */
+void namespaces_close(struct gateway *gateway, struct session *carrier);
+
+#endif

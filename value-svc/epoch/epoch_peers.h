@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * Who else counts: every instance says once a second in which data it does, over core NATS. An instance with
+ * another Redis, or an empty one, must not take the stream from those. Callbacks on the bus's threads.
+ */
+#ifndef POLLEN8_VALUE_SVC_EPOCH_EPOCH_PEERS_H
+#define POLLEN8_VALUE_SVC_EPOCH_EPOCH_PEERS_H
+
+#include "service/service.h"
+
+struct epoch_peers; /* opaque */
+
+/* STATUS_NO_MEMORY, or what bus_subscribe says. */
+enum status epoch_peers_create(struct service *service, struct epoch_peers **ret_peers);
+void epoch_peers_free(struct epoch_peers *peers); /* after the bus; NULL is accepted */
+
+/* This instance counts in the epoch, in the data of that identity. A lost message is the next one's. */
+void epoch_peers_tell(struct epoch_peers *peers, uint64_t epoch, const char *identity);
+
+/* For how long no other instance was heard that counts in data of this identity: at most since the start, or
+ * since the broker was last away. */
+int64_t epoch_peers_silent_ms(struct epoch_peers *peers, const char *identity);
+
+#endif
