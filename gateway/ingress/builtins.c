@@ -7,13 +7,11 @@
 #include "base/gateway.h"
 #include "common/industry.h"
 #include "common/json.h"
-#include "common/permission.h"
 #include "recovery/catchup.h"
 #include "recovery/opening.h"
 #include "recovery/recovery.h"
 #include "rooms/membership.h"
 #include "session/client_reply.h"
-#include "session/identity.h"
 #include "session/session.h"
 
 #define ACK_MAXIMUM (64 * 1024)
@@ -22,14 +20,6 @@ struct industries {
     size_t count;
     char names[INDUSTRIES_MAXIMUM][INDUSTRY_NORMALISED_SIZE];
 };
-
-bool builtins_may_join(const struct session *session, struct slice industry)
-{
-    const Pollen8__Identity *identity = &session->identity->message;
-    return identity_has_industry(session->identity, industry) ||
-           permission_scope(identity->permissions, identity->n_permissions, "subscribe", industry) ==
-               PERMISSION_ANY;
-}
 
 /* {"industries":["...",...]} and nothing else. */
 static enum status parse(const json_t *data, struct industries *industries, struct client_reason *reason)
@@ -60,7 +50,7 @@ static enum status permit(const struct session *session, const struct industries
                           struct client_reason *reason)
 {
     for (size_t i = 0; i < industries->count; i++) {
-        if (builtins_may_join(session, slice_from_string(industries->names[i])))
+        if (membership_permitted(session, slice_from_string(industries->names[i])))
             continue;
         client_reason_set(reason, "industry %zu is not one of the user's", i + 1);
         return STATUS_FORBIDDEN;

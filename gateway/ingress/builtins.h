@@ -14,9 +14,6 @@
 struct gateway;
 struct session;
 
-/* Whether the session may be in the industry: one of its own, or permitted. */
-bool builtins_may_join(const struct session *session, struct slice industry);
-
 /* Whether the event is a built-in; it has then been answered. */
 bool builtins_handle(struct gateway *gateway, struct session *session, const struct client_frame *frame);
 

@@ -199,8 +199,9 @@ static enum status make_array(struct buf *buf, struct slice inside)
     return status ? status : buf_append_char(buf, ']');
 }
 
-enum status relay_verify(struct gateway *gateway, struct session *session, const struct client_token *token,
-                         struct slice auth, struct slice id)
+/* STATUS_FULL: too much is in flight; STATUS_NO_MEMORY. */
+static enum status verify(struct gateway *gateway, struct session *session, const struct client_token *token,
+                          struct slice auth, struct slice id)
 {
     Pollen8__VerifyRequest message = POLLEN8__VERIFY_REQUEST__INIT;
     uint32_t timeout_ms = (uint32_t)gateway->settings->auth_timeout;
@@ -214,6 +215,19 @@ enum status relay_verify(struct gateway *gateway, struct session *session, const
     message.deadline_ms = timeout_ms;
     request->controls = controls_last(gateway->controls);
     return send_request(gateway, session, request, SUBJECT_AUTH_VERIFY, &message.base, timeout_ms);
+}
+
+void relay_authenticate(struct gateway *gateway, struct session *session, struct client_token *token,
+                        struct slice auth, struct slice id)
+{
+    session_enter_state(session, SESSION_AUTHENTICATING);
+    enum status status = verify(gateway, session, token, auth, id);
+    client_token_wipe(token);
+    if (status == STATUS_OK)
+        return;
+    struct client_result result = {.status = STATUS_AUTH_UNAVAILABLE};
+    session_enter_state(session, SESSION_CONNECTED);
+    session->ops->refused(gateway, session, id, &result);
 }
 
 enum status relay_event(struct gateway *gateway, struct session *session, const struct client_frame *frame)
@@ -300,7 +314,7 @@ static void answer_verify(struct gateway *gateway, struct session *session, stru
     gateway_count(gateway, METRIC_AUTHENTICATIONS,
                   result.status == STATUS_OK ? "ok" : status_code(result.status));
     if (result.status != STATUS_OK) {
-        session_refuse(gateway, session);
+        session_enter_state(session, SESSION_CONNECTED);
         session->ops->refused(gateway, session, id, &result);
         return;
     }

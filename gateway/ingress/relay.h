@@ -20,9 +20,11 @@ struct gateway;
 struct session;
 struct client_frame;
 
-/* STATUS_FULL: too much is in flight; STATUS_NO_MEMORY. The token stays the caller's. */
-enum status relay_verify(struct gateway *gateway, struct session *session, const struct client_token *token,
-                         struct slice auth, struct slice id);
+/* CONNECTED -> AUTHENTICATING: asks auth-svc about a token (taken and wiped). `auth`: the JSON it came with,
+ * passed on if the setting says so. `id`: the client's id for this message, may be empty. The answer comes
+ * through ops->opened or ops->refused. */
+void relay_authenticate(struct gateway *gateway, struct session *session, struct client_token *token,
+                        struct slice auth, struct slice id);
 
 /* To pollen8.in.<event>. The answer goes to the client. */
 enum status relay_event(struct gateway *gateway, struct session *session, const struct client_frame *frame);

@@ -22,6 +22,7 @@
 #include "egress/egress.h"
 #include "frame/progress.h"
 #include "recovery/catchup.h"
+#include "recovery/pid.h"
 #include "rooms/membership.h"
 #include "session/identity.h"
 #include "session/session.h"
@@ -33,6 +34,7 @@
 #define RETRY_DOUBLINGS  3             /* 1.6 to 4.8 s from then on */
 #define PID_REFRESH_MS   (25u * 60 * 1000)
 #define PID_REFRESH_SPAN (10u * 60 * 1000)
+#define FIRST_SNAPSHOTS  2 /* one at once, one when interest has spread through a cluster */
 
 /* How long the record of a pid lasts if its session is not heard of again: long enough for a refresh that has
  * to be tried again, short enough for what a gateway that died leaves behind. Most sessions that end do so
@@ -270,7 +272,9 @@ static void fill(const struct gateway *gateway, const struct session *session,
     message->lease_ms = session->snapshots_left > 1 ? PID_FIRST_LEASE_MS : PID_LEASE_MS;
 }
 
-enum status opening_snapshot(struct gateway *gateway, struct session *session)
+/* Asks for the user's current state. Its answer goes to the session, stamped with where the session stands;
+ * the first one after it opened anew brings what is kept for the user, too. */
+static enum status ask_snapshot(struct gateway *gateway, struct session *session)
 {
     Pollen8__SessionOpen message;
     char *industries[MEMBERSHIP_MAXIMUM];
@@ -282,6 +286,13 @@ enum status opening_snapshot(struct gateway *gateway, struct session *session)
     message.fresh = session->fresh_pid;
     session->fresh_pid = false;
     return service_call_send(gateway, &recalling->inquiry, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
+}
+
+void opening_due(struct gateway *gateway, struct session *session)
+{
+    session->snapshot_ms = 0;
+    if (session->state == SESSION_OPEN && ask_snapshot(gateway, session) != STATUS_OK)
+        session->snapshot_ms = gateway->now_ms + 1000 + rng_below(2000);
 }
 
 void opening_record(struct gateway *gateway, const struct session *session)
@@ -313,4 +324,59 @@ enum status opening_claim(struct gateway *gateway, const struct session *session
     message.pid = (char *)(uintptr_t)pid;
     message.lease_ms = PID_FIRST_LEASE_MS;
     return service_call_send(gateway, &recalling->inquiry, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
+}
+
+/* ---- loop: the session is open ------------------------------------------------------------------------ */
+
+/* Until the token expires, with a pid, asking for its snapshots. */
+static enum status start(struct gateway *gateway, struct session *session)
+{
+    bool may_recover = gateway->settings->connection_recovery && session->format == FRAME_SOCKETIO;
+    enum status status = identity_deadline(session->identity, gateway->now_ms, &session->deadline_ms);
+    if (status == STATUS_OK && may_recover && !session->pid) {
+        session->pid = pid_make(session);
+        if (!session->pid)
+            return STATUS_NO_MEMORY;
+        session->fresh_pid = true;
+    }
+    session->refused_in_a_row = 0;
+    session->snapshots_left = FIRST_SNAPSHOTS;
+    opening_due(gateway, session);
+    session_rearm(gateway, session);
+    return status;
+}
+
+/* Takes the reference to the identity. */
+static enum status enter(struct gateway *gateway, struct session *session, struct identity *identity)
+{
+    enum status status = membership_enter(gateway, session, identity, SESSION_OPEN);
+    if (status != STATUS_OK)
+        return status;
+    session->wants_kept = true;
+    if (gateway->settings->connection_recovery && session->format != FRAME_SOCKETIO)
+        catchup_open(gateway, session);
+    return start(gateway, session);
+}
+
+void opening_anew(struct gateway *gateway, struct session *session, struct identity *identity,
+                  struct slice id)
+{
+    enum status status = enter(gateway, session, identity);
+    if (status == STATUS_AUTH_EXPIRED) {
+        struct client_result result = {.status = status};
+        session_enter_state(session, SESSION_CONNECTED);
+        session->ops->refused(gateway, session, id, &result);
+    } else if (status != STATUS_OK) {
+        session_close(gateway, session, status == STATUS_NO_MEMORY ? CAUSE_MEMORY : CAUSE_UNAVAILABLE);
+    } else {
+        session->ops->opened(gateway, session, id);
+    }
+}
+
+enum status opening_recovered(struct gateway *gateway, struct session *session, char *pid)
+{
+    session_enter_state(session, SESSION_OPEN);
+    session->pid = pid;
+    session->wants_kept = pid == NULL;
+    return start(gateway, session);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What value-svc knows of a session and its user (pollen8.session.open): the snapshot every open session asks
- * for, which also records its pid; whose a claimed pid is; what has changed about the rooms recorded with
- * one. Loop thread.
+ * How a session opens, and what value-svc knows of it and its user (pollen8.session.open): the snapshot that
+ * every open session asks for, which also records its pid; whose a claimed pid is; what has changed about
+ * the rooms recorded with one. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_RECOVERY_OPENING_H
 #define POLLEN8_GATEWAY_RECOVERY_OPENING_H
@@ -11,14 +11,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/slice.h"
 #include "common/status.h"
 
 struct gateway;
+struct identity;
 struct session;
 
-/* Asks for the user's current state. Its answer goes to the session, stamped with where the session stands;
- * the first one after it opened anew brings what is kept for the user, too. */
-enum status opening_snapshot(struct gateway *gateway, struct session *session);
+/* The token was good. AUTHENTICATING -> OPEN, or what the transport makes of a refusal. Takes the reference
+ * to the identity. `id`: of the client's authentication message, may be empty. */
+void opening_anew(struct gateway *gateway, struct session *session, struct identity *identity,
+                  struct slice id);
+
+/* RECOVERING -> OPEN, with the pid that the client claimed (taken); NULL: with a new one, as any other. On
+ * failure the session must be closed. */
+enum status opening_recovered(struct gateway *gateway, struct session *session, char *pid);
+
+/* snapshot_ms has come: asks value-svc for the user's current state. */
+void opening_due(struct gateway *gateway, struct session *session);
 
 /* The rooms of the session have changed. Nothing without a pid; a loss is made good by the next snapshot. */
 void opening_record(struct gateway *gateway, const struct session *session);

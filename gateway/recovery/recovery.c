@@ -10,32 +10,21 @@
 
 #include "base/gateway.h"
 #include "codec/client_frame.h"
-#include "common/base64url.h"
 #include "common/clock.h"
-#include "common/names.h"
 #include "common/rng.h"
-#include "ingress/builtins.h"
 #include "recovery/catchup.h"
 #include "recovery/opening.h"
+#include "recovery/pid.h"
 #include "rooms/control.h"
 #include "rooms/membership.h"
 #include "session/client_reply.h"
 #include "session/identity.h"
 #include "session/session.h"
 #include "text/json_scan.h"
-#include "transport/namespace.h"
 
-#define PID_MAXIMUM          64
-#define VALUES               1024 /* JSON values in what claims */
-#define RETRY_MS             300
-
-#define CLOCKS_APART_MS      5000 /* clocks of the hosts agree within this (docs/operations.md) */
-
-#define PID_RANDOM_BYTES     15
-#define PID_NAME_SPACE_BYTES 3
-#define PID_RANDOM           BASE64URL_LENGTH(PID_RANDOM_BYTES)
-#define PID_NAME_SPACE       BASE64URL_LENGTH(PID_NAME_SPACE_BYTES)
-#define PID_LENGTH           (PID_RANDOM + PID_NAME_SPACE)
+#define VALUES          1024 /* JSON values in what claims */
+#define RETRY_MS        300
+#define CLOCKS_APART_MS 5000 /* clocks of the hosts agree within this (docs/operations.md) */
 
 struct recovery {
     struct identity *identity; /* owned; until the session is in its rooms */
@@ -93,37 +82,6 @@ static enum status read_offset(struct slice object, struct position *ret_positio
     return status;
 }
 
-/* ---- pids: random characters, then some for the namespace --------------------------------------------- */
-
-static void write_name_space(const struct session *session, char out[PID_NAME_SPACE + 1])
-{
-    struct slice name = namespace_of(session);
-    uint64_t hash = hash64(name.data, name.length, 0);
-    base64url_encode(out, &hash, PID_NAME_SPACE_BYTES);
-}
-
-char *recovery_make_pid(const struct session *session)
-{
-    char *pid = malloc(PID_LENGTH + 1);
-    if (!pid)
-        return NULL;
-    rng_id(pid, PID_RANDOM_BYTES);
-    write_name_space(session, pid + PID_RANDOM);
-    return pid;
-}
-
-/* A pid of another namespace is unknown in this one: else its session, which may be carried by the same
- * transport, would have to make way. Pids of gateways before this one name no namespace and are shorter. */
-static bool pid_valid(const struct session *session, const char *pid, size_t length)
-{
-    static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    char name_space[PID_NAME_SPACE + 1];
-    if (length == 0 || strspn(pid, characters) != length)
-        return false;
-    write_name_space(session, name_space);
-    return length != PID_LENGTH || strcmp(pid + PID_RANDOM, name_space) == 0;
-}
-
 void recovery_claim(struct gateway *gateway, struct session *session, struct slice auth)
 {
     char pid[PID_MAXIMUM + 1] = "";
@@ -148,21 +106,6 @@ void recovery_claim(struct gateway *gateway, struct session *session, struct sli
 
 /* ---- Socket.IO ---------------------------------------------------------------------------------------- */
 
-static void open_anew(struct gateway *gateway, struct session *session, struct identity *identity,
-                      struct slice id)
-{
-    enum status status = session_open(gateway, session, identity);
-    if (status == STATUS_AUTH_EXPIRED) {
-        struct client_result result = {.status = status};
-        session_refuse(gateway, session);
-        session->ops->refused(gateway, session, id, &result);
-    } else if (status != STATUS_OK) {
-        session_close(gateway, session, status == STATUS_NO_MEMORY ? CAUSE_MEMORY : CAUSE_UNAVAILABLE);
-    } else {
-        session->ops->opened(gateway, session, id);
-    }
-}
-
 /* The claim came to nothing before the session was in its rooms. */
 static void give_up(struct gateway *gateway, struct session *session, const char *why)
 {
@@ -171,14 +114,14 @@ static void give_up(struct gateway *gateway, struct session *session, const char
     recovery->identity = NULL;
     gateway_count(gateway, METRIC_RECOVERIES, why);
     catchup_free(gateway, session);
-    open_anew(gateway, session, identity, (struct slice){0});
+    opening_anew(gateway, session, identity, (struct slice){0});
 }
 
 static void before_missed(struct gateway *gateway, struct session *session, bool complete)
 {
     char *pid = complete ? strdup(session->catchup->recovery->pid) : NULL;
     gateway_count(gateway, METRIC_RECOVERIES, pid ? "recovered" : "missing");
-    enum status status = session_recovered(gateway, session, pid);
+    enum status status = opening_recovered(gateway, session, pid);
     if (status == STATUS_OK)
         session->ops->opened(gateway, session, (struct slice){0});
     else
@@ -213,7 +156,7 @@ static void narrow(struct gateway *gateway, struct session *session, const struc
     }
     for (size_t i = 0; i < recalled->count; i++) {
         struct slice industry = slice_from_string(recalled->industries[i]);
-        if (builtins_may_join(session, industry))
+        if (membership_permitted(session, industry))
             (void)membership_join(gateway, session, industry);
     }
 }
@@ -244,7 +187,7 @@ static void on_recalled(struct gateway *gateway, uint64_t handle, const struct r
     }
     struct identity *identity = catchup->recovery->identity;
     catchup->recovery->identity = NULL;
-    if (session_recover(gateway, session, identity) != STATUS_OK) {
+    if (membership_enter(gateway, session, identity, SESSION_RECOVERING) != STATUS_OK) {
         session_close(gateway, session, CAUSE_UNAVAILABLE);
         return;
     }
@@ -268,7 +211,7 @@ void recovery_open(struct gateway *gateway, struct session *session, struct iden
 {
     struct catchup *catchup = session->catchup;
     if (!catchup || catchup->stage != CATCHUP_CLAIMING) {
-        open_anew(gateway, session, identity, id);
+        opening_anew(gateway, session, identity, id);
         return;
     }
     catchup->recovery->identity = identity;

@@ -22,10 +22,6 @@ struct identity;
 struct recovery; /* opaque */
 struct session;
 
-/* A pid for a session that opens anew, which it can be claimed with in its namespace alone. Owned by the
- * caller; NULL where memory is short. */
-char *recovery_make_pid(const struct session *session);
-
 /* Notes what the auth object of a CONNECT packet claims, if anything; the session is about to authenticate.
  */
 void recovery_claim(struct gateway *gateway, struct session *session, struct slice auth);

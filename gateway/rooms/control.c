@@ -9,6 +9,7 @@
 
 #include "base/gateway.h"
 #include "broker/delivery.h"
+#include "rooms/membership.h"
 #include "rooms/rooms.h"
 #include "session/identity.h"
 #include "session/session.h"
@@ -55,7 +56,7 @@ static void act_on(struct gateway *gateway, struct session *session, const struc
         session_close(gateway, session, cause_of(control));
         return;
     }
-    enum status status = session_replace_identity(gateway, session, control->identity);
+    enum status status = membership_replace_identity(gateway, session, control->identity);
     if (status != STATUS_OK)
         session_close(gateway, session, status == STATUS_AUTH_EXPIRED ? CAUSE_EXPIRED : CAUSE_MEMORY);
 }

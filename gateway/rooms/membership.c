@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * identity -> rooms joined one by one -> places noted in the session's list.
+ * identity -> not expired? -> rooms joined one by one -> places noted in the session's list -> the session's
+ * state
  */
 #include "rooms/membership.h"
 
@@ -8,10 +9,10 @@
 
 #include "base/gateway.h"
 #include "common/check.h"
+#include "common/permission.h"
 #include "egress/egress.h"
 #include "rooms/users.h"
 #include "session/identity.h"
-#include "session/session.h"
 
 static enum status add(struct gateway *gateway, struct session *session, enum room_kind kind,
                        struct slice key)
@@ -38,7 +39,8 @@ static int find(const struct session *session, struct slice industry)
     return -1;
 }
 
-enum status membership_enter(struct gateway *gateway, struct session *session)
+/* Into everyone, its user and its own industries. All or nothing: STATUS_NO_MEMORY. */
+static enum status join_own(struct gateway *gateway, struct session *session)
 {
     const Pollen8__Identity *message = &session->identity->message;
     egress_enter(gateway, session);
@@ -51,6 +53,54 @@ enum status membership_enter(struct gateway *gateway, struct session *session)
         status = membership_join(gateway, session, slice_from_string(message->industries[i]));
     if (status != STATUS_OK)
         membership_leave_all(gateway, session);
+    return status;
+}
+
+enum status membership_enter(struct gateway *gateway, struct session *session, struct identity *identity,
+                             enum session_state state)
+{
+    uint64_t deadline_ms = 0;
+    enum status status = identity_deadline(identity, gateway->now_ms, &deadline_ms);
+    if (status != STATUS_OK) {
+        identity_unref(identity);
+        return status;
+    }
+    session->identity = identity;
+    status = join_own(gateway, session);
+    if (status != STATUS_OK) {
+        identity_unref(session->identity);
+        session->identity = NULL;
+        return status;
+    }
+    session->identity = users_share(session->memberships[MEMBERSHIP_USER].room, identity);
+    session_enter_state(session, state);
+    return STATUS_OK;
+}
+
+enum status membership_arrive(struct gateway *gateway, struct session *session, struct identity *identity)
+{
+    enum status status = membership_enter(gateway, session, identity, SESSION_OPEN);
+    if (status == STATUS_OK)
+        status = identity_deadline(session->identity, gateway->now_ms, &session->deadline_ms);
+    session_rearm(gateway, session);
+    return status;
+}
+
+enum status membership_replace_identity(struct gateway *gateway, struct session *session,
+                                        struct identity *identity)
+{
+    uint64_t deadline_ms = 0;
+    enum status status = identity_deadline(identity, gateway->now_ms, &deadline_ms);
+    if (status != STATUS_OK)
+        return status;
+    for (int i = session->membership_count - 1; i >= MEMBERSHIP_INDUSTRIES; i--)
+        membership_leave(gateway, session, room_key(session->memberships[i].room));
+    identity_unref(session->identity);
+    session->identity = identity_ref(identity);
+    for (size_t i = 0; status == STATUS_OK && i < identity->message.n_industries; i++)
+        status = membership_join(gateway, session, slice_from_string(identity->message.industries[i]));
+    session->deadline_ms = deadline_ms;
+    session_rearm(gateway, session);
     return status;
 }
 
@@ -98,6 +148,14 @@ size_t membership_industries(const struct session *session, char *ret_industries
     for (unsigned i = MEMBERSHIP_INDUSTRIES; i < session->membership_count; i++)
         ret_industries[count++] = session->memberships[i].room->key;
     return count;
+}
+
+bool membership_permitted(const struct session *session, struct slice industry)
+{
+    const Pollen8__Identity *message = &session->identity->message;
+    return identity_has_industry(session->identity, industry) ||
+           permission_scope(message->permissions, message->n_permissions, "subscribe", industry) ==
+               PERMISSION_ANY;
 }
 
 bool membership_narrowed(const struct session *session)

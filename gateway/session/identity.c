@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/industry.h"
 #include "common/names.h"
 #include "common/permission.h"
@@ -101,6 +102,16 @@ bool identity_equal(const struct identity *a, const struct identity *b)
     return a->text_length == b->text_length && x->n_industries == y->n_industries &&
            x->n_permissions == y->n_permissions && x->expires_at_ms == y->expires_at_ms &&
            memcmp(x->user_id, y->user_id, a->text_length) == 0;
+}
+
+enum status identity_deadline(const struct identity *identity, uint64_t now_ms, uint64_t *ret_deadline_ms)
+{
+    int64_t expires_at_ms = identity->message.expires_at_ms;
+    int64_t left = expires_at_ms - clock_wall_ms();
+    if (expires_at_ms && left <= 0)
+        return STATUS_AUTH_EXPIRED;
+    *ret_deadline_ms = expires_at_ms ? now_ms + (uint64_t)left : 0;
+    return STATUS_OK;
 }
 
 bool identity_has_industry(const struct identity *identity, struct slice industry)

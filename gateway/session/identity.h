@@ -37,6 +37,10 @@ void identity_unref(struct identity *identity); /* NULL is accepted */
 /* Whether both say the same in every field. */
 bool identity_equal(const struct identity *a, const struct identity *b);
 
+/* When it expires, on the monotonic clock that reads `now_ms`; 0: never. STATUS_AUTH_EXPIRED if it has
+ * expired. */
+enum status identity_deadline(const struct identity *identity, uint64_t now_ms, uint64_t *ret_deadline_ms);
+
 /* Whether the normalised industry is one of the user's own. */
 bool identity_has_industry(const struct identity *identity, struct slice industry);
 

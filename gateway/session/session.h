@@ -3,7 +3,7 @@
  * One client: its state (session_states.def), who it is, where it is, what waits for it. Independent of the
  * socket and of the transport. Loop thread.
  *
- * Life: session_create by a transport -> session_authenticate -> session_open -> session_close, which may be
+ * Life: session_create by a transport -> relay_authenticate -> opening_anew -> session_close, which may be
  * called any number of times and from anywhere: it detaches the transport and takes the session out of its
  * rooms at once; the memory is freed by sessions_end_turn and nowhere else. What is in flight finds the
  * session again by its handle, never by pointer.
@@ -17,9 +17,7 @@
 #include "base/timer_wheel.h"
 #include "frame/frame.h"
 #include "frame/outq.h"
-#include "rooms/rooms.h"
 #include "session/transport.h"
-#include "text/client_token.h"
 
 enum session_state {
 #define STATE(suffix, name, member, may_emit) SESSION_##suffix,
@@ -45,8 +43,10 @@ struct session_version {
 };
 #define SESSION_VERSIONS_MAXIMUM 16
 
+struct attachments;
 struct catchup;
 struct identity;
+struct membership;
 struct session_extra;
 
 struct session {
@@ -122,31 +122,11 @@ bool session_may_move(enum session_state from, enum session_state to);
 bool session_is_member(const struct session *session);
 bool session_may_emit(const struct session *session);
 
-/* Asks auth-svc about a token (taken and wiped). `auth`: the JSON it came with, passed on where the setting
- * says so. `id`: the client's id for this message, may be empty. The answer comes through ops->opened or
- * ops->refused. */
-void session_authenticate(struct gateway *gateway, struct session *session, struct client_token *token,
-                          struct slice auth, struct slice id);
-
-/* AUTHENTICATING -> OPEN, or CONNECTED after a refusal. Takes the reference to the identity. */
-enum status session_open(struct gateway *gateway, struct session *session, struct identity *identity);
-void session_refuse(struct gateway *gateway, struct session *session);
-
-/* AUTHENTICATING -> RECOVERING: in its rooms, but the client is told nothing yet. Takes the reference. Then
- * -> OPEN, with the pid it claimed (taken), or NULL: with a new one, as any other. */
-enum status session_recover(struct gateway *gateway, struct session *session, struct identity *identity);
-enum status session_recovered(struct gateway *gateway, struct session *session, char *pid);
-
-/* CONNECTED -> OPEN: it was so at another gateway. Into its rooms, and nothing else yet. Takes the reference.
- */
-enum status session_arrive(struct gateway *gateway, struct session *session, struct identity *identity);
+/* For who draws an arrow of the picture in session_states.def: it must be one. */
+void session_enter_state(struct session *session, enum session_state to);
 
 /* OPEN -> CONNECTED: out of its rooms, the transport stays. */
 void session_leave(struct gateway *gateway, struct session *session, uint64_t deadline_ms);
-
-/* Replaces the identity of an open session; its rooms follow. */
-enum status session_replace_identity(struct gateway *gateway, struct session *session,
-                                     struct identity *identity);
 
 /* Queues the frame (a reference is taken) unless the session has had this version or a newer one. Closes the
  * session if the queue is full and what is missing cannot be repaired later; see catchup.h. False: there was

@@ -214,20 +214,10 @@ void sessions_flush(struct gateway *gateway)
         sessions->dirty_first = sessions->dirty_end = 0;
 }
 
-void sessions_end_turn(struct gateway *gateway)
+struct session *sessions_take_removed(struct sessions *sessions)
 {
-    struct sessions *sessions = gateway->sessions;
-    struct session *session;
-    while ((session = sessions->dead)) {
+    struct session *session = sessions->dead;
+    if (session)
         sessions->dead = session->next_dead;
-        session_destroy(gateway, session);
-    }
-}
-
-void sessions_close_all(struct gateway *gateway)
-{
-    struct sessions *sessions = gateway->sessions;
-    for (size_t i = 0; i < sessions->used; i++)
-        if (sessions->slots[i].session)
-            session_close(gateway, sessions->slots[i].session, CAUSE_DRAIN);
+    return session;
 }

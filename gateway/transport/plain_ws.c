@@ -8,6 +8,7 @@
 #include "codec/ws_json.h"
 #include "codec/ws_proto.h"
 #include "ingress/ingress.h"
+#include "ingress/relay.h"
 #include "rooms/membership.h"
 #include "session/client_reply.h"
 #include "session/identity.h"
@@ -93,7 +94,7 @@ static void authenticate(struct gateway *gateway, struct session *session, struc
                          struct slice auth, struct slice id)
 {
     websocket_read(session->transport, false);
-    session_authenticate(gateway, session, token, auth, id);
+    relay_authenticate(gateway, session, token, auth, id);
 }
 
 static void on_first_frame(struct gateway *gateway, struct session *session, const struct client_frame *frame)

@@ -10,6 +10,7 @@
 #include "codec/sio_assembly.h"
 #include "codec/sio_packet.h"
 #include "ingress/ingress.h"
+#include "ingress/relay.h"
 #include "recovery/recovery.h"
 #include "session/identity.h"
 #include "session/session.h"
@@ -118,7 +119,7 @@ static void authenticate(struct gateway *gateway, struct session *carrier, struc
         status = STATUS_OK;
     if (status == STATUS_OK) {
         recovery_claim(gateway, session, packet->payload);
-        session_authenticate(gateway, session, &token, packet->payload, (struct slice){0});
+        relay_authenticate(gateway, session, &token, packet->payload, (struct slice){0});
         return;
     }
     struct client_result result = {.status = status == STATUS_NOT_FOUND ? STATUS_AUTH_REQUIRED : status};

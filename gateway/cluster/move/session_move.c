@@ -126,10 +126,10 @@ static enum status take_identity(struct gateway *gateway, struct session *sessio
     if (status != STATUS_OK)
         return status;
     if (session->state == SESSION_CONNECTED) {
-        status = session_arrive(gateway, session, identity);
+        status = membership_arrive(gateway, session, identity);
         return status ? status : catchup_arriving(session);
     }
-    status = session_replace_identity(gateway, session, identity);
+    status = membership_replace_identity(gateway, session, identity);
     identity_unref(identity);
     return status;
 }
