@@ -28,7 +28,6 @@
 #include "common/rng.h"
 #include "drain.h"
 #include "egress/dedupe.h"
-#include "egress/egress.h"
 #include "frame/progress.h"
 #include "gaps/gaps.h"
 #include "gaps/reconnect.h"
@@ -37,6 +36,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "presence.h"
+#include "rooms/board.h"
 #include "rooms/control.h"
 #include "rooms/membership.h"
 #include "rooms/rooms.h"
@@ -238,13 +238,13 @@ static enum status make_parts(struct gateway *gateway, char *error, size_t error
     gateway->wheel = timer_wheel_create(gateway->now_ms, gateway);
     gateway->rooms = rooms_create(rng_u64());
     gateway->sessions = sessions_create();
-    gateway->egress = egress_create();
+    gateway->board = board_create();
     gateway->controls = controls_create();
     gateway->dedupe = dedupe_create(DEDUPE_WINDOW_MS, DEDUPE_MAXIMUM);
     gateway->progress = progress_create(LANE_KEEP_MS, gateway->now_ms, clock_wall_ms() - PROGRESS_EARLY_MS);
     gateway->poll_relays = poll_relays_create();
     gateway->departures = departures_create(DEPARTURES_MAXIMUM, DEPARTURE_KEPT_MS);
-    if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress || !gateway->controls ||
+    if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->board || !gateway->controls ||
         !gateway->dedupe || !gateway->progress || !gateway->poll_relays || !gateway->departures)
         return STATUS_NO_MEMORY;
     rooms_on_move(gateway->rooms, membership_moved);
@@ -321,7 +321,7 @@ static void free_parts(struct gateway *gateway)
     bus_free(gateway->bus);
     mailbox_free(gateway->mailbox, dispose);
     drain_free(gateway);
-    egress_free(gateway->egress);
+    board_free(gateway->board);
     controls_free(gateway->controls);
     rooms_free(gateway->rooms);
     sessions_free(gateway->sessions);

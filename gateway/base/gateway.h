@@ -46,7 +46,7 @@ struct gateway {
     struct sessions *sessions;
     struct sockets *sockets;
     struct parking *parking;
-    struct egress *egress;
+    struct board *board;
     struct controls *controls;
     struct presence *presence;
     struct reconnect *reconnect;

@@ -11,7 +11,7 @@
  * would keep a stock client from coming back.
  *
  * UpgradeRequest may have to wait until everything that was published before it has been delivered here: it
- * then comes again in the lane of frames, and is acted on when the board of egress.h is empty.
+ * then comes again in the lane of frames, and is acted on when the board (board.h) is empty.
  *
  * Loop thread.
  */

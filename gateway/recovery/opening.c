@@ -19,10 +19,10 @@
 #include "common/industry.h"
 #include "common/rng.h"
 #include "common/wire.h"
-#include "egress/egress.h"
 #include "frame/progress.h"
 #include "recovery/catchup.h"
 #include "recovery/pid.h"
+#include "rooms/board.h"
 #include "rooms/membership.h"
 #include "session/identity.h"
 #include "session/session.h"
@@ -120,11 +120,30 @@ static void recalling_free(struct service_call *inquiry)
 
 /* ---- loop: answers ------------------------------------------------------------------------------------ */
 
+/* Up to where the session has been given everything; borrowed, `merged` may be it. NULL: there are no offsets,
+ * or none that this gateway may say.
+ */
+static const struct position *position_of(struct gateway *gateway, const struct session *session,
+                                          struct position *merged)
+{
+    const struct position *before = board_before(gateway->board, session);
+    const struct position *position = before ? before : progress_position(gateway->progress);
+    const struct catchup *catchup = session->catchup;
+    if (!gateway->settings->connection_recovery || !position_known(position) ||
+        (catchup && catchup->stage != CATCHUP_IDLE) || catchup_may_resume(gateway, session))
+        return NULL;
+    if (!catchup || !catchup->behind)
+        return position;
+    *merged = *position; /* it has been given more than this gateway has, elsewhere */
+    return position_merge(merged, &catchup->claim) == STATUS_OK ? merged : NULL;
+}
+
 /* Up to where the client has all: for an event that is in no history, and ends with a text. */
 static void lend_offset(struct gateway *gateway, const struct session *session, struct frame *frame)
 {
     char text[POSITION_TEXT_SIZE];
-    const struct position *position = egress_position(gateway, session);
+    struct position merged;
+    const struct position *position = position_of(gateway, session, &merged);
     if (!position && gateway->settings->connection_recovery && session->catchup &&
         session->catchup->claim.count)
         position = &session->catchup->claim;
@@ -170,7 +189,8 @@ static enum status give_snapshot(struct gateway *gateway, struct session *sessio
     struct slice offset = {0};
     enum status status = STATUS_OK;
     bool early = catchup_may_resume(gateway, session);
-    const struct position *position = egress_position(gateway, session);
+    struct position merged;
+    const struct position *position = position_of(gateway, session, &merged);
     if (position)
         offset = slice_make(text, position_write(position, text));
     frame_set_offset(snapshot, offset);

@@ -10,7 +10,7 @@
 #include "base/gateway.h"
 #include "common/check.h"
 #include "common/permission.h"
-#include "egress/egress.h"
+#include "rooms/board.h"
 #include "rooms/users.h"
 #include "session/identity.h"
 
@@ -43,7 +43,7 @@ static int find(const struct session *session, struct slice industry)
 static enum status join_own(struct gateway *gateway, struct session *session)
 {
     const Pollen8__Identity *message = &session->identity->message;
-    egress_enter(gateway, session);
+    board_enter(gateway->board, session);
     enum status status = add(gateway, session, ROOM_EVERYONE, (struct slice){0});
     if (status == STATUS_OK)
         status = add(gateway, session, ROOM_USER, slice_from_string(message->user_id));

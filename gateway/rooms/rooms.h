@@ -30,7 +30,7 @@ struct room {
     uint32_t count;
     uint32_t capacity; /* 0: &only */
     uint64_t hash;
-    uint64_t frames; /* which frames on the board are for this room; see egress.h */
+    uint64_t frames; /* which frames on the board are for this room; see board.h */
     uint8_t kind;
     bool garbage;      /* on the list of emptied rooms */
     uint32_t reported; /* ROOM_USER: the heartbeat it was last in; see presence.c */

@@ -16,11 +16,11 @@
 #include "common/log.h"
 #include "common/ops/lifecycle.h"
 #include "common/rng.h"
-#include "egress/egress.h"
 #include "frame/progress.h"
 #include "http/origin.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "rooms/board.h"
 #include "rooms/rooms.h"
 #include "session/session.h"
 #include "transport/engineio.h"
@@ -100,11 +100,11 @@ static enum status make(struct gateway *gateway, char *error, size_t error_size)
     gateway->wheel = timer_wheel_create(gateway->now_ms, gateway);
     gateway->rooms = rooms_create(rng_u64());
     gateway->sessions = sessions_create();
-    gateway->egress = egress_create();
+    gateway->board = board_create();
     gateway->progress = progress_create(1000, gateway->now_ms, clock_wall_ms());
     gateway->handshakes = address_limits_create(&unlimited, 16, 0);
     gateway->proxies = networks_parse("");
-    if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->egress || !gateway->progress ||
+    if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->board || !gateway->progress ||
         !gateway->handshakes || !gateway->proxies)
         return STATUS_NO_MEMORY;
     enum status status =
@@ -124,7 +124,7 @@ static enum status make(struct gateway *gateway, char *error, size_t error_size)
 static void unmake(struct gateway *gateway)
 {
     mailbox_free(gateway->mailbox, NULL);
-    egress_free(gateway->egress);
+    board_free(gateway->board);
     progress_free(gateway->progress);
     rooms_free(gateway->rooms);
     sessions_free(gateway->sessions);

@@ -16,6 +16,7 @@
 #include "egress/dedupe.h"
 #include "egress/egress.h"
 #include "frame/progress.h"
+#include "rooms/board.h"
 #include "rooms/membership.h"
 #include "session/session.h"
 
@@ -138,7 +139,7 @@ static inline int setup(void **state)
     gateway->wheel = timer_wheel_create(gateway->now_ms, gateway);
     gateway->rooms = rooms_create(42);
     gateway->sessions = sessions_create();
-    gateway->egress = egress_create();
+    gateway->board = board_create();
     gateway->dedupe = dedupe_create(10000, 1000);
     gateway->progress = progress_create(150000, gateway->now_ms, 1000000);
     for (int format = 0; format < FRAME_FORMATS; format++)
@@ -165,7 +166,7 @@ static inline int teardown(void **state)
             session_close(gateway, sessions_at(gateway->sessions, i), CAUSE_NORMAL);
     sessions_end_turn(gateway);
     mailbox_free(gateway->mailbox, dispose);
-    egress_free(gateway->egress);
+    board_free(gateway->board);
     rooms_free(gateway->rooms);
     sessions_free(gateway->sessions);
     dedupe_free(gateway->dedupe);
@@ -226,7 +227,7 @@ static inline void open_session(struct gateway *gateway, struct probe *probe, co
 
     connect_session(gateway, probe, FRAME_JSON, 0);
     session = probe->session;
-    egress_enter(gateway, session); /* what has boarded before is not for it */
+    board_enter(gateway->board, session); /* frames that are on the board are not for it */
     join(gateway, session, ROOM_EVERYONE, "");
     join(gateway, session, ROOM_USER, user);
     snprintf(list, sizeof(list), "%s", industries);

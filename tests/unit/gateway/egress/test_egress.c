@@ -193,7 +193,7 @@ static void a_crowd_is_served_in_slices(void **state)
     publish(gateway, &(struct message){.number = 1, .industries = "technology,finance"});
     publish(gateway, &(struct message){.number = 2, .industries = "finance"});
     turns = run(gateway);
-    assert_true(turns > CROWD / EGRESS_VISITS);
+    assert_true(turns > CROWD / BOARD_VISITS);
     for (size_t i = 0; i < CROWD; i++)
         assert_numbers(&crowd[i], (const unsigned[]){1, 2}, 2);
 }
@@ -273,7 +273,7 @@ static void a_turn_ends_in_time(void **state)
             publish(gateway, &(struct message){.number = turns / 20, .industries = "finance"});
         gateway->turn_us = clock_monotonic_us();
         more = egress_run(gateway);
-        assert_true(sessions_dirty(gateway->sessions) <= EGRESS_VISITS);
+        assert_true(sessions_dirty(gateway->sessions) <= BOARD_VISITS);
         sessions_flush(gateway);
         assert_true(clock_monotonic_us() - gateway->turn_us <= TURN_WRITES_US + SLACK_US);
         more |= sessions_dirty(gateway->sessions) > 0;
