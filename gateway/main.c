@@ -13,7 +13,6 @@
 #include "broker/reader.h"
 #include "broker/requests.h"
 #include "broker/sender.h"
-#include "broker/service_call.h"
 #include "cluster/departures.h"
 #include "cluster/peer_message.h"
 #include "cluster/peers.h"
@@ -32,7 +31,6 @@
 #include "gaps/gaps.h"
 #include "gaps/reconnect.h"
 #include "http/origin.h"
-#include "ingress/relay.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "presence.h"
@@ -173,7 +171,7 @@ static enum status subscribe(struct gateway *gateway)
         status = reader_subscribe(gateway->reader, SUBJECT_OUT_LANE, delivery_lane_mark);
     if (status ==
         STATUS_OK) /* few, of few users: a subscription each would cost the broker with every connect */
-        status = reader_subscribe(gateway->reader, SUBJECT_CTL_ANY, delivery_control);
+        status = reader_subscribe(gateway->reader, SUBJECT_CTL_ANY, control_receive);
     if (status == STATUS_OK)
         status = peer_message_subscribe(gateway);
     return status;
@@ -289,20 +287,6 @@ static enum status connect_parts(struct gateway *gateway, char *error, size_t er
     return status;
 }
 
-static void dispose(struct mail *mail)
-{
-    if (mail->kind == MAIL_DELIVERY)
-        delivery_free((struct delivery *)mail);
-    else if (mail->kind == MAIL_PEER)
-        peer_message_dispose(mail);
-    else if (mail->kind == MAIL_SERVICE_CALL)
-        service_call_dispose(mail);
-    else if (mail->kind == MAIL_CONTROL)
-        control_free((struct control *)mail);
-    else
-        relay_dispose(mail);
-}
-
 /* The loop has ended: no session is left, and nobody but the bus's threads is still running. */
 static void free_parts(struct gateway *gateway)
 {
@@ -319,7 +303,7 @@ static void free_parts(struct gateway *gateway)
     requests_free(gateway->questions);
     reader_free(gateway->reader);
     bus_free(gateway->bus);
-    mailbox_free(gateway->mailbox, dispose);
+    mailbox_free(gateway->mailbox);
     drain_free(gateway);
     board_free(gateway->board);
     controls_free(gateway->controls);

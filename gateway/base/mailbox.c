@@ -40,13 +40,13 @@ struct mailbox *mailbox_create(size_t frames_maximum, void (*wake)(void *context
     return mailbox;
 }
 
-void mailbox_free(struct mailbox *mailbox, void (*dispose)(struct mail *mail))
+void mailbox_free(struct mailbox *mailbox)
 {
     if (!mailbox)
         return;
     for (int i = 0; i < MAIL_LANES; i++)
         for (struct mail *mail; (mail = mailbox_take(mailbox, (enum mail_lane)i));)
-            dispose(mail);
+            mail->kind->dispose(mail);
     pthread_mutex_destroy(&mailbox->lock);
     free(mailbox);
 }

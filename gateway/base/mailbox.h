@@ -18,12 +18,22 @@
 #include "common/status.h"
 
 enum mail_lane { MAIL_FRAMES, MAIL_REPLIES, MAIL_PEERS, MAIL_LANES };
-enum mail_kind { MAIL_DELIVERY, MAIL_CONTROL, MAIL_ANSWER, MAIL_SERVICE_CALL, MAIL_PEER };
+
+struct gateway;
+struct mail;
+
+/* What is done with mail of one kind. Loop thread. */
+struct mail_kind {
+    /* Acts on it and takes it. NULL: a frame, which egress delivers (delivery.h). */
+    void (*act)(struct gateway *gateway, struct mail *mail);
+    void (*dispose)(struct mail *mail); /* frees it; nobody will act on it */
+    bool after_board; /* in MAIL_FRAMES: acted on after all members have been given what came before it */
+};
 
 /* First member of whatever travels; the receiver owns the whole from mailbox_take on. */
 struct mail {
     struct mail *next;
-    enum mail_kind kind;
+    const struct mail_kind *kind;
 };
 
 struct mailbox; /* opaque */
@@ -32,8 +42,8 @@ struct mailbox; /* opaque */
  * short. */
 struct mailbox *mailbox_create(size_t frames_maximum, void (*wake)(void *context), void *context);
 
-/* Whatever is still inside is handed to `dispose`. */
-void mailbox_free(struct mailbox *mailbox, void (*dispose)(struct mail *mail));
+/* Disposes of whatever is still inside. NULL is accepted. */
+void mailbox_free(struct mailbox *mailbox);
 
 /* STATUS_FULL at the bound of the lane: the mail stays the caller's. */
 enum status mailbox_post(struct mailbox *mailbox, enum mail_lane number, struct mail *mail);

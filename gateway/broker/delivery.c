@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control.pb-c.h"
-
 #include "base/gateway.h"
 #include "codec/client_frame.h"
 #include "codec/sio_packet.h"
@@ -21,7 +19,6 @@
 #include "common/wire.h"
 #include "frame/frame.h"
 #include "ingress/client_ask.h"
-#include "session/identity.h"
 #include "text/json_scan.h"
 
 enum status delivery_attachments(struct slice data, size_t count, const ProtobufCBinaryData *list,
@@ -82,6 +79,13 @@ enum status delivery_make_frame(const Pollen8__OutboundFrame *message, struct fr
     return STATUS_OK;
 }
 
+static void dispose_delivery(struct mail *mail)
+{
+    delivery_free((struct delivery *)mail);
+}
+
+const struct mail_kind delivery_mail = {.dispose = dispose_delivery};
+
 static struct delivery *delivery_create(enum room_kind kind, char *const *keys, size_t count)
 {
     size_t length = 0;
@@ -96,7 +100,7 @@ static struct delivery *delivery_create(enum room_kind kind, char *const *keys, 
         memcpy(at, keys[i], delivery->keys[i].length);
         at += delivery->keys[i].length;
     }
-    delivery->mail.kind = MAIL_DELIVERY;
+    delivery->mail.kind = &delivery_mail;
     delivery->kind = kind;
     delivery->key_count = (uint32_t)count;
     return delivery;
@@ -108,14 +112,6 @@ void delivery_free(struct delivery *delivery)
         return;
     frame_unref(delivery->frame);
     free(delivery);
-}
-
-void control_free(struct control *control)
-{
-    if (!control)
-        return;
-    identity_unref(control->identity);
-    free(control);
 }
 
 static struct lane_mark mark_of(const Pollen8__OutboundFrame *message, bool heard)
@@ -154,7 +150,7 @@ enum status delivery_make(const Pollen8__OutboundFrame *message, struct delivery
     return make_delivery(message, ROOM_INDUSTRY, message->industries, message->n_industries, ret_delivery);
 }
 
-static void report(struct gateway *gateway, enum status status, struct slice subject)
+void delivery_report(struct gateway *gateway, enum status status, struct slice subject)
 {
     if (status == STATUS_OK)
         return;
@@ -163,8 +159,7 @@ static void report(struct gateway *gateway, enum status status, struct slice sub
                       LOG_S("status", status_code(status)));
 }
 
-/* The user named by the subject: the token is the authority, not the body. */
-static enum status subject_user(struct slice subject, enum subject_kind kind, char user[ID_MAXIMUM_BYTES + 1])
+enum status delivery_user(struct slice subject, enum subject_kind kind, char user[ID_MAXIMUM_BYTES + 1])
 {
     struct slice token = {0};
     size_t length = 0;
@@ -211,7 +206,7 @@ static void take_frame(struct gateway *gateway, const struct bus_message *messag
     char *user_key = user;
     enum status status = STATUS_OK;
     if (kind == ROOM_USER)
-        status = subject_user(message->subject, SUBJECT_OUT_USER, user);
+        status = delivery_user(message->subject, SUBJECT_OUT_USER, user);
     if (status == STATUS_OK)
         status = wire_unpack(&arena, &pollen8__outbound_frame__descriptor, message->data, &unpacked);
     if (status == STATUS_OK) {
@@ -227,7 +222,7 @@ static void take_frame(struct gateway *gateway, const struct bus_message *messag
         status = post(gateway, delivery);
     else
         delivery_free(delivery);
-    report(gateway, status, message->subject);
+    delivery_report(gateway, status, message->subject);
     wire_arena_done(&arena);
 }
 
@@ -246,7 +241,7 @@ void delivery_lane_mark(void *context, const struct bus_message *message)
         mark->mark = mark_of((const Pollen8__OutboundFrame *)unpacked, true);
         status = post(gateway, mark);
     }
-    report(gateway, status, message->subject);
+    delivery_report(gateway, status, message->subject);
     wire_arena_done(&arena);
 }
 
@@ -263,55 +258,4 @@ void delivery_all_frame(void *context, const struct bus_message *message)
 void delivery_user_frame(void *context, const struct bus_message *message)
 {
     take_frame(context, message, ROOM_USER);
-}
-
-static enum status make_control(const Pollen8__Control *message, const char *user,
-                                struct control **ret_control)
-{
-    size_t length = strlen(user);
-    struct control *control = calloc(1, sizeof(*control) + length);
-    enum status status = STATUS_OK;
-    if (!control)
-        return STATUS_NO_MEMORY;
-    control->mail.kind = MAIL_CONTROL;
-    control->user_length = length;
-    memcpy(control->user, user, length);
-    if (message->action == POLLEN8__CONTROL__ACTION__ACTION_DISCONNECT)
-        control->action = CONTROL_DISCONNECT;
-    else if (message->action == POLLEN8__CONTROL__ACTION__ACTION_REVOKE)
-        control->action = CONTROL_REVOKE;
-    else if (message->action == POLLEN8__CONTROL__ACTION__ACTION_IDENTITY_CHANGED && message->identity &&
-             strcmp(message->identity->user_id, user) == 0)
-        status = identity_create(message->identity, &control->identity);
-    else
-        status = STATUS_MALFORMED;
-    if (status != STATUS_OK) {
-        free(control);
-        return status;
-    }
-    if (control->identity)
-        control->action = CONTROL_IDENTITY;
-    *ret_control = control;
-    return STATUS_OK;
-}
-
-void delivery_control(void *context, const struct bus_message *message)
-{
-    struct gateway *gateway = context;
-    struct wire_arena arena = {0};
-    const ProtobufCMessage *unpacked = NULL;
-    struct control *control = NULL;
-    char user[ID_MAXIMUM_BYTES + 1];
-    enum status status = subject_user(message->subject, SUBJECT_CTL_USER, user);
-    if (status == STATUS_OK)
-        status = wire_unpack(&arena, &pollen8__control__descriptor, message->data, &unpacked);
-    if (status == STATUS_OK)
-        status = make_control((const Pollen8__Control *)unpacked, user, &control);
-    if (status == STATUS_OK) {
-        status = mailbox_post(gateway->mailbox, MAIL_FRAMES, &control->mail);
-        if (status != STATUS_OK)
-            control_free(control);
-    }
-    report(gateway, status, message->subject);
-    wire_arena_done(&arena);
 }

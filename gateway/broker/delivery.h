@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * From the broker to the mailbox: checks what services publish, once, and makes the shared frame, so that
- * egress only delivers. Everything here but the free functions runs on the thread that reads (reader.h: the
+ * egress only delivers. Everything here but delivery_free runs on the thread that reads (reader.h: the
  * loop, or the library's delivery thread); the context of the callbacks is the struct gateway, of which they
  * touch mailbox and metrics alone.
  */
@@ -13,11 +13,15 @@
 #include "base/mailbox.h"
 #include "codec/attachments.h"
 #include "common/bus/bus.h"
+#include "common/bus/subject.h"
+#include "common/names.h"
 #include "frame/progress.h"
 #include "rooms/rooms.h"
 
 struct frame;
-struct identity;
+struct gateway;
+
+extern const struct mail_kind delivery_mail;
 
 /* A frame and the rooms it is for; or a lane's mark, which has none. */
 struct delivery {
@@ -30,22 +34,10 @@ struct delivery {
     struct slice keys[]; /* into the same allocation */
 };
 
-enum control_action { CONTROL_DISCONNECT, CONTROL_REVOKE, CONTROL_IDENTITY };
-
-/* What changed about a user. */
-struct control {
-    struct mail mail;
-    enum control_action action;
-    struct identity *identity; /* owned; CONTROL_IDENTITY only */
-    size_t user_length;
-    char user[];
-};
-
 void delivery_industry_frame(void *context, const struct bus_message *message);
 void delivery_all_frame(void *context, const struct bus_message *message);
 void delivery_user_frame(void *context, const struct bus_message *message);
 void delivery_lane_mark(void *context, const struct bus_message *message);
-void delivery_control(void *context, const struct bus_message *message);
 
 /* An owned copy of what came as attachments of `data`, NULL where there are none. STATUS_MALFORMED where they
  * and the placeholders in the data do not fit. Any thread. */
@@ -59,6 +51,11 @@ enum status delivery_make_frame(const Pollen8__OutboundFrame *message, struct fr
 enum status delivery_make(const Pollen8__OutboundFrame *message, struct delivery **ret_delivery);
 
 void delivery_free(struct delivery *delivery);
-void control_free(struct control *control);
+
+/* The user named by a subject: its last token is the authority, not the body. STATUS_MALFORMED. Any thread. */
+enum status delivery_user(struct slice subject, enum subject_kind kind, char user[ID_MAXIMUM_BYTES + 1]);
+
+/* Counts and logs a message that was dropped; nothing for STATUS_OK. Any thread. */
+void delivery_report(struct gateway *gateway, enum status status, struct slice subject);
 
 #endif

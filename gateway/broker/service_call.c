@@ -13,6 +13,11 @@
 
 #define PACKED_MAXIMUM (1u * 1024 * 1024)
 
+static void act_on_answer(struct gateway *gateway, struct mail *mail);
+static void dispose_call(struct mail *mail);
+
+static const struct mail_kind answer_mail = {.act = act_on_answer, .dispose = dispose_call};
+
 static void on_answer(void *context, enum status status, const struct bus_message *message)
 {
     struct service_call *inquiry = context;
@@ -37,7 +42,7 @@ enum status service_call_send(struct gateway *gateway, struct service_call *inqu
                               const ProtobufCMessage *message, uint32_t timeout_ms)
 {
     struct buf packed;
-    inquiry->mail.kind = MAIL_SERVICE_CALL;
+    inquiry->mail.kind = &answer_mail;
     inquiry->gateway = gateway;
     buf_init(&packed, PACKED_MAXIMUM);
     enum status status = wire_pack(&packed, message);
@@ -54,7 +59,7 @@ enum status service_call_send(struct gateway *gateway, struct service_call *inqu
     return status;
 }
 
-void service_call_answer(struct gateway *gateway, struct mail *mail)
+static void act_on_answer(struct gateway *gateway, struct mail *mail)
 {
     struct service_call *inquiry = (struct service_call *)mail;
     count_in_flight(gateway, -1);
@@ -62,7 +67,7 @@ void service_call_answer(struct gateway *gateway, struct mail *mail)
     inquiry->kind->free(inquiry);
 }
 
-void service_call_dispose(struct mail *mail)
+static void dispose_call(struct mail *mail)
 {
     struct service_call *inquiry = (struct service_call *)mail;
     inquiry->kind->free(inquiry);

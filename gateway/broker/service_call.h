@@ -40,8 +40,4 @@ struct service_call {
 enum status service_call_send(struct gateway *gateway, struct service_call *inquiry, const char *subject,
                               const ProtobufCMessage *message, uint32_t timeout_ms);
 
-/* From the mailbox: acts on the answer and frees; or only frees. */
-void service_call_answer(struct gateway *gateway, struct mail *mail);
-void service_call_dispose(struct mail *mail);
-
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/gateway.h"
+#include "base/mailbox.h"
 #include "broker/reader.h"
 #include "broker/sender.h"
 #include "cluster/forward.h"
@@ -36,12 +37,17 @@ struct letter {
     char reply[SUBJECT_SIZE];               /* where a reply goes; empty: none is wanted */
 };
 
-void peer_message_dispose(struct mail *mail)
+static void dispose_letter(struct mail *mail)
 {
     struct letter *letter = (struct letter *)mail;
     wire_arena_done(&letter->arena);
     free(letter);
 }
+
+static void take_letter(struct gateway *gateway, struct mail *mail);
+
+static const struct mail_kind letter_mail = {
+    .act = take_letter, .dispose = dispose_letter, .after_board = true};
 
 /* ---- in: delivery thread ------------------------------------------------------------------------------ */
 
@@ -50,7 +56,7 @@ static struct letter *letter_create(struct gateway *gateway)
     struct letter *letter = calloc(1, sizeof(*letter));
     if (!letter)
         return NULL;
-    letter->mail.kind = MAIL_PEER;
+    letter->mail.kind = &letter_mail;
     letter->gateway = gateway;
     return letter;
 }
@@ -76,14 +82,14 @@ static void on_message(void *context, const struct bus_message *message)
         log_event_limited(LOG_WARN, "a message to this gateway was dropped",
                           LOG_S("status", status_code(status)));
         if (letter)
-            peer_message_dispose(&letter->mail);
+            dispose_letter(&letter->mail);
         return;
     }
     if (message->reply.length)
         memcpy(letter->reply, message->reply.data, message->reply.length);
     if (mailbox_post(gateway->mailbox, MAIL_PEERS, &letter->mail) != STATUS_OK) {
         gateway_count(gateway, METRIC_BROKER_FRAMES, "dropped");
-        peer_message_dispose(&letter->mail);
+        dispose_letter(&letter->mail);
     }
 }
 
@@ -171,7 +177,7 @@ static bool act(struct gateway *gateway, const struct letter *letter)
     return false;
 }
 
-void peer_message_take(struct gateway *gateway, struct mail *mail)
+static void take_letter(struct gateway *gateway, struct mail *mail)
 {
     struct letter *letter = (struct letter *)mail;
     if (letter->answered)
@@ -181,7 +187,7 @@ void peer_message_take(struct gateway *gateway, struct mail *mail)
         settle(gateway, letter);
         return;
     }
-    peer_message_dispose(mail);
+    dispose_letter(mail);
 }
 
 bool peer_message_run(struct gateway *gateway)
@@ -191,7 +197,7 @@ bool peer_message_run(struct gateway *gateway)
         mail = mailbox_take(gateway->mailbox, MAIL_PEERS);
         if (!mail)
             return false;
-        peer_message_take(gateway, mail);
+        mail->kind->act(gateway, mail);
     } while (!turn_past(gateway, TURN_PEERS_US));
     return true;
 }

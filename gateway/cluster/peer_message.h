@@ -23,7 +23,6 @@
 
 #include "peer.pb-c.h"
 
-#include "base/mailbox.h"
 #include "common/status.h"
 
 #define PEER_REPLY_MS 3000 /* a gateway that has not replied by then is taken for dead */
@@ -52,11 +51,5 @@ enum status peer_message_subscribe(struct gateway *gateway);
 
 /* A share of what waits; whether there is more. */
 bool peer_message_run(struct gateway *gateway);
-
-/* Acts on one, and frees it. */
-void peer_message_take(struct gateway *gateway, struct mail *mail);
-
-/* Frees one that nobody will act on. */
-void peer_message_dispose(struct mail *mail);
 
 #endif

@@ -7,14 +7,12 @@
 #include "base/gateway.h"
 #include "base/mailbox.h"
 #include "broker/delivery.h"
-#include "cluster/peer_message.h"
 #include "common/clock.h"
 #include "common/industry.h"
 #include "egress/dedupe.h"
 #include "frame/progress.h"
 #include "gaps/gaps.h"
 #include "rooms/board.h"
-#include "rooms/control.h"
 #include "rooms/rooms.h"
 #include "rooms/users.h"
 
@@ -125,15 +123,13 @@ static bool take_one(struct gateway *gateway, int64_t wall_ms)
         return true;
     }
     const struct mail *first = gaps_holds(gateway) ? NULL : mailbox_peek(gateway->mailbox, MAIL_FRAMES);
-    if (!first || (first->kind != MAIL_DELIVERY && !board_empty(gateway->board)))
+    if (!first || (first->kind->after_board && !board_empty(gateway->board)))
         return false;
     struct mail *mail = mailbox_take(gateway->mailbox, MAIL_FRAMES);
-    if (mail->kind == MAIL_CONTROL)
-        control_act(gateway, (struct control *)mail);
-    else if (mail->kind == MAIL_PEER)
-        peer_message_take(gateway, mail);
-    else
+    if (mail->kind == &delivery_mail)
         take_delivery(gateway, (struct delivery *)mail, wall_ms);
+    else
+        mail->kind->act(gateway, mail);
     return true;
 }
 

@@ -178,7 +178,7 @@ struct waiting {
 static void note_waiting(void *context, const struct mail *mail)
 {
     struct waiting *waiting = context;
-    if (mail->kind != MAIL_DELIVERY)
+    if (mail->kind != &delivery_mail)
         return;
     const struct lane_mark *mark = &((const struct delivery *)mail)->mark;
     live_starts_take(&waiting->starts, mark, progress_heard(waiting->gateway->progress, mark->lane));

@@ -13,6 +13,7 @@
 #include "frame.pb-c.h"
 
 #include "base/gateway.h"
+#include "base/mailbox.h"
 #include "broker/delivery.h"
 #include "broker/requests.h"
 #include "cluster/forward.h"
@@ -63,10 +64,14 @@ static void http_request_free(struct http_request *request)
     free(request);
 }
 
-void relay_dispose(struct mail *mail)
+static void dispose_request(struct mail *mail)
 {
     http_request_free((struct http_request *)mail);
 }
+
+static void act_on_answer(struct gateway *gateway, struct mail *mail);
+
+static const struct mail_kind request_mail = {.act = act_on_answer, .dispose = dispose_request};
 
 /* ---- the answer's bytes -> struct http_request --------------------------------------------------------- */
 
@@ -149,7 +154,7 @@ static struct http_request *http_request_create(struct gateway *gateway, const s
     struct http_request *request = calloc(1, sizeof(*request) + id.length);
     if (!request)
         return NULL;
-    request->mail.kind = MAIL_ANSWER;
+    request->mail.kind = &request_mail;
     request->gateway = gateway;
     request->kind = kind;
     request->handle = session->handle;
@@ -346,7 +351,7 @@ static void forward(struct gateway *gateway, const struct http_request *request)
                    slice_from_string(request->event), &result);
 }
 
-void relay_answer(struct gateway *gateway, struct mail *mail)
+static void act_on_answer(struct gateway *gateway, struct mail *mail)
 {
     struct http_request *request = (struct http_request *)mail;
     struct session *session = sessions_find(gateway->sessions, request->handle);

@@ -11,7 +11,6 @@
 
 #include "identity.pb-c.h"
 
-#include "base/mailbox.h"
 #include "common/slice.h"
 #include "common/status.h"
 #include "text/client_token.h"
@@ -31,11 +30,5 @@ enum status relay_event(struct gateway *gateway, struct session *session, const 
 
 /* What a client is told for what went wrong on the way to the service of an event. */
 enum status relay_refusal(const Pollen8__Identity *identity, enum status status, struct slice event);
-
-/* Handles one answer from the mailbox and frees it. */
-void relay_answer(struct gateway *gateway, struct mail *mail);
-
-/* Frees one that nobody will handle. */
-void relay_dispose(struct mail *mail);
 
 #endif

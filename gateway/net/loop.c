@@ -27,7 +27,6 @@
 #include "base/timer_wheel.h"
 #include "broker/reader.h"
 #include "broker/requests.h"
-#include "broker/service_call.h"
 #include "cluster/peer_message.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -35,7 +34,6 @@
 #include "egress/egress.h"
 #include "http/exchange.h"
 #include "http/parked.h"
-#include "ingress/relay.h"
 #include "lws_callback.h"
 #include "net/listener.h"
 #include "net/socket.h"
@@ -121,12 +119,7 @@ static bool take_answers(struct gateway *gateway)
         mail = mailbox_take(gateway->mailbox, MAIL_REPLIES);
         if (!mail)
             return false;
-        if (mail->kind == MAIL_PEER)
-            peer_message_take(gateway, mail);
-        else if (mail->kind == MAIL_SERVICE_CALL)
-            service_call_answer(gateway, mail);
-        else
-            relay_answer(gateway, mail);
+        mail->kind->act(gateway, mail);
     } while (!turn_past(gateway, TURN_ANSWERS_US));
     return true;
 }

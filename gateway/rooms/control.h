@@ -2,7 +2,8 @@
  *
  * What the platform says about a user while it is connected (pollen8.ctl.user.<token>), or while it connects:
  * an identity that was asked about before a control came, and is known only after it, does not escape it.
- * Therefore the last CONTROLS_KEPT controls are kept, numbered as they came. Loop thread.
+ * Therefore the last CONTROLS_KEPT controls are kept, numbered as they came. Loop thread, but for
+ * control_receive.
  */
 #ifndef POLLEN8_GATEWAY_ROOMS_CONTROL_H
 #define POLLEN8_GATEWAY_ROOMS_CONTROL_H
@@ -12,7 +13,7 @@
 
 #define CONTROLS_KEPT 4096
 
-struct control;
+struct bus_message;
 struct controls; /* opaque */
 struct gateway;
 struct identity;
@@ -25,8 +26,9 @@ void controls_free(struct controls *controls);
 /* The number of the last control that came. */
 uint64_t controls_last(const struct controls *controls);
 
-/* Acts on the user's sessions and takes the control. */
-void control_act(struct gateway *gateway, struct control *control);
+/* From the broker to the mailbox; the loop acts on it when the members have been given what was published
+ * before it. On the thread that reads (reader.h); the context is the struct gateway. */
+void control_receive(void *context, const struct bus_message *message);
 
 /* A session that is in no room yet is about to be given the identity, which was asked about when `after` was
  * the last control: applies what has come since about its user. It may replace *identity; false: the session

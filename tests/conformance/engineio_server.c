@@ -123,7 +123,7 @@ static enum status make(struct gateway *gateway, char *error, size_t error_size)
 
 static void unmake(struct gateway *gateway)
 {
-    mailbox_free(gateway->mailbox, NULL);
+    mailbox_free(gateway->mailbox);
     board_free(gateway->board);
     progress_free(gateway->progress);
     rooms_free(gateway->rooms);

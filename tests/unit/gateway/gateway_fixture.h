@@ -151,11 +151,6 @@ static inline int setup(void **state)
     return 0;
 }
 
-static inline void dispose(struct mail *mail)
-{
-    delivery_free((struct delivery *)(void *)mail);
-}
-
 static inline int teardown(void **state)
 {
     struct fixture *fixture = *state;
@@ -165,7 +160,7 @@ static inline int teardown(void **state)
         if (sessions_at(gateway->sessions, i))
             session_close(gateway, sessions_at(gateway->sessions, i), CAUSE_NORMAL);
     sessions_end_turn(gateway);
-    mailbox_free(gateway->mailbox, dispose);
+    mailbox_free(gateway->mailbox);
     board_free(gateway->board);
     rooms_free(gateway->rooms);
     sessions_free(gateway->sessions);

@@ -9,6 +9,7 @@
 #include "common/bus/subject.h"
 #include "common/clock.h"
 #include "common/wire.h"
+#include "rooms/control.h"
 
 struct message {
     unsigned number;
@@ -332,6 +333,44 @@ static void rooms_may_empty_while_something_is_for_them(void **state)
     assert_null(rooms_find(gateway->rooms, ROOM_INDUSTRY, slice_from_string("finance")));
 }
 
+static unsigned acted;
+static unsigned given; /* by then, to the member that is visited last */
+
+static void note_given(struct gateway *gateway, struct mail *mail)
+{
+    (void)gateway;
+    (void)mail;
+    acted++;
+    given = crowd[0].count + crowd[0].session->outq.count;
+}
+
+/* Mail that says so is acted on when all members have been given what came before it, and nothing that came
+ * after it has boarded; other mail in its turn. */
+static void what_is_no_frame_may_wait_for_the_board(void **state)
+{
+    static const struct mail_kind at_once = {.act = note_given};
+    static const struct mail_kind waits = {.act = note_given, .after_board = true};
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    struct mail first = {.kind = &at_once};
+    struct mail second = {.kind = &waits};
+
+    acted = 0;
+    for (size_t i = 0; i < CROWD; i++)
+        open_session(gateway, &crowd[i], "ada", "technology");
+    publish(gateway, &(struct message){.number = 1, .industries = "technology"});
+    assert_int_equal(mailbox_post(gateway->mailbox, MAIL_FRAMES, &first), STATUS_OK);
+    publish(gateway, &(struct message){.number = 2, .industries = "technology"});
+    assert_int_equal(mailbox_post(gateway->mailbox, MAIL_FRAMES, &second), STATUS_OK);
+    publish(gateway, &(struct message){.number = 3, .industries = "technology"});
+    assert_true(egress_run(gateway));
+    assert_int_equal(acted, 1);
+    assert_int_equal(given, 0);
+    run(gateway);
+    assert_int_equal(acted, 2);
+    assert_int_equal(given, 2);
+    assert_numbers(&crowd[0], (const unsigned[]){1, 2, 3}, 3);
+}
+
 static void who_does_not_read_is_closed_and_harms_nobody(void **state)
 {
     struct fixture *fixture = *state;
@@ -363,7 +402,7 @@ static void what_is_malformed_is_dropped(void **state)
     open_session(gateway, &ada, "ada", "technology");
     delivery_industry_frame(gateway, &message);
     delivery_all_frame(gateway, &message);
-    delivery_control(gateway, &message);
+    control_receive(gateway, &message);
     message.subject = SLICE_LITERAL("pollen8.out.user.!!!");
     delivery_user_frame(gateway, &message);
     message.subject = SLICE_LITERAL("pollen8.out.user.YWRh"); /* ada, but no event */
@@ -389,6 +428,7 @@ int main(void)
         EGRESS_TEST(what_comes_during_a_walk_joins_it),
         EGRESS_TEST(a_user_does_not_wait_for_a_crowd),
         EGRESS_TEST(rooms_may_empty_while_something_is_for_them),
+        EGRESS_TEST(what_is_no_frame_may_wait_for_the_board),
         EGRESS_TEST(who_does_not_read_is_closed_and_harms_nobody),
         EGRESS_TEST(what_is_malformed_is_dropped),
     };
