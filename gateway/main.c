@@ -31,6 +31,8 @@
 #include "gaps/gaps.h"
 #include "gaps/reconnect.h"
 #include "http/origin.h"
+#include "http/parked.h"
+#include "lws_callback.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "presence.h"
@@ -42,6 +44,7 @@
 #include "session/session.h"
 #include "transport/engineio.h"
 #include "transport/socketio.h"
+#include "turn.h"
 
 #define DEDUPE_WINDOW_MS   10000 /* twice the time after which value-svc's stream delivers again */
 #define DEDUPE_MAXIMUM     131072
@@ -228,9 +231,24 @@ static enum status make_limits(struct gateway *gateway, char *error, size_t erro
                                 error_size - (size_t)name);
 }
 
+static enum status make_loop(struct gateway *gateway, char *error, size_t error_size)
+{
+    const struct loop_handlers handlers = {
+        .turn = turn_run,
+        .polled = turn_polled,
+        .close = turn_close,
+        .free = turn_free,
+        .stop = stop,
+        .reload = reload,
+        .protocols = lws_callback_protocols(),
+        .mounts = lws_callback_mounts(),
+    };
+    enum status status = loop_create(gateway, &handlers, error, error_size);
+    return status ? status : parking_create(gateway, loop_uv(gateway->loop), &gateway->parking);
+}
+
 static enum status make_parts(struct gateway *gateway, char *error, size_t error_size)
 {
-    const struct loop_handlers handlers = {.stop = stop, .reload = reload};
     snprintf(error, error_size, "out of memory");
     gateway->now_ms = clock_monotonic_ms();
     gateway->wheel = timer_wheel_create(gateway->now_ms, gateway);
@@ -252,7 +270,7 @@ static enum status make_parts(struct gateway *gateway, char *error, size_t error
     if (status == STATUS_OK)
         status = metrics_create(metric_definitions, METRIC_COUNT, &gateway->metrics);
     if (status == STATUS_OK)
-        status = loop_create(gateway, &handlers, error, error_size);
+        status = make_loop(gateway, error, error_size);
     if (status == STATUS_OK)
         gateway->mailbox = mailbox_create((size_t)gateway->settings->inbound_queue, loop_wake, gateway->loop);
     return status == STATUS_OK && !gateway->mailbox ? STATUS_NO_MEMORY : status;
@@ -318,6 +336,7 @@ static void free_parts(struct gateway *gateway)
         frame_unref(gateway->pings[i]);
     listener_free(gateway->listener);
     timer_wheel_free(gateway->wheel);
+    parking_free(gateway->parking);
     loop_free(gateway->loop);
     metrics_free(gateway->metrics);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * readable listening socket -> accept in batches -> cap -> socket options -> adopted by the library's virtual
- * host, which does TLS and HTTP and then calls http.c.
+ * host, which does TLS and HTTP and then calls its
+ * protocols.
  */
 #include "net/listener.h"
 
@@ -22,7 +23,6 @@
 #include "base/timer_wheel.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "lws_callback.h"
 
 #define BACKLOG           4096
 #define ACCEPTS_A_WAKE    64
@@ -182,7 +182,7 @@ static int open_socket(const struct sockaddr_storage *address, socklen_t length)
     return -1;
 }
 
-static struct lws_vhost *create_vhost(const struct gateway *gateway, struct lws_context *context)
+static struct lws_vhost *create_vhost(const struct gateway *gateway, const struct listener_library *library)
 {
     static const lws_retry_bo_t no_validity_checks = {
         0}; /* a sorted list of timers, slow with many sessions */
@@ -191,8 +191,8 @@ static struct lws_vhost *create_vhost(const struct gateway *gateway, struct lws_
     memset(&info, 0, sizeof(info));
     info.vhost_name = "gateway";
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
-    info.protocols = lws_callback_protocols();
-    info.mounts = lws_callback_mounts();
+    info.protocols = library->protocols;
+    info.mounts = library->mounts;
     info.alpn = "http/1.1"; /* HTTP/2 of the packaged library is not safe */
     info.timeout_secs = 10;
     info.keepalive_timeout = LISTENER_KEEPALIVE_S;
@@ -204,10 +204,11 @@ static struct lws_vhost *create_vhost(const struct gateway *gateway, struct lws_
         info.ssl_options_set =
             (long)(SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_RENEGOTIATION);
     }
-    return lws_create_vhost(context, &info);
+    return lws_create_vhost(library->context, &info);
 }
 
-static enum status start(struct listener *listener, struct uv_loop_s *loop, char *error, size_t error_size)
+static enum status start(struct listener *listener, struct uv_loop_s *loop,
+                         const struct listener_library *library, char *error, size_t error_size)
 {
     const struct settings *settings = listener->gateway->settings;
     struct sockaddr_storage address = {0};
@@ -216,7 +217,7 @@ static enum status start(struct listener *listener, struct uv_loop_s *loop, char
         snprintf(error, error_size, "LISTEN_ADDRESS is not an IPv4 or IPv6 address");
         return STATUS_MALFORMED;
     }
-    listener->vhost = create_vhost(listener->gateway, listener->context);
+    listener->vhost = create_vhost(listener->gateway, library);
     if (!listener->vhost) {
         snprintf(error, error_size, "TLS_CERT_FILE or TLS_KEY_FILE cannot be used");
         return STATUS_MALFORMED;
@@ -242,40 +243,40 @@ static enum status start(struct listener *listener, struct uv_loop_s *loop, char
 
 /* The kernel makes a process's table of descriptors larger when one comes that is beyond it, and where there
  * are threads it lets this one wait meanwhile, some 10 ms: so once, before anybody is connected. */
-static void reserve_descriptors(const struct listener *listener, const struct listener_files *files)
+static void reserve_descriptors(const struct listener *listener, const struct listener_library *library)
 {
-    uint64_t below = files->library < files->open ? files->library : 0;
+    uint64_t below = library->files < library->open_files ? library->files : 0;
     uint64_t last = below + listener->maximum + RESERVED_FILES;
-    int descriptor =
-        fcntl(listener->nowhere, F_DUPFD_CLOEXEC, (int)(last < files->open ? last : files->open - 1));
+    int descriptor = fcntl(listener->nowhere, F_DUPFD_CLOEXEC,
+                           (int)(last < library->open_files ? last : library->open_files - 1));
     if (descriptor >= 0)
         close(descriptor);
 }
 
-enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop, struct lws_context *context,
-                            const struct listener_files *files, struct listener **ret_listener, char *error,
-                            size_t error_size)
+enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop,
+                            const struct listener_library *library, struct listener **ret_listener,
+                            char *error, size_t error_size)
 {
-    uint64_t open_files = files->open;
+    uint64_t open_files = library->open_files;
     struct listener *listener = calloc(1, sizeof(*listener));
     if (!listener)
         return STATUS_NO_MEMORY;
     listener->gateway = gateway;
-    listener->context = context;
+    listener->context = library->context;
     listener->descriptor = -1;
     listener->nowhere = -1;
     listener->resume.fire = resume;
-    listener->library_files = (int)files->library;
-    listener->library_maximum = files->library > RESERVED_FILES ? (size_t)files->library - RESERVED_FILES : 1;
+    listener->library_files = (int)library->files;
+    listener->library_maximum = library->files > RESERVED_FILES ? (size_t)library->files - RESERVED_FILES : 1;
     listener->maximum = (size_t)gateway->settings->max_sessions;
     if (open_files <= RESERVED_FILES || listener->maximum > open_files - RESERVED_FILES)
         listener->maximum = open_files > RESERVED_FILES ? (size_t)open_files - RESERVED_FILES : 1;
-    enum status status = start(listener, loop, error, error_size);
+    enum status status = start(listener, loop, library, error, error_size);
     if (status != STATUS_OK) {
         listener_free(listener);
         return status;
     }
-    reserve_descriptors(listener, files);
+    reserve_descriptors(listener, library);
     atomic_store(&gateway->listening, true);
     *ret_listener = listener;
     return STATUS_OK;

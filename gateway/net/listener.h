@@ -17,18 +17,23 @@ struct gateway;
 struct listener; /* opaque */
 struct lws;
 struct lws_context;
+struct lws_http_mount;
+struct lws_protocols;
 struct uv_loop_s;
 
-/* Descriptors: the process's limit, and how many of them, from 0, the library has places for. */
-struct listener_files {
-    uint64_t open;
-    uint64_t library;
+/* The library: its context, what it calls and for which paths, and descriptors. */
+struct listener_library {
+    struct lws_context *context;
+    const struct lws_protocols *protocols; /* static, as the next */
+    const struct lws_http_mount *mounts;
+    uint64_t files;      /* how many of them, from 0, it has places for */
+    uint64_t open_files; /* the process's limit */
 };
 
 /* Binds and listens. On failure `error` gets one line. */
-enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop, struct lws_context *context,
-                            const struct listener_files *files, struct listener **ret_listener, char *error,
-                            size_t error_size);
+enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop,
+                            const struct listener_library *library, struct listener **ret_listener,
+                            char *error, size_t error_size);
 
 uint16_t listener_port(const struct listener *listener);
 

@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A turn runs in libuv's prepare phase: after all callbacks of a round and before the loop sleeps. Its order:
- *
- *   timers -> answers from services -> messages of peers -> a slice of deliveries
- *   -> one write for each session that has something
- *   -> closes that were asked for (no callback of the library is running now)
- *   -> memory of closed sessions
- *
- * Answers, messages and writes each end when their time is over (gateway.h), deliveries after so many visits.
- * Where any of it is left the loop does not sleep (idle handle), but looks at sockets first: that is what
- * bounds the wait of reads, pongs and accepts.
+ * A turn runs in libuv's prepare phase: after all callbacks of a round and before the loop sleeps. If some of
+ * its work is left the loop does not sleep (idle handle), but looks at sockets first: that is what bounds the
+ * wait of reads, pongs and accepts.
  */
 #include "net/loop.h"
 
@@ -23,31 +16,18 @@
 #include <uv.h>
 
 #include "base/gateway.h"
-#include "base/mailbox.h"
 #include "base/timer_wheel.h"
-#include "broker/reader.h"
-#include "broker/requests.h"
-#include "cluster/peer_message.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/ops/lifecycle.h"
-#include "egress/egress.h"
-#include "http/exchange.h"
-#include "http/parked.h"
-#include "lws_callback.h"
 #include "net/listener.h"
 #include "net/socket.h"
-#include "net/websocket.h"
-#include "presence.h"
-#include "session/frames_written.h"
-#include "session/session.h"
 
 #define LIBRARY_SHARE         4     /* of the descriptors: one in so many */
 #define LIBRARY_FILES_MAXIMUM 16384 /* connections that are being opened, and requests of HTTP at work */
 #define LIBRARY_FILES_MINIMUM 2048
-#define OPEN_FILES_MAXIMUM                                                                                   \
-    4000000u /* far below where the library gives up and falls back to a small table                         \
-              */
+/* Far below where the library gives up and falls back to a small table. */
+#define OPEN_FILES_MAXIMUM 4000000u
 
 struct loop {
     struct gateway *gateway;
@@ -81,7 +61,7 @@ static void on_check(uv_check_t *check)
 {
     struct loop *loop = check->data;
     loop->polling = false;
-    exchanges_polled(loop->gateway);
+    loop->handlers.polled(loop->gateway);
 }
 
 /* The library serves what is left of earlier reads in its idle callback, before the turn; nobody waits for a
@@ -112,18 +92,6 @@ static void on_wake(uv_async_t *wake)
     (void)wake; /* the turn that follows looks into the mailbox */
 }
 
-static bool take_answers(struct gateway *gateway)
-{
-    struct mail *mail;
-    do {
-        mail = mailbox_take(gateway->mailbox, MAIL_REPLIES);
-        if (!mail)
-            return false;
-        mail->kind->act(gateway, mail);
-    } while (!turn_past(gateway, TURN_ANSWERS_US));
-    return true;
-}
-
 static void set_timer(struct loop *loop)
 {
     uint64_t due_ms = timer_wheel_next(loop->gateway->wheel);
@@ -139,7 +107,7 @@ static void set_timer(struct loop *loop)
     uv_timer_start(&loop->timer, on_timer, due_ms > now_ms ? due_ms - now_ms : 0, 0);
 }
 
-static void turn(uv_prepare_t *prepare)
+static void on_prepare(uv_prepare_t *prepare)
 {
     struct loop *loop = prepare->data;
     struct gateway *gateway = loop->gateway;
@@ -148,21 +116,7 @@ static void turn(uv_prepare_t *prepare)
     loop->woken = false;
     loop->polling = true;
     atomic_store_explicit(&gateway->turned_ms, gateway->now_ms, memory_order_relaxed);
-    timer_wheel_advance(gateway->wheel, gateway->now_ms);
-    bool more = take_answers(gateway);
-    more |= peer_message_run(gateway);
-    more |= egress_run(gateway);
-    sessions_flush(gateway);
-    frames_written_turn(gateway);
-    websockets_end_turn(gateway);
-    sockets_end_turn(gateway);
-    exchanges_end_turn(gateway);
-    parking_end_turn(gateway);
-    sessions_end_turn(gateway);
-    more |= presence_turn(gateway);
-    more |= sessions_dirty(gateway->sessions) > 0;
-    more |= reader_turn(gateway->reader);
-    requests_turn(gateway->questions);
+    bool more = loop->handlers.turn(gateway);
     more |= loop->woken;
     if (loop->ending) {
         uv_stop(&loop->uv);
@@ -314,7 +268,7 @@ static enum status init_handles(struct loop *loop)
     loop->check.data = loop;
     loop->timer.data = loop;
     loop->timer_due_ms = TIMER_WHEEL_NEVER;
-    uv_prepare_start(&loop->prepare, turn);
+    uv_prepare_start(&loop->prepare, on_prepare);
     uv_check_start(&loop->check, on_check);
     return watch_signals(loop);
 }
@@ -335,17 +289,19 @@ enum status loop_create(struct gateway *gateway, const struct loop_handlers *han
     snprintf(error, error_size, "the event loop cannot be made");
     if (init_handles(loop) != STATUS_OK)
         return STATUS_NO_MEMORY;
-    if (sockets_create(gateway, &loop->uv, &gateway->sockets) != STATUS_OK ||
-        parking_create(gateway, &loop->uv, &gateway->parking) != STATUS_OK)
+    if (sockets_create(gateway, &loop->uv, &gateway->sockets) != STATUS_OK)
         return STATUS_NO_MEMORY;
     uint64_t library_files = choose_library_files(gateway->settings, open_files);
     if (!create_context(loop, library_files)) {
         snprintf(error, error_size, "libwebsockets cannot start (is libwebsockets-evlib-uv installed?)");
         return STATUS_NOT_FOUND;
     }
-    const struct listener_files files = {.open = open_files, .library = library_files};
-    enum status status =
-        listener_create(gateway, &loop->uv, loop->context, &files, &gateway->listener, error, error_size);
+    const struct listener_library library = {.context = loop->context,
+                                             .protocols = handlers->protocols,
+                                             .mounts = handlers->mounts,
+                                             .files = library_files,
+                                             .open_files = open_files};
+    enum status status = listener_create(gateway, &loop->uv, &library, &gateway->listener, error, error_size);
     if (status == STATUS_OK)
         lws_set_log_level(LLL_ERR | LLL_WARN, on_library_log);
     return status;
@@ -362,13 +318,7 @@ static void close_handle(uv_handle_t *handle)
 /* The library's way on a foreign loop: destroy, let the loop run dry, destroy again. */
 static void shut(struct loop *loop)
 {
-    listener_stop(loop->gateway->listener);
-    reader_stop(loop->gateway->reader);
-    requests_stop(loop->gateway->questions);
-    sessions_close_all(loop->gateway); /* some have no connection at the moment */
-    websockets_end_turn(loop->gateway);
-    sockets_stop(loop->gateway);
-    parking_stop(loop->gateway);
+    loop->handlers.close(loop->gateway);
     lws_context_destroy(loop->context);
     close_handle((uv_handle_t *)&loop->prepare);
     close_handle((uv_handle_t *)&loop->check);
@@ -378,10 +328,7 @@ static void shut(struct loop *loop)
     close_handle((uv_handle_t *)&loop->wake);
     close_handle((uv_handle_t *)&loop->signals);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
-    websockets_end_turn(loop->gateway);
-    exchanges_end_turn(loop->gateway);
-    parking_end_turn(loop->gateway);
-    sessions_end_turn(loop->gateway);
+    loop->handlers.free(loop->gateway);
     if (loop->context)
         lws_context_destroy(loop->context);
     close(loop->signal_descriptor);
@@ -411,7 +358,6 @@ void loop_free(struct loop *loop)
     if (!loop)
         return;
     sockets_free(loop->gateway->sockets);
-    parking_free(loop->gateway->parking);
     pthread_mutex_destroy(&loop->wake_lock);
     free(loop);
 }

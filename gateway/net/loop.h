@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * The loop thread: libuv's loop, the WebSocket library's context on it, and the turn that ends every round of
- * callbacks: timers, answers, deliveries, one flush, closes, frees; see loop.c. Everything that touches a
- * session happens here.
+ * callbacks (loop_handlers.turn). Everything that touches a session happens here.
  */
 #ifndef POLLEN8_GATEWAY_NET_LOOP_H
 #define POLLEN8_GATEWAY_NET_LOOP_H
@@ -14,15 +13,25 @@
 
 struct gateway;
 struct loop; /* opaque */
+struct lws_http_mount;
+struct lws_protocols;
 struct uv_loop_s;
 
-/* What a signal asks for; called on the loop thread. */
+/* What the loop does not know of; called on the loop thread. */
 struct loop_handlers {
-    void (*stop)(struct gateway *gateway);
+    /* Ends every round of callbacks. The loop does not sleep if it returns true: something is left to do. */
+    bool (*turn)(struct gateway *gateway);
+    void (*polled)(struct gateway *gateway); /* before the library is served what is left of earlier reads */
+    void (*close)(struct gateway *gateway);  /* after the last turn: closes every connection and handle */
+    void (*free)(struct gateway *gateway);   /* then, when nothing calls back any more */
+    void (*stop)(struct gateway *gateway);   /* as a signal asks, like the next */
     void (*reload)(struct gateway *gateway);
+    const struct lws_protocols *protocols; /* the library's own tables: what it calls, and for which paths */
+    const struct lws_http_mount *mounts;
 };
 
-/* Makes loop, context and listener (gateway->listener). On failure `error` gets one line. */
+/* Makes loop, context, sockets and listener (gateway->sockets, gateway->listener). The tables are static. On
+ * failure `error` gets one line. */
 enum status loop_create(struct gateway *gateway, const struct loop_handlers *handlers, char *error,
                         size_t error_size);
 

@@ -18,12 +18,15 @@
 #include "common/rng.h"
 #include "frame/progress.h"
 #include "http/origin.h"
+#include "http/parked.h"
+#include "lws_callback.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "rooms/board.h"
 #include "rooms/rooms.h"
 #include "session/session.h"
 #include "transport/engineio.h"
+#include "turn.h"
 
 static const struct metric_definition metric_definitions[] = {
 #define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
@@ -92,9 +95,24 @@ static void set_environment(void)
     setenv("LISTEN_ADDRESS", address, 0);
 }
 
+static enum status make_loop(struct gateway *gateway, char *error, size_t error_size)
+{
+    const struct loop_handlers handlers = {
+        .turn = turn_run,
+        .polled = turn_polled,
+        .close = turn_close,
+        .free = turn_free,
+        .stop = stop,
+        .reload = reload,
+        .protocols = lws_callback_protocols(),
+        .mounts = lws_callback_mounts(),
+    };
+    enum status status = loop_create(gateway, &handlers, error, error_size);
+    return status ? status : parking_create(gateway, loop_uv(gateway->loop), &gateway->parking);
+}
+
 static enum status make(struct gateway *gateway, char *error, size_t error_size)
 {
-    const struct loop_handlers handlers = {.stop = stop, .reload = reload};
     const struct token_rule unlimited = {0};
     gateway->now_ms = clock_monotonic_ms();
     gateway->wheel = timer_wheel_create(gateway->now_ms, gateway);
@@ -115,7 +133,7 @@ static enum status make(struct gateway *gateway, char *error, size_t error_size)
     if (status == STATUS_OK)
         status = metrics_create(metric_definitions, METRIC_COUNT, &gateway->metrics);
     if (status == STATUS_OK)
-        status = loop_create(gateway, &handlers, error, error_size);
+        status = make_loop(gateway, error, error_size);
     if (status == STATUS_OK)
         gateway->mailbox = mailbox_create(16, loop_wake, gateway->loop);
     return status == STATUS_OK && !gateway->mailbox ? STATUS_NO_MEMORY : status;
@@ -134,6 +152,7 @@ static void unmake(struct gateway *gateway)
     frame_unref(gateway->pings[FRAME_SOCKETIO]);
     listener_free(gateway->listener);
     timer_wheel_free(gateway->wheel);
+    parking_free(gateway->parking);
     loop_free(gateway->loop);
     metrics_free(gateway->metrics);
 }
