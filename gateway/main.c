@@ -14,6 +14,7 @@
 #include "broker/requests.h"
 #include "broker/sender.h"
 #include "cluster/departures.h"
+#include "cluster/forward.h"
 #include "cluster/peer_message.h"
 #include "cluster/peers.h"
 #include "cluster/poll_relay.h"
@@ -32,16 +33,20 @@
 #include "gaps/reconnect.h"
 #include "http/origin.h"
 #include "http/parked.h"
+#include "ingress/client_ask.h"
 #include "lws_callback.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "presence.h"
+#include "recovery/catchup.h"
+#include "recovery/opening.h"
 #include "rooms/board.h"
 #include "rooms/control.h"
 #include "rooms/membership.h"
 #include "rooms/rooms.h"
 #include "rooms/users.h"
 #include "session/session.h"
+#include "session/session_events.h"
 #include "transport/engineio.h"
 #include "transport/socketio.h"
 #include "turn.h"
@@ -67,6 +72,25 @@ static const struct engineio_handler socketio = {
     .binary = socketio_binary,
     .opened = socketio_opened,
     .refused = socketio_refused,
+};
+
+/* It still has its identity. */
+static void on_session_stripped(struct gateway *gateway, struct session *session)
+{
+    client_asks_end(gateway, session);
+    membership_leave_all(gateway, session);
+    catchup_free(gateway, session);
+    presence_ended(gateway, session);
+}
+
+static const struct session_events session_events = {
+    .due = opening_due,
+    .deliver = catchup_deliver,
+    .full = catchup_slow,
+    .drained = catchup_drained,
+    .ask = client_ask_send,
+    .stripped = on_session_stripped,
+    .orphan = forward_answer,
 };
 
 /* ---- ops thread --------------------------------------------------------------------------------------- */
@@ -344,7 +368,7 @@ static void free_parts(struct gateway *gateway)
 int main(int argc, char **argv)
 {
     struct settings settings;
-    struct gateway gateway = {.settings = &settings, .engineio = &socketio};
+    struct gateway gateway = {.settings = &settings, .events = &session_events, .engineio = &socketio};
     char error[256] = "out of memory";
     settings_load(&settings, argc, argv);
     log_init("gateway", (enum log_level)settings.log_level, (enum log_format)settings.log_format);

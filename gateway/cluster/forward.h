@@ -18,8 +18,7 @@ struct session;
 /* Names a session among those of its transport: hash of its namespace. */
 uint64_t forward_name(const struct session *session);
 
-/* `handle` is what the session was here; nothing happens where it has not moved. The result's status is that
- * of the request. */
+/* session_events.orphan; nothing happens if the session has not moved. */
 void forward_answer(struct gateway *gateway, uint64_t handle, struct slice id, struct slice event,
                     const struct client_result *result);
 

@@ -16,7 +16,6 @@
 #include "base/mailbox.h"
 #include "broker/delivery.h"
 #include "broker/requests.h"
-#include "cluster/forward.h"
 #include "codec/client_frame.h"
 #include "common/bus/subject.h"
 #include "common/clock.h"
@@ -29,6 +28,7 @@
 #include "session/client_reply.h"
 #include "session/identity.h"
 #include "session/session.h"
+#include "session/session_events.h"
 #include "transport/namespace.h"
 
 #define PACKED_MAXIMUM (4u * 1024 * 1024)
@@ -347,8 +347,8 @@ static void forward(struct gateway *gateway, const struct http_request *request)
                                          .attachments = request->attachments,
                                          .arguments = request->arguments,
                                          .retry_after_ms = request->retry_after_ms};
-    forward_answer(gateway, request->handle, slice_make(request->id, request->id_length),
-                   slice_from_string(request->event), &result);
+    gateway->events->orphan(gateway, request->handle, slice_make(request->id, request->id_length),
+                            slice_from_string(request->event), &result);
 }
 
 static void act_on_answer(struct gateway *gateway, struct mail *mail)

@@ -24,8 +24,8 @@
 #include "net/listener.h"
 #include "net/socket.h"
 #include "net/websocket_internal.h"
-#include "recovery/catchup.h"
 #include "session/frames_written.h"
+#include "session/session_events.h"
 
 #define SCRATCH_BYTES  65536
 #define SCRATCH_FRAMES 512
@@ -343,7 +343,7 @@ void websocket_flush(struct gateway *gateway, struct session *session)
         if (websocket->wsi)
             lws_callback_on_writable(websocket->wsi);
     } else if (session->catchup) {
-        catchup_drained(gateway, session);
+        gateway->events->drained(gateway, session);
     }
 }
 

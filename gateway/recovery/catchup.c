@@ -49,6 +49,7 @@ void catchup_free(struct gateway *gateway, struct session *session)
     if (!catchup)
         return;
     session->catchup = NULL;
+    session->slow = false;
     timer_wheel_cancel(gateway->wheel, &catchup->timer);
     recovery_free(catchup->recovery);
     held_frames_drop(&catchup->held);
@@ -346,6 +347,7 @@ void catchup_read(struct gateway *gateway, struct session *session, const struct
     catchup->use = use;
     catchup->dropped = false;
     catchup->stage = CATCHUP_READING;
+    session->slow = false;
     timer_wheel_cancel(gateway->wheel, &catchup->timer);
     catchup->give_up_ms = gateway->now_ms + (uint64_t)gateway->settings->recovery_timeout;
     ask_in_time(gateway, session);
@@ -415,6 +417,7 @@ bool catchup_slow(struct gateway *gateway, struct session *session, const struct
     catchup->claim = last;
     catchup->use = &slow;
     catchup->stage = CATCHUP_SLOW;
+    session->slow = true;
     catchup->missed = 0;
     catchup->missed_more = false;
     catchup_miss(catchup, frame);
@@ -481,6 +484,7 @@ void catchup_arrived_slow(struct gateway *gateway, struct session *session, cons
     catchup->claim = *last;
     catchup->use = &slow;
     catchup->stage = CATCHUP_SLOW;
+    session->slow = true;
     catchup->missed = 0; /* what was missed there is not known here */
     catchup->missed_more = true;
     catchup_drained(gateway, session);

@@ -85,6 +85,9 @@ _Static_assert(sizeof(struct catchup) <= 848, "stated above");
 struct catchup *catchup_of(struct session *session);
 void catchup_free(struct gateway *gateway, struct session *session);
 
+/* A frame from the broker: held, dropped or passed on, by the session's stage. For session_events.deliver. */
+void catchup_deliver(struct gateway *gateway, struct session *session, struct frame *frame);
+
 /* One that value-svc has kept, unless it has been delivered live; and not again when it will be. False: it
  * found no room, and is to be asked for again. */
 bool catchup_give_kept(struct gateway *gateway, struct session *session, struct frame *frame);

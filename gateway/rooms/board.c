@@ -13,6 +13,7 @@
 #include "frame/position.h"
 #include "rooms/rooms.h"
 #include "session/session.h"
+#include "session/session_events.h"
 
 /* The frames of one turn, and those on the board, must not fill the queue of a client that reads. */
 #define SHARE       4
@@ -148,6 +149,14 @@ static uint64_t frames_due(const struct board *board, const struct session *sess
            ~0ULL >> (BOARD_PLACES - count);
 }
 
+static inline void give(struct gateway *gateway, struct session *session, struct frame *frame)
+{
+    if (__builtin_expect(session->catchup != NULL || frame->keep, 0))
+        gateway->events->deliver(gateway, session, frame);
+    else
+        session_send(gateway, session, frame);
+}
+
 static void visit(struct gateway *gateway, struct session *session, const struct room *only)
 {
     struct board *board = gateway->board;
@@ -155,7 +164,7 @@ static void visit(struct gateway *gateway, struct session *session, const struct
     uint64_t frames = frames_due(board, session, only, &first);
     session->boarded = board->latest;
     for (; frames && session->memberships; frames &= frames - 1) /* one that closes leaves its rooms */
-        session_deliver(gateway, session, place_of(board, first + (uint64_t)__builtin_ctzll(frames))->frame);
+        give(gateway, session, place_of(board, first + (uint64_t)__builtin_ctzll(frames))->frame);
 }
 
 /* The members of a small room, at once. A session that closes takes itself out, and another one takes its place.

@@ -13,12 +13,8 @@
 #include "base/gateway.h"
 #include "common/check.h"
 #include "common/log.h"
-#include "ingress/client_ask.h"
-#include "presence.h"
-#include "recovery/catchup.h"
-#include "recovery/opening.h"
-#include "rooms/membership.h"
 #include "session/identity.h"
+#include "session/session_events.h"
 #include "session/session_extra.h"
 #include "session/sessions.h"
 #include "transport/namespace.h"
@@ -104,7 +100,7 @@ static void timer_fired(void *context, struct wheel_timer *timer)
     else if (session->write_ms && session->write_ms <= gateway->now_ms)
         session_close(gateway, session, CAUSE_STUCK);
     else if (session->snapshot_ms && session->snapshot_ms <= gateway->now_ms)
-        opening_due(gateway, session);
+        gateway->events->due(gateway, session);
     session_rearm(gateway, session);
 }
 
@@ -190,16 +186,12 @@ struct session *session_create(struct gateway *gateway, const struct transport_o
     return session;
 }
 
-/* Everything an identity gave it. */
+/* Takes everything that its identity gave it. */
 static void strip(struct gateway *gateway, struct session *session)
 {
-    if (session->extra)
-        client_asks_end(gateway, session);
-    membership_leave_all(gateway, session);
-    catchup_free(gateway, session);
+    gateway->events->stripped(gateway, session);
     identity_unref(session->identity);
     session->identity = NULL;
-    presence_ended(gateway, session);
     free(session->pid);
     session->pid = NULL;
     free(session->versions);

@@ -70,6 +70,7 @@ struct session {
     uint16_t refused_in_a_row;
     uint8_t version_count;
     bool offset_due; /* what has been sent so far had no offset, though it might have */
+    bool slow;       /* its queue was full: what it misses is given later; see catchup.h */
     struct outq outq;
     struct identity *identity;        /* owned reference; RECOVERING and OPEN only */
     struct catchup *catchup;          /* owned; NULL: nothing is to be made good */
@@ -129,8 +130,8 @@ void session_enter_state(struct session *session, enum session_state to);
 void session_leave(struct gateway *gateway, struct session *session, uint64_t deadline_ms);
 
 /* Queues the frame (a reference is taken) unless the session has had this version or a newer one. Closes the
- * session if the queue is full and what is missing cannot be repaired later; see catchup.h. False: there was
- * no room for it, now or ever. */
+ * session if the queue is full and what is missing cannot be given to it later (session_events.full). False:
+ * there was no room for it, now or ever. */
 bool session_send(struct gateway *gateway, struct session *session, struct frame *frame);
 
 /* Whether a frame with this rule is news to the session. And: it is in the queue. */
@@ -138,16 +139,6 @@ bool session_is_news(struct session *session, const struct frame_rule *rule);
 void session_note_had(struct session *session, const struct frame_rule *rule);
 /* Whether it has had this very version. */
 bool session_has(struct session *session, const struct frame_rule *rule);
-
-/* A frame from the broker, to a member. */
-void catchup_deliver(struct gateway *gateway, struct session *session, struct frame *frame);
-static inline void session_deliver(struct gateway *gateway, struct session *session, struct frame *frame)
-{
-    if (__builtin_expect(session->catchup != NULL || frame->keep, 0))
-        catchup_deliver(gateway, session, frame);
-    else
-        session_send(gateway, session, frame);
-}
 
 /* Queues a message of the session's own format; the bytes are copied. Attachments (may be NULL) follow it as
  * binary messages. */

@@ -14,8 +14,7 @@
 #include <string.h>
 
 #include "base/gateway.h"
-#include "ingress/client_ask.h"
-#include "recovery/catchup.h"
+#include "session/session_events.h"
 #include "transport/namespace.h"
 
 #define SLOW_ALLOWANCE 16384 /* for acks and heartbeats of a client whose queue is full */
@@ -101,7 +100,7 @@ static bool take_apart(struct gateway *gateway, struct session *session, const s
         return true;
     }
     if (frame->ask)
-        client_ask_send(gateway, session, frame);
+        gateway->events->ask(gateway, session, frame);
     return frame->ask != NULL;
 }
 
@@ -121,14 +120,14 @@ bool session_send(struct gateway *gateway, struct session *session, struct frame
         session->ops->flush(gateway, session);
         if (session->state == SESSION_CLOSING)
             return false;
-        if (session->catchup && session->catchup->stage == CATCHUP_SLOW)
+        if (session->slow)
             maximum += SLOW_ALLOWANCE;
         status = outq_push(&session->outq, frame, format, maximum);
     }
     if (status == STATUS_OK) {
         session_note_had(session, &frame->rule);
         session_mark_dirty(gateway, session);
-    } else if (status != STATUS_FULL || !catchup_slow(gateway, session, frame)) {
+    } else if (status != STATUS_FULL || !gateway->events->full(gateway, session, frame)) {
         session_close(gateway, session, status == STATUS_FULL ? CAUSE_SLOW : CAUSE_MEMORY);
     }
     return status == STATUS_OK;

@@ -18,9 +18,9 @@
 #include "cluster/move/move_out.h"
 #include "common/utf8.h"
 #include "http/exchange.h"
-#include "recovery/catchup.h"
 #include "session/frames_written.h"
 #include "session/session.h"
+#include "session/session_events.h"
 #include "session/session_extra.h"
 #include "text/client_token.h"
 #include "text/sid.h"
@@ -146,7 +146,7 @@ static void flush(struct gateway *gateway, struct session *session)
         answer_get(polling, buf_slice(&body));
         session_wrote(gateway, session, true);
         if (session->catchup)
-            catchup_drained(gateway, session);
+            gateway->events->drained(gateway, session);
     }
     buf_done(&body);
     if (status != STATUS_OK) {

@@ -25,6 +25,7 @@
 #include "rooms/board.h"
 #include "rooms/rooms.h"
 #include "session/session.h"
+#include "session/session_events.h"
 #include "transport/engineio.h"
 #include "turn.h"
 
@@ -67,8 +68,17 @@ static void refused(struct gateway *gateway, struct session *session, struct sli
     opened(gateway, session, id);
 }
 
+/* No session has an identity. */
+static void stripped(struct gateway *gateway, struct session *session)
+{
+    (void)gateway;
+    (void)session;
+}
+
 static const struct engineio_handler echo = {
     .text = echo_text, .binary = echo_binary, .opened = opened, .refused = refused};
+
+static const struct session_events events = {.stripped = stripped};
 
 static void stop(struct gateway *gateway)
 {
@@ -160,7 +170,7 @@ static void unmake(struct gateway *gateway)
 int main(int argc, char **argv)
 {
     struct settings settings;
-    struct gateway gateway = {.settings = &settings, .engineio = &echo};
+    struct gateway gateway = {.settings = &settings, .events = &events, .engineio = &echo};
     char error[256] = "out of memory";
     set_environment();
     settings_load(&settings, argc, argv);

@@ -16,9 +16,11 @@
 #include "egress/dedupe.h"
 #include "egress/egress.h"
 #include "frame/progress.h"
+#include "recovery/catchup.h"
 #include "rooms/board.h"
 #include "rooms/membership.h"
 #include "session/session.h"
+#include "session/session_events.h"
 
 enum { FRAMES_KEPT = 400 };
 
@@ -116,6 +118,19 @@ static const struct transport_ops ops = {.name = "test",
                                          .ping = ping,
                                          .close = note_close};
 
+static inline void stripped(struct gateway *gateway, struct session *session)
+{
+    membership_leave_all(gateway, session);
+    catchup_free(gateway, session);
+}
+
+static const struct session_events session_events = {
+    .deliver = catchup_deliver,
+    .full = catchup_slow,
+    .drained = catchup_drained,
+    .stripped = stripped,
+};
+
 static inline void wake(void *context)
 {
     (void)context;
@@ -132,6 +147,7 @@ static inline int setup(void **state)
     fixture->settings.ping_timeout = 20000;
     fixture->settings.write_timeout = 20000;
     gateway->settings = &fixture->settings;
+    gateway->events = &session_events;
     gateway->now_ms = 1000;
     gateway->turn_us = INT64_MAX; /* it is never over */
     assert_int_equal(metrics_create(definitions, METRIC_COUNT, &gateway->metrics), STATUS_OK);

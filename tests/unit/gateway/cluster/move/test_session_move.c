@@ -27,7 +27,7 @@ static struct frame *frame_of(unsigned number, uint64_t lane_sequence)
 static void give(struct gateway *gateway, struct session *session, unsigned number, uint64_t lane_sequence)
 {
     struct frame *frame = frame_of(number, lane_sequence);
-    session_deliver(gateway, session, frame);
+    gateway->events->deliver(gateway, session, frame);
     frame_unref(frame);
 }
 
