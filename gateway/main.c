@@ -48,6 +48,7 @@
 #include "session/session.h"
 #include "session/session_events.h"
 #include "transport/engineio.h"
+#include "transport/namespace.h"
 #include "transport/socketio.h"
 #include "turn.h"
 
@@ -72,6 +73,7 @@ static const struct engineio_handler socketio = {
     .binary = socketio_binary,
     .opened = socketio_opened,
     .refused = socketio_refused,
+    .ended = namespaces_close,
 };
 
 /* It still has its identity. */

@@ -3,10 +3,9 @@
  * The map of the process: what there is one of. Made and freed in main.c; everything else borrows it. All of
  * it belongs to the loop thread but what says otherwise.
  *
- *   in   listener -> http -> websocket -> plain_ws | engineio -> socketio -> (codec) -> ingress ->
- * builtins | engineio_http -> exchange -> polling -> engineio       | relay -> questions, or sender ~> bus out
- * bus ~> intake -> mailbox -> egress -> rooms -> session's outq -> websocket (one write a turn) | polling ack
- * bus
+ * in   listener -> http -> websocket -> plain_ws | engineio -> socketio -> (codec) -> ingress -> builtins |
+ * engineio_http -> exchange -> polling -> engineio       | relay -> questions, or sender ~> bus out bus ~>
+ * intake -> mailbox -> egress -> rooms -> session's outq -> websocket (one write a turn) | polling ack bus
  * ~> relay -> mailbox -> relay -> session's outq -> websocket | polling
  *
  * `~>` is another thread. Nothing calls back up these arrows.

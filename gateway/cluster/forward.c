@@ -23,7 +23,7 @@ static ProtobufCBinaryData borrow(struct slice bytes)
 
 uint64_t forward_name(const struct session *session)
 {
-    const char *name = namespace_text(session);
+    const char *name = session_name_space_text(session);
     return hash64(name, strlen(name), 0);
 }
 

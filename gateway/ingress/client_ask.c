@@ -21,7 +21,6 @@
 #include "session/identity.h"
 #include "session/session.h"
 #include "session/session_extra.h"
-#include "transport/namespace.h"
 
 #define PACKED_MAXIMUM (4u * 1024 * 1024)
 
@@ -171,7 +170,7 @@ static enum status append(struct buf *buf, const struct session *session, const 
     if (session->format == FRAME_PROTOBUF)
         return ws_proto_event_append(buf, event);
     enum status status = buf_append_char(buf, '0' + EIO_MESSAGE);
-    return status ? status : sio_event_append(buf, namespace_of(session), event);
+    return status ? status : sio_event_append(buf, session_name_space(session), event);
 }
 
 static void send(struct gateway *gateway, struct session *session, const struct frame *frame, uint64_t number)

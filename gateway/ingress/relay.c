@@ -29,7 +29,6 @@
 #include "session/identity.h"
 #include "session/session.h"
 #include "session/session_events.h"
-#include "transport/namespace.h"
 
 #define PACKED_MAXIMUM (4u * 1024 * 1024)
 
@@ -262,7 +261,7 @@ enum status relay_event(struct gateway *gateway, struct session *session, const 
     message.attachments = attachments;
     for (size_t i = 0; i < message.n_attachments; i++)
         attachments[i] = borrow(frame->attachments->list[i]);
-    message.name_space = (char *)(uintptr_t)namespace_text(session);
+    message.name_space = (char *)(uintptr_t)session_name_space_text(session);
     message.identity = &session->identity->message;
     message.session = session->id;
     message.deadline_ms = timeout_ms;

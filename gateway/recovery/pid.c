@@ -11,7 +11,6 @@
 #include "common/names.h"
 #include "common/rng.h"
 #include "session/session.h"
-#include "transport/namespace.h"
 
 #define RANDOM_BYTES     15
 #define NAME_SPACE_BYTES 3
@@ -21,7 +20,7 @@
 
 static void write_name_space(const struct session *session, char out[NAME_SPACE + 1])
 {
-    struct slice name = namespace_of(session);
+    struct slice name = session_name_space(session);
     uint64_t hash = hash64(name.data, name.length, 0);
     base64url_encode(out, &hash, NAME_SPACE_BYTES);
 }

@@ -10,7 +10,6 @@
 #include "codec/ws_json.h"
 #include "codec/ws_proto.h"
 #include "session/session.h"
-#include "transport/namespace.h"
 
 #define ANSWER_MAXIMUM (4u * 1024 * 1024)
 
@@ -23,7 +22,7 @@ static enum status append_ack(struct buf *buf, const struct session *session, st
     if (format == FRAME_PROTOBUF)
         return ws_proto_ack_append(buf, id, result);
     enum status status = buf_append_char(buf, '0' + EIO_MESSAGE);
-    return status ? status : sio_ack_append(buf, namespace_of(session), id, result);
+    return status ? status : sio_ack_append(buf, session_name_space(session), id, result);
 }
 
 static enum status append_error_data(struct buf *buf, struct slice event, const struct client_result *result)

@@ -17,7 +17,6 @@
 #include "session/session_events.h"
 #include "session/session_extra.h"
 #include "session/sessions.h"
-#include "transport/namespace.h"
 
 #define PING_AHEAD 8 /* heartbeats go along with other things in this last part of their interval */
 
@@ -226,8 +225,8 @@ void session_close_coded(struct gateway *gateway, struct session *session, const
     if (session->transport)
         session->ops->close(gateway, session, code, text);
     session->transport = NULL;
-    if (session->extra)
-        namespaces_close(gateway, session);
+    if (session->ops->ended)
+        session->ops->ended(gateway, session);
     sessions_remove(gateway->sessions, session);
 }
 

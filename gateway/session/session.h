@@ -89,6 +89,19 @@ struct session {
 };
 _Static_assert(sizeof(struct session) <= 352, "the memory of a session is a promise");
 
+/* The namespace it is in, as services know it: empty for "/", and for clients that are no Socket.IO. */
+static inline const char *session_name_space_text(const struct session *session)
+{
+    return session->ops->name_space ? session->ops->name_space(session) : "";
+}
+
+/* The same as a Socket.IO client knows it; "/" for those. */
+static inline struct slice session_name_space(const struct session *session)
+{
+    const char *text = session_name_space_text(session);
+    return text[0] ? slice_from_string(text) : SLICE_LITERAL("/");
+}
+
 struct sessions; /* the table of all */
 
 struct sessions *sessions_create(void);

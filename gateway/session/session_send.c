@@ -15,7 +15,6 @@
 
 #include "base/gateway.h"
 #include "session/session_events.h"
-#include "transport/namespace.h"
 
 #define SLOW_ALLOWANCE 16384 /* for acks and heartbeats of a client whose queue is full */
 
@@ -88,7 +87,7 @@ void session_note_had(struct session *session, const struct frame_rule *rule)
 
 static bool is_meant(const struct session *session, const struct frame *frame)
 {
-    return !frame->name_space || slice_equal_string(namespace_of(session), frame->name_space);
+    return !frame->name_space || slice_equal_string(session_name_space(session), frame->name_space);
 }
 
 /* What does not just wait in the queue: a volatile frame that would have to wait is dropped, one that asks is

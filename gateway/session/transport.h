@@ -17,6 +17,9 @@ struct session;
 struct transport_ops {
     const char *name; /* label in metrics */
 
+    /* The further namespace of Socket.IO that the session is in; empty, or NULL for none of them: "/". */
+    const char *(*name_space)(const struct session *session);
+
     /* Writes what waits in the session's queue, as much as the socket takes, and asks to be called again for
      * the rest. May close the session. */
     void (*flush)(struct gateway *gateway, struct session *session);
@@ -38,6 +41,10 @@ struct transport_ops {
     /* Writes what waits and closes what carries the session, which is detached and dies at the end of the
      * turn. code 0: it is gone already. `text` lives for ever. */
     void (*close)(struct gateway *gateway, struct session *session, uint16_t code, const char *text);
+
+    /* The session is CLOSING and has no transport any more, however that went: what it carried ends with it.
+     * NULL: it carries nothing. */
+    void (*ended)(struct gateway *gateway, struct session *session);
 };
 
 #endif

@@ -67,6 +67,11 @@ void engineio_ping(struct gateway *gateway, struct session *session)
     session_send(gateway, session, gateway->pings[FRAME_SOCKETIO]);
 }
 
+void engineio_ended(struct gateway *gateway, struct session *session)
+{
+    gateway->engineio->ended(gateway, session);
+}
+
 static const struct transport_ops websocket_ops = {
     .name = "socketio_websocket",
     .flush = websocket_flush,
@@ -75,6 +80,7 @@ static const struct transport_ops websocket_ops = {
     .refused = engineio_refused,
     .ping = engineio_ping,
     .close = websocket_close,
+    .ended = engineio_ended,
 };
 
 /* ---- up ----------------------------------------------------------------------------------------------- */

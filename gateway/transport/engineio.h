@@ -30,6 +30,7 @@ struct engineio_handler {
     void (*opened)(struct gateway *gateway, struct session *session, struct slice id);
     void (*refused)(struct gateway *gateway, struct session *session, struct slice id,
                     const struct client_result *result);
+    void (*ended)(struct gateway *gateway, struct session *session);
 };
 
 /* A message to the client. */
@@ -65,5 +66,6 @@ void engineio_opened(struct gateway *gateway, struct session *session, struct sl
 void engineio_refused(struct gateway *gateway, struct session *session, struct slice id,
                       const struct client_result *result);
 void engineio_ping(struct gateway *gateway, struct session *session);
+void engineio_ended(struct gateway *gateway, struct session *session);
 
 #endif

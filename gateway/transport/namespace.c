@@ -9,12 +9,11 @@
 
 #include "base/gateway.h"
 #include "codec/sio_packet.h"
-#include "common/utf8.h"
 #include "frame/frame.h"
 #include "session/frames_written.h"
 #include "session/session.h"
 #include "session/session_extra.h"
-#include "transport/socketio.h"
+#include "transport/engineio.h"
 
 struct namespace
 {
@@ -25,46 +24,9 @@ struct namespace
     size_t length;
     char name[]; /* with a NUL */
 };
-_Static_assert(sizeof(struct namespace) <= 40, "stated in name_space.h");
+_Static_assert(sizeof(struct namespace) <= 40, "stated in namespace.h");
 
 static const struct transport_ops ops;
-
-/* ---- the list of those configured --------------------------------------------------------------------- */
-
-/* Cuts the next name off the list. */
-static struct slice cut(struct slice *list)
-{
-    const char *comma = list->length ? memchr(list->data, ',', list->length) : NULL;
-    struct slice name = *list;
-    if (!comma) {
-        *list = (struct slice){0};
-        return name;
-    }
-    name.length = (size_t)(comma - name.data);
-    *list = slice_make(comma + 1, list->length - name.length - 1);
-    return name;
-}
-
-bool namespaces_valid(const char *list)
-{
-    struct slice rest = slice_from_string(list ? list : "");
-    for (int count = 0; rest.length > 0; count++) {
-        struct slice name = cut(&rest);
-        if (count == NAMESPACES_MAXIMUM || name.length < 2 || name.length > SIO_NAMESPACE_MAXIMUM_BYTES ||
-            name.data[0] != '/' || !utf8_clean(name) || namespace_index(list, name) != count)
-            return false;
-    }
-    return true;
-}
-
-int namespace_index(const char *list, struct slice name)
-{
-    struct slice rest = slice_from_string(list ? list : "");
-    for (int index = 0; rest.length > 0; index++)
-        if (slice_equal(cut(&rest), name))
-            return index;
-    return -1;
-}
 
 /* ---- sessions ----------------------------------------------------------------------------------------- */
 
@@ -73,16 +35,10 @@ static struct namespace *further(const struct session *session)
     return session->ops == &ops ? session->transport : NULL;
 }
 
-const char *namespace_text(const struct session *session)
+static const char *name_of(const struct session *session)
 {
     const struct namespace *name_space = further(session);
     return name_space ? name_space->name : "";
-}
-
-struct slice namespace_of(const struct session *session)
-{
-    const struct namespace *name_space = further(session);
-    return name_space ? slice_make(name_space->name, name_space->length) : SIO_ROOT;
 }
 
 struct session *namespace_carrier(struct session *session)
@@ -154,7 +110,7 @@ void namespace_joined(struct gateway *gateway, struct session *session)
     session_rearm(gateway, carrier);
 }
 
-static void left(struct gateway *gateway, struct session *carrier)
+static void one_left(struct gateway *gateway, struct session *carrier)
 {
     session_extra_trim(carrier);
     if (carrier->state == SESSION_OPEN || carrier->state == SESSION_CLOSING || namespace_any(carrier))
@@ -171,7 +127,8 @@ static void flush(struct gateway *gateway, struct session *session)
     struct namespace *name_space = session->transport;
     while (name_space && session->outq.count && name_space->carrier->state != SESSION_CLOSING) {
         struct frame *frame = outq_frames(&session->outq)[0];
-        struct frame *named = frame_in_name_space(frame, name_space->index, namespace_of(session));
+        struct frame *named =
+            frame_in_name_space(frame, name_space->index, slice_make(name_space->name, name_space->length));
         if (!named) {
             outq_clear(&session->outq);
             session_close(gateway, session, CAUSE_MEMORY);
@@ -218,7 +175,7 @@ static void close_session(struct gateway *gateway, struct session *session, uint
     if (code)
         session_close_coded(gateway, carrier, "namespace", code, text);
     else
-        left(gateway, carrier);
+        one_left(gateway, carrier);
 }
 
 void namespaces_close(struct gateway *gateway, struct session *carrier)
@@ -246,8 +203,9 @@ static const struct transport_ops ops = {
     .name = "socketio_namespace",
     .flush = flush,
     .writable = writable,
-    .opened = socketio_opened,
-    .refused = socketio_refused,
+    .name_space = name_of,
+    .opened = engineio_opened,
+    .refused = engineio_refused,
     .ping = ping,
     .close = close_session,
 };

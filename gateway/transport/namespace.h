@@ -23,19 +23,6 @@
 struct gateway;
 struct session;
 
-#define NAMESPACES_MAXIMUM 16 /* that can be configured */
-
-/* Whether a list, separated by commas, can be NAMESPACES. */
-bool namespaces_valid(const char *list);
-
-/* The place of the name in the list; -1: it is not there. */
-int namespace_index(const char *list, struct slice name);
-
-/* Which one the session is in; "/" for all that are carried by Engine.IO or are no Socket.IO. */
-struct slice namespace_of(const struct session *session);
-/* The same with a NUL, and empty for "/": as services are told. */
-const char *namespace_text(const struct session *session);
-
 /* The session that carries it; itself where it is no further namespace. NULL: it is closing. */
 struct session *namespace_carrier(struct session *session);
 
@@ -55,7 +42,7 @@ void namespace_joined(struct gateway *gateway, struct session *session);
 /* Whether the carrier has further ones. */
 bool namespace_any(const struct session *carrier);
 
-/* The carrier has ended. */
+/* The carrier has ended: so does all that it carries. For engineio_handler.ended. */
 void namespaces_close(struct gateway *gateway, struct session *carrier);
 
 #endif

@@ -207,6 +207,7 @@ static const struct transport_ops polling_ops = {
     .refused = engineio_refused,
     .ping = engineio_ping,
     .close = close_polling,
+    .ended = engineio_ended,
 };
 
 static void close_by_client(struct gateway *gateway, struct session *session);

@@ -6,6 +6,7 @@
 #include "transport/socketio.h"
 
 #include "base/gateway.h"
+#include "base/namespace_list.h"
 #include "codec/eio_packet.h"
 #include "codec/sio_assembly.h"
 #include "codec/sio_packet.h"
@@ -42,7 +43,7 @@ static void send_packet(struct gateway *gateway, struct session *session, append
 static enum status append_connect(struct buf *buf, const void *context)
 {
     const struct session *session = context;
-    return sio_connect_append(buf, namespace_of(session), slice_from_string(session->id),
+    return sio_connect_append(buf, session_name_space(session), slice_from_string(session->id),
                               session->pid ? slice_from_string(session->pid) : (struct slice){0});
 }
 
@@ -54,7 +55,7 @@ struct refusal {
 static enum status append_connect_error(struct buf *buf, const void *context)
 {
     const struct refusal *refusal = context;
-    return sio_connect_error_append(buf, namespace_of(refusal->session), refusal->result->status,
+    return sio_connect_error_append(buf, session_name_space(refusal->session), refusal->result->status,
                                     refusal->result->message);
 }
 
@@ -133,7 +134,7 @@ static void on_connect_further(struct gateway *gateway, struct session *carrier,
                                const struct sio_packet *packet)
 {
     struct session *session = NULL;
-    int index = namespace_index(gateway->settings->name_spaces, packet->name_space);
+    int index = namespace_list_index(gateway->settings->name_spaces, packet->name_space);
     if (index < 0)
         send_packet(gateway, carrier, append_invalid_namespace, &packet->name_space);
     else if (namespace_find(carrier, packet->name_space))

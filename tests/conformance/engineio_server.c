@@ -68,17 +68,17 @@ static void refused(struct gateway *gateway, struct session *session, struct sli
     opened(gateway, session, id);
 }
 
-/* No session has an identity. */
-static void stripped(struct gateway *gateway, struct session *session)
+/* A session here has no identity, and carries no further ones. */
+static void ended(struct gateway *gateway, struct session *session)
 {
     (void)gateway;
     (void)session;
 }
 
 static const struct engineio_handler echo = {
-    .text = echo_text, .binary = echo_binary, .opened = opened, .refused = refused};
+    .text = echo_text, .binary = echo_binary, .opened = opened, .refused = refused, .ended = ended};
 
-static const struct session_events events = {.stripped = stripped};
+static const struct session_events events = {.stripped = ended};
 
 static void stop(struct gateway *gateway)
 {

@@ -104,6 +104,7 @@ static const struct transport_ops arriving_ops = {
     .refused = engineio_refused,
     .ping = keep,
     .close = close_arrival,
+    .ended = engineio_ended,
 };
 
 /* The arrival of a session that is still one; NULL. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/gateway.h"
+#include "base/namespace_list.h"
 #include "recovery/catchup.h"
 #include "rooms/membership.h"
 #include "session/identity.h"
@@ -36,7 +37,7 @@ static enum status fill_rooms(struct pack_arena *pack_arena, const struct sessio
 {
     size_t count = (size_t)session->membership_count - MEMBERSHIP_INDUSTRIES;
     pollen8__session_rooms__init(rooms);
-    rooms->name_space = (char *)(uintptr_t)namespace_text(session);
+    rooms->name_space = (char *)(uintptr_t)session_name_space_text(session);
     rooms->identity = &session->identity->message;
     rooms->industries = pack_arena_take(pack_arena, (count + 1) * sizeof(char *));
     if (!rooms->industries)
@@ -153,7 +154,7 @@ static enum status session_of(struct gateway *gateway, struct session *carrier, 
     *ret_session = session_move_find(carrier, name);
     if (*ret_session)
         return STATUS_OK;
-    int index = namespace_index(gateway->settings->name_spaces, slice_from_string(name));
+    int index = namespace_list_index(gateway->settings->name_spaces, slice_from_string(name));
     return index < 0 ? STATUS_NOT_FOUND
                      : namespace_open(gateway, carrier, index, slice_from_string(name), ret_session);
 }

@@ -1,28 +1,20 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Further namespaces: which lists can be configured, whose queue their frames go through, and who ends whom.
+ * Further namespaces: whose queue their frames go through, and who ends whom.
  */
 #include "gateway_fixture.h"
 
 #include "transport/namespace.h"
 
-static void judges_lists(void **state)
+/* A session that can carry others, as Engine.IO's transports tell that it has ended. */
+static void connect_carrier(struct gateway *gateway, struct probe *probe, uint64_t deadline_ms)
 {
-    (void)state;
-    assert_true(namespaces_valid(NULL));
-    assert_true(namespaces_valid(""));
-    assert_true(namespaces_valid("/a"));
-    assert_true(namespaces_valid("/a,/b/c,/ab"));
-    assert_false(namespaces_valid("/"));
-    assert_false(namespaces_valid("a"));
-    assert_false(namespaces_valid("/a,,/b"));
-    assert_false(namespaces_valid("/a, /b"));
-    assert_false(namespaces_valid("/a,/b,/a"));
-    assert_false(namespaces_valid("/a\n"));
-    assert_false(namespaces_valid("/1,/2,/3,/4,/5,/6,/7,/8,/9,/10,/11,/12,/13,/14,/15,/16,/17"));
-    assert_int_equal(namespace_index("/a,/b/c,/ab", SLICE_LITERAL("/ab")), 2);
-    assert_int_equal(namespace_index("/a,/b/c,/ab", SLICE_LITERAL("/b")), -1);
-    assert_int_equal(namespace_index("", SLICE_LITERAL("/")), -1);
+    static struct transport_ops carrying;
+
+    carrying = ops;
+    carrying.ended = namespaces_close;
+    connect_session(gateway, probe, FRAME_SOCKETIO, deadline_ms);
+    probe->session->ops = &carrying;
 }
 
 static struct session *open_further(struct gateway *gateway, struct session *carrier, int index,
@@ -41,12 +33,12 @@ static void its_frames_go_through_the_carriers_queue(void **state)
     struct frame *frame = NULL;
     struct session *session;
 
-    connect_session(gateway, &probe, FRAME_SOCKETIO, 0);
+    connect_carrier(gateway, &probe, 0);
     session = open_further(gateway, probe.session, 0, "/a");
-    assert_slice(namespace_of(session), "/a");
-    assert_string_equal(namespace_text(session), "/a");
-    assert_slice(namespace_of(probe.session), "/");
-    assert_string_equal(namespace_text(probe.session), "");
+    assert_slice(session_name_space(session), "/a");
+    assert_string_equal(session_name_space_text(session), "/a");
+    assert_slice(session_name_space(probe.session), "/");
+    assert_string_equal(session_name_space_text(probe.session), "");
     assert_ptr_equal(namespace_find(probe.session, SLICE_LITERAL("/a")), session);
     assert_ptr_equal(namespace_find(probe.session, SLICE_LITERAL("/")), probe.session);
     assert_null(namespace_find(probe.session, SLICE_LITERAL("/b")));
@@ -80,7 +72,7 @@ static void replaces_within_its_namespace(void **state)
     struct session *session;
     static struct probe probe;
 
-    connect_session(gateway, &probe, FRAME_SOCKETIO, 0);
+    connect_carrier(gateway, &probe, 0);
     session = open_further(gateway, probe.session, 0, "/a");
     session->valued = true;
     probe.stuck = true;
@@ -106,7 +98,7 @@ static void the_carrier_ends_with_one_the_gateway_ends(void **state)
     static struct probe probe;
     struct session *first;
 
-    connect_session(gateway, &probe, FRAME_SOCKETIO, 0);
+    connect_carrier(gateway, &probe, 0);
     first = open_further(gateway, probe.session, 0, "/a");
     open_further(gateway, probe.session, 1, "/b");
     session_close(gateway, first, CAUSE_CLIENT); /* the client left it */
@@ -118,6 +110,20 @@ static void the_carrier_ends_with_one_the_gateway_ends(void **state)
     assert_int_equal(sessions_count(gateway->sessions), 0);
 }
 
+static void they_end_with_a_carrier_whose_socket_is_gone(void **state)
+{
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe probe;
+
+    connect_carrier(gateway, &probe, 0);
+    open_further(gateway, probe.session, 0, "/a");
+    open_further(gateway, probe.session, 1, "/b");
+    probe.session->transport = NULL; /* as a socket leaves it: there is nothing to close */
+    session_close(gateway, probe.session, CAUSE_CLIENT);
+    assert_int_equal(probe.close_code, 0);
+    assert_int_equal(sessions_count(gateway->sessions), 0);
+}
+
 static void the_deadline_waits_while_one_is_joined(void **state)
 {
     struct fixture *fixture = *state;
@@ -126,7 +132,7 @@ static void the_deadline_waits_while_one_is_joined(void **state)
     static struct probe probe;
 
     fixture->settings.connect_timeout = 1000;
-    connect_session(gateway, &probe, FRAME_SOCKETIO, gateway->now_ms + 1000);
+    connect_carrier(gateway, &probe, gateway->now_ms + 1000);
     session = open_further(gateway, probe.session, 0, "/a");
     namespace_joined(gateway, session);
     pass_time(gateway, 5000);
@@ -141,10 +147,10 @@ static void the_deadline_waits_while_one_is_joined(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(judges_lists),
         cmocka_unit_test_setup_teardown(its_frames_go_through_the_carriers_queue, setup, teardown),
         cmocka_unit_test_setup_teardown(replaces_within_its_namespace, setup, teardown),
         cmocka_unit_test_setup_teardown(the_carrier_ends_with_one_the_gateway_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(they_end_with_a_carrier_whose_socket_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(the_deadline_waits_while_one_is_joined, setup, teardown),
     };
 
