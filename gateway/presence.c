@@ -3,7 +3,7 @@
  * metric:    rooms -> counts by industry
  * heartbeat: rooms of industries, then the users of SLOTS_A_TURN sessions each turn -> parts of at most
  *            PART_ENTRIES entries -> published together, so that no user is between two parts for long
- * A user that left -> SessionClosed. Sessions that ended -> SessionsEnded, those of a second together.
+ * Sessions that ended -> SessionsEnded, those of a second together.
  */
 #include "presence.h"
 
@@ -176,7 +176,6 @@ static void report_user(struct presence *presence, const struct session *session
 
 /* Static, for the sender reads them later. */
 static const char *const heartbeat_headers[] = {"Pollen8-Type", "GatewayHeartbeat", NULL};
-static const char *const closed_headers[] = {"Pollen8-Type", "SessionClosed", NULL};
 static const char *const ended_headers[] = {"Pollen8-Type", "SessionsEnded", NULL};
 
 static void publish(const struct presence *presence, const char *const *headers, struct slice message)
@@ -235,25 +234,6 @@ static void tick(void *context, struct wheel_timer *timer)
         rooms_each(gateway->rooms, ROOM_INDUSTRY, report_room, &presence->report);
     }
     timer_wheel_arm(gateway->wheel, timer, gateway->now_ms + (uint64_t)gateway->settings->heartbeat_interval);
-}
-
-void presence_left(struct gateway *gateway, struct slice user_id)
-{
-    Pollen8__SessionClosed message = POLLEN8__SESSION_CLOSED__INIT;
-    struct buf packed;
-    char name[257];
-    if (!gateway->presence || user_id.length >= sizeof(name))
-        return;
-    memcpy(name, user_id.data, user_id.length);
-    name[user_id.length] = '\0';
-    message.gateway = gateway->settings->gateway_name;
-    message.user_id = name;
-    buf_init(&packed, PART_BYTES);
-    if (wire_pack(&packed, &message.base) == STATUS_OK)
-        publish(gateway->presence, closed_headers, buf_slice(&packed));
-    else
-        log_event_limited(LOG_WARN, "out of memory for a report of presence");
-    buf_done(&packed);
 }
 
 static void publish_ended(struct presence *presence)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What others are told about the sessions here: on pollen8.session.<gateway> a GatewayHeartbeat (in parts
- * where it is long) every HEARTBEAT_INTERVAL, a SessionClosed for each user that has left and SessionsEnded
- * for the pids of sessions that have ended, and the connections metric whenever it is asked for. Loop thread,
- * but for presence_refresh.
+ * What other services learn about the sessions here: on pollen8.session.<gateway> a GatewayHeartbeat every
+ * HEARTBEAT_INTERVAL (in parts if it is long), and SessionsEnded for the pids of sessions that have ended;
+ * and the connections metric whenever it is scraped. Loop thread, but for presence_refresh. Users that have
+ * left: users.h.
  */
 #ifndef POLLEN8_GATEWAY_PRESENCE_H
 #define POLLEN8_GATEWAY_PRESENCE_H
@@ -23,9 +23,6 @@ enum status presence_create(struct gateway *gateway, struct presence **ret_prese
 /* Has the loop bring the connections metric up to date; waits for it, at most REFRESH_WAIT_MS. Any other
  * thread. */
 void presence_refresh(struct presence *presence);
-
-/* The user's last session here has closed, and none has come since for a while. */
-void presence_left(struct gateway *gateway, struct slice user_id);
 
 /* The session ends here. If value-svc knows it by a pid it is told, with others that end within a second; a
  * loss is made good by the pid's lease. */

@@ -87,6 +87,14 @@ static inline bool turn_past(const struct gateway *gateway, uint64_t us)
     return clock_monotonic_us() >= gateway->turn_us + us;
 }
 
+/* The broker was unreachable, and nobody has acted on that yet (gaps/reconnect.c). Until then nothing may be
+ * taken that came after: a user's frame does not say what was missed before it, and would move the position
+ * past that. */
+static inline bool reconnect_due(const struct gateway *gateway)
+{
+    return atomic_load_explicit(&gateway->reconnected, memory_order_acquire);
+}
+
 /* A labelled counter by one; for what is not on the path of every frame. */
 static inline void gateway_count(const struct gateway *gateway, enum gateway_metric metric, const char *label)
 {

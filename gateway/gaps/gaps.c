@@ -20,7 +20,6 @@
 #include "frame/progress.h"
 #include "gaps/history.h"
 #include "gaps/live_starts.h"
-#include "gaps/reconnect.h"
 #include "gaps/room_names.h"
 #include "rooms/users.h"
 #include "session/session.h"

@@ -43,11 +43,6 @@ static void ask_all(struct gateway *gateway)
               LOG_U("over_ms", spread_ms));
 }
 
-bool reconnect_due(const struct gateway *gateway)
-{
-    return atomic_load_explicit(&gateway->reconnected, memory_order_acquire);
-}
-
 static void look(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;

@@ -6,16 +6,10 @@
 #ifndef POLLEN8_GATEWAY_GAPS_RECONNECT_H
 #define POLLEN8_GATEWAY_GAPS_RECONNECT_H
 
-#include <stdbool.h>
-
 #include "common/status.h"
 
 struct gateway;
 struct reconnect; /* opaque */
-
-/* The broker was away, and that has not been looked at yet. Until then nothing is to be taken that came
- * after: a user's frame says nothing of what was missed before it, and would move the position past that. */
-bool reconnect_due(const struct gateway *gateway);
 
 enum status reconnect_create(struct gateway *gateway, struct reconnect **ret_resync);
 void reconnect_free(struct gateway *gateway, struct reconnect *reconnect);

@@ -8,15 +8,21 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "presence.pb-c.h"
+
 #include "base/gateway.h"
 #include "base/timer_wheel.h"
 #include "broker/delivery.h"
 #include "broker/reader.h"
-#include "presence.h"
+#include "broker/sender.h"
+#include "common/bus/subject.h"
+#include "common/log.h"
+#include "common/wire.h"
 #include "rooms/rooms.h"
 #include "session/identity.h"
 
-#define LEAVE_WAIT_MS 3000 /* a reconnect is not a leave */
+#define LEAVE_WAIT_MS  3000 /* a reconnect is not a leave */
+#define PACKED_MAXIMUM 65536
 
 struct user {
     struct room *room;         /* pinned while the user lives */
@@ -46,12 +52,32 @@ static void linger_over(void *context, struct wheel_timer *timer)
     user_free(context, user);
 }
 
-static void left(void *context, struct wheel_timer *timer)
+static void publish_left(const struct gateway *gateway, const struct room *room)
+{
+    static const char *const headers[] = {"Pollen8-Type", "SessionClosed", NULL}; /* the sender keeps them */
+    Pollen8__SessionClosed message = POLLEN8__SESSION_CLOSED__INIT;
+    char subject[SUBJECT_SIZE];
+    struct buf packed;
+    message.gateway = gateway->settings->gateway_name;
+    message.user_id = (char *)(uintptr_t)room->key;
+    buf_init(&packed, PACKED_MAXIMUM);
+    enum status status = subject_make(subject, SUBJECT_SESSION, slice_from_string(message.gateway));
+    if (status == STATUS_OK)
+        status = wire_pack(&packed, &message.base);
+    if (status == STATUS_OK)
+        status = sender_publish(gateway->sender, subject, headers, buf_slice(&packed));
+    if (status != STATUS_OK)
+        log_event_limited(LOG_WARN, status == STATUS_NO_MEMORY ? "out of memory for a report of presence"
+                                                               : "a report of presence was not sent");
+    buf_done(&packed);
+}
+
+static void on_left(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
     struct user *user = (struct user *)(void *)((char *)timer - offsetof(struct user, linger));
     uint64_t linger_ms = (uint64_t)gateway->settings->user_linger;
-    presence_left(gateway, room_key(user->room));
+    publish_left(gateway, user->room);
     timer->fire = linger_over;
     timer_wheel_arm(gateway->wheel, timer,
                     gateway->now_ms + (linger_ms > LEAVE_WAIT_MS ? linger_ms - LEAVE_WAIT_MS : 0));
@@ -81,7 +107,7 @@ void users_exit(struct gateway *gateway, struct room *room)
 {
     if (room->count > 0 || !room->user)
         return;
-    room->user->linger.fire = left;
+    room->user->linger.fire = on_left;
     timer_wheel_arm(gateway->wheel, &room->user->linger, gateway->now_ms + LEAVE_WAIT_MS);
 }
 
