@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * auth-svc: settings -> service -> signals -> drain. Verifies tokens for the gateways on
- * pollen8.auth.verify; see service.h for the parts and verify.h for the way of one request.
+ * pollen8.auth.verify; see service.h for the parts and verify.h for the path of one request.
  */
 #include <stdio.h>
 
@@ -49,14 +49,14 @@ int main(int argc, char **argv)
     json_init();
     status = service_create(&config, &service, error, sizeof(error));
     if (status == STATUS_OK) {
-        log_event(LOG_INFO, "auth-svc runs", LOG_S("users", config.user_store),
-                  LOG_I("workers", config.workers), LOG_I("ops_port", config.ops_port));
+        log_event(LOG_INFO, "started", LOG_S("users", config.user_store), LOG_I("workers", config.workers),
+                  LOG_I("ops_port", config.ops_port));
         run(service);
-        log_event(LOG_INFO, "auth-svc stops");
+        log_event(LOG_INFO, "stopping");
         lifecycle_draining(config.drain_timeout_ms);
         service_stop(service);
     } else {
-        (void)fprintf(stderr, "auth-svc: %s\n", error); /* there is nowhere else to say it */
+        (void)fprintf(stderr, "auth-svc: %s\n", error); /* the log may not be usable */
     }
     config_free(&program, &config);
     if (status == STATUS_OK)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The messages on the stack borrow everything they point to; only the packed bytes are new.
+ * The messages on the stack borrow everything that they point to. Only the packed bytes are new.
  */
 #include "reply.h"
 
 #include "common/wire.h"
 #include "identity.pb-c.h"
 
-/* The generated structs want plain pointers for text that packing only reads. */
+/* The generated structs take non-const pointers, although packing only reads the text. */
 static char *borrow(const char *text)
 {
     union {

@@ -12,8 +12,8 @@
 
 #define REPLY_MAXIMUM_BYTES (256 * 1024)
 
-/* Who the claims and the record (NULL: none is needed) describe: the record's role, else the token's, else
- * `user`. `ret_known_role` says whether the policy names that role. */
+/* The identity that the claims and the record (NULL: none is needed) describe. The role is the record's, else
+ * the token's, else `user`. `ret_known_role` says whether the policy names that role. */
 enum status reply_pack_identity(struct buf *buf, const struct token_claims *claims, const struct user *user,
                                 const struct policy *policy, int64_t expires_at_ms, bool *ret_known_role);
 

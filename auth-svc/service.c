@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Built bottom up (store, verifier, broker, watch, ops port) and taken down in the order that loses no
- * request: subscription drained, queue worked off, replies flushed, connection closed.
+ * Built bottom up (store, verifier, broker, watch, ops port). Taken down in the order that loses no request:
+ * drain the subscription, finish the queue, flush the replies, close the connection.
  */
 #include "service.h"
 
@@ -42,11 +42,11 @@ static void on_bus_state(void *context, enum bus_state state)
     const struct service *service = context;
 
     if (atomic_load(&service->stopping))
-        return; /* the end of the connection is ours */
+        return; /* we closed the connection */
     switch (state) {
     case BUS_CONNECTED: log_event(LOG_INFO, "connected to NATS"); break;
-    case BUS_RECONNECTED: log_event(LOG_INFO, "connected to NATS again"); break;
-    case BUS_DISCONNECTED: log_event(LOG_WARN, "connection to NATS lost, trying again"); break;
+    case BUS_RECONNECTED: log_event(LOG_INFO, "reconnected to NATS"); break;
+    case BUS_DISCONNECTED: log_event(LOG_WARN, "disconnected from NATS, reconnecting"); break;
     case BUS_SLOW_CONSUMER:
         log_event_limited(LOG_ERROR, "requests dropped: the delivery queue was full");
         break;
@@ -79,8 +79,8 @@ static bool bus_ready(void *context)
     return bus_connected(((struct service *)context)->bus);
 }
 
-/* Connected is not enough for whoever waits for this to ask: the subscription may still be on its way. Where
- * the connection is made anew the library sends it before it says so. */
+/* Connected is not enough for readiness, because the subscription may still be on its way to the broker.
+ * After a reconnect the library sends the subscription before it reports the connection. */
 static bool requests_come(void *context)
 {
     struct service *service = context;
@@ -208,7 +208,7 @@ static enum status open_ops(struct service *service, char *error, size_t error_s
     return status;
 }
 
-/* What is half built is accepted: each part may be missing. */
+/* A half-built service is accepted: each part may be missing. */
 static void service_free(struct service *service)
 {
     ops_http_free(service->ops);
@@ -264,10 +264,10 @@ void service_reload(struct service *service)
 
     metric_add(metrics_cell(service->metrics, METRIC_RELOADS, status == STATUS_OK ? "ok" : "failed"), 1);
     if (status == STATUS_OK) {
-        log_event(LOG_INFO, "keys and roles read again", LOG_U("keys", keys_count(keys)));
+        log_event(LOG_INFO, "keys and roles reloaded", LOG_U("keys", keys_count(keys)));
         verify_replace(service->verifier, keys, policy);
     } else {
-        log_event(LOG_ERROR, "keys and roles not taken over, the ones before stay", LOG_S("reason", error));
+        log_event(LOG_ERROR, "keys and roles rejected, keeping the previous ones", LOG_S("reason", error));
     }
     store_watch_now(service->watch);
 }
@@ -279,7 +279,7 @@ void service_stop(struct service *service)
     atomic_store(&service->stopping, true);
     ops_http_drain(service->ops);
     if (bus_drain(service->bus, drain_ms) != STATUS_OK)
-        log_event(LOG_WARN, "not every request taken from NATS was looked at before the end");
+        log_event(LOG_WARN, "some requests taken from NATS were not handled before the end");
     verify_stop(service->verifier);
     if (bus_connected(service->bus) && bus_flush(service->bus, drain_ms) != STATUS_OK)
         log_event(LOG_WARN, "the last replies may not have reached NATS");

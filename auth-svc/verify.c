@@ -2,7 +2,7 @@
  *
  *   verify_message, verify_batch (delivery thread): unpack -> verdict cache, or a quick signature ->
  *        user cache, or an immediate store -> reply
- *        | anything that takes long or may block
+ *        | anything that is slow or may block
  *        v
  *   verify_work.c (worker threads)
  */
@@ -17,7 +17,7 @@
 #define DEADLINE_MAXIMUM_MS 60000
 #define NANOSECONDS_A_MS    1000000ULL
 
-/* A token that holds: answered here where its user was read lately, or can be read without waiting. */
+/* A valid token: answered here if its user was read recently, or can be read without waiting. */
 static void answer_claims(struct verifier *verifier, const struct request *request,
                           const struct token_claims *claims, const struct verdict_digest *digest)
 {
@@ -108,7 +108,7 @@ static void answer_bytes(struct verifier *verifier, struct request *request, str
     if (status == STATUS_NO_MEMORY) {
         verify_refuse(verifier, request, status, NULL);
     } else if (status != STATUS_OK) {
-        /* Also a token that is not UTF-8: the caller's token is at fault either way. */
+        /* This may be a token that is not UTF-8: either way the caller's token is at fault. */
         verify_refuse(verifier, request, STATUS_AUTH_INVALID,
                       "the request is not a VerifyRequest with a token in UTF-8");
     } else {
@@ -125,7 +125,7 @@ void verify_message(void *context, const struct bus_message *message)
     struct request request = {.reply = message->reply};
 
     if (message->reply.length == 0)
-        metric_add(verifier->cells.malformed, 1); /* nobody asked for an answer */
+        metric_add(verifier->cells.malformed, 1); /* nowhere to send an answer */
     else
         answer_bytes(verifier, &request, message->data);
 }
@@ -152,7 +152,7 @@ void verify_batch(void *context, const struct bus_message *message)
 
 /* ---- life cycle ------------------------------------------------------------------------------------- */
 
-/* Writers first: a reload must not wait for a pause between requests. */
+/* Prefers writers: a reload must not wait for a pause between requests. */
 static enum status settings_lock_init(pthread_rwlock_t *lock)
 {
     pthread_rwlockattr_t attributes;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What the parts of the verifier share: verify.c takes requests (delivery thread) and owns everything,
- * verify_work.c has what may block done by worker threads, verify_judge.c says what a token and a user are
- * worth. Any thread, but where a function says otherwise.
+ * What the parts of the verifier share. verify.c takes requests (delivery thread) and owns everything,
+ * verify_work.c gives work that may block to worker threads, verify_judge.c judges a token and a user.
+ * Any thread, unless a function says otherwise.
  */
 #ifndef POLLEN8_AUTH_SVC_VERIFY_INTERNAL_H
 #define POLLEN8_AUTH_SVC_VERIFY_INTERNAL_H
@@ -22,7 +22,7 @@ struct request {
     struct slice token;
     struct slice reply;
     uint64_t id;                  /* among those of one message; 0: it came alone */
-    struct batch_answers *gather; /* of those that are answered before the next message; NULL: it was not */
+    struct batch_answers *gather; /* collects answers given before the next message; NULL: send it alone */
     uint64_t arrived_ns;          /* monotonic */
     uint64_t deadline_ns;         /* monotonic */
 };
@@ -37,7 +37,7 @@ struct verifier {
     struct work_queue *queue;
     _Atomic size_t outstanding;
     _Atomic bool store_up;
-    _Atomic bool quick; /* signatures are */
+    _Atomic bool quick; /* checking a signature takes microseconds */
     pthread_rwlock_t settings_lock;
     struct keys *keys;     /* settings_lock */
     struct policy *policy; /* settings_lock */
@@ -45,8 +45,8 @@ struct verifier {
 
 /* ---- verify_judge.c ---- */
 
-/* Replies with a refusal; `message` NULL: the status's own sentence. Local troubles (memory, an unreachable
- * store) are never the token's fault. */
+/* Replies with a refusal; `message` NULL: the status's own sentence. Local failures (memory, an unreachable
+ * store) are never reported as the token's fault. */
 void verify_refuse(struct verifier *verifier, const struct request *request, enum status status,
                    const char *message);
 
@@ -54,29 +54,28 @@ void verify_refuse(struct verifier *verifier, const struct request *request, enu
 void verify_accept(struct verifier *verifier, const struct request *request,
                    const struct token_claims *claims, const struct user *user);
 
-/* The end of every request whose token holds and whose user was asked for. */
+/* The last step of every request whose token is valid and whose user was looked up. */
 void verify_decide(struct verifier *verifier, const struct request *request,
                    const struct token_claims *claims, const struct user_result *result);
 
-/* A service is what its token says it is: platform backends have no user record. */
+/* A token with the role `service` needs no record: platform backends have none. */
 bool verify_needs_no_record(const struct token_claims *claims);
 
-/* Nobody waits for it any more; counted. */
+/* Whether the request is past its deadline; counted. */
 bool verify_late(struct verifier *verifier, const struct request *request);
 
-/* Checks the token, and remembers the verdict where it holds. */
+/* Checks the token, and remembers the verdict if the token is valid. */
 enum status verify_signature(struct verifier *verifier, struct slice token,
                              const struct verdict_digest *digest, struct token_claims *ret_claims,
                              const char **ret_message);
 
-/* Asks the store, and counts. The user is the caller's to unref. May block where the store is not immediate.
- */
+/* Asks the store, and counts. The caller unrefs the user. May block if the store is not immediate. */
 struct user_result verify_ask_store(struct verifier *verifier, struct slice id);
 
 /* ---- verify_work.c ---- */
 
-/* Has a worker answer the request, of which copies are made; `claims` NULL: its token has yet to be checked.
- * Past the queue's bound it is refused. */
+/* Copies the request and gives it to a worker; `claims` NULL: its token has yet to be checked. If the queue
+ * is full, the request is refused. */
 void verify_submit(struct verifier *verifier, const struct request *request,
                    const struct token_claims *claims, const struct verdict_digest *digest);
 

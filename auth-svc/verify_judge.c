@@ -2,7 +2,7 @@
  *
  * token -> claims, user -> verdict -> reply.
  *
- * `settings` (keys and policy) is read under a lock held while a verdict is made and remembered, so that no
+ * Keys and policy are read under settings_lock, which is held while a verdict is made and remembered. So no
  * verdict of an old key can be remembered after verify_replace has emptied the cache.
  */
 #include "verify_internal.h"
@@ -47,8 +47,8 @@ void verify_refuse(struct verifier *verifier, const struct request *request, enu
     buf_done(&reply);
 }
 
-/* The caller's session ends at exp; a token accepted past it, thanks to the leeway, lasts to the leeway's
- * end: an end that has already passed would close every new session at once. */
+/* The caller's session ends at exp. If the leeway accepted a token past its exp, the session lasts to the end
+ * of the leeway: an end that has already passed would close every new session at once. */
 static int64_t session_end_ms(const struct verifier *verifier, const struct token_claims *claims)
 {
     if (claims->expires_at_ms && claims->expires_at_ms <= clock_wall_ms())
@@ -70,7 +70,7 @@ void verify_accept(struct verifier *verifier, const struct request *request,
     pthread_rwlock_unlock(&verifier->settings_lock);
     if (!known_role) {
         metrics_add(verifier->options.metrics, METRIC_UNKNOWN_ROLES, 1);
-        log_event_limited(LOG_WARN, "a role that no table names has no permissions",
+        log_event_limited(LOG_WARN, "unknown role: the identity gets no permissions",
                           LOG_S("user", claims->subject));
     }
     if (status == STATUS_OK)
@@ -80,8 +80,8 @@ void verify_accept(struct verifier *verifier, const struct request *request,
     buf_done(&reply);
 }
 
-/* Whether the token was issued before the user's tokens were revoked. iat has whole seconds, so a token of
- * the very second of the revocation passes: it may be the one that was issued right after it. */
+/* Whether the token was issued before the user's tokens were revoked. iat has whole seconds, so a token
+ * issued in the second of the revocation is accepted: it may have been issued right after it. */
 static bool revoked(const struct token_claims *claims, const struct user *user)
 {
     if (user->tokens_valid_after_ms == INT64_MIN)
@@ -146,12 +146,12 @@ struct user_result verify_ask_store(struct verifier *verifier, struct slice id)
     metrics_observe_ns(verifier->options.metrics, METRIC_USER_STORE_SECONDS, clock_monotonic_ns() - start_ns);
     if (result.status != STATUS_OK && result.status != STATUS_NOT_FOUND) {
         metrics_add(verifier->options.metrics, METRIC_USER_STORE_ERRORS, 1);
-        log_event_limited(LOG_WARN, "user store did not answer", LOG_S("store", users->ops->name),
+        log_event_limited(LOG_WARN, "user store lookup failed", LOG_S("store", users->ops->name),
                           LOG_S("status", status_code(result.status)));
     }
     if (result.status == STATUS_OK && result.user->defects) {
         metrics_add(verifier->options.metrics, METRIC_USER_RECORD_DEFECTS, result.user->defects);
-        log_event_limited(LOG_WARN, "user record has members that cannot be used", LOG_SLICE("user", id),
+        log_event_limited(LOG_WARN, "user record has unusable members", LOG_SLICE("user", id),
                           LOG_U("members", result.user->defects));
     }
     return result;

@@ -15,7 +15,7 @@ struct job {
     struct request request;    /* its slices point into bytes */
     struct verdict_digest digest;
     struct token_claims claims;
-    bool verified; /* claims hold */
+    bool verified; /* claims are valid */
     char bytes[];
 };
 
@@ -25,7 +25,7 @@ static void job_free(struct verifier *verifier, struct job *job)
     atomic_fetch_sub_explicit(&verifier->outstanding, 1, memory_order_relaxed);
 }
 
-/* Leads the flight: one query answers this job and everyone who joined meanwhile. */
+/* Leads the flight: one query answers this job and all jobs that joined in the meantime. */
 static void lead(struct verifier *verifier, struct job *job, struct user_flight *flight)
 {
     struct user_result result = verify_ask_store(verifier, slice_from_string(job->claims.subject));
@@ -59,7 +59,7 @@ static void find_user(struct verifier *verifier, struct job *job)
         job_free(verifier, job);
         user_unref(result.user);
         break;
-    case USER_JOINED: /* the job is the leader's now */ metric_add(verifier->cells.user_wait, 1); break;
+    case USER_JOINED: /* the leader owns the job now */ metric_add(verifier->cells.user_wait, 1); break;
     case USER_LEADING:
         metric_add(verifier->cells.user_miss, 1);
         lead(verifier, job, flight);
@@ -93,7 +93,7 @@ void verify_work(void *context, struct work_item *item)
 
 /* ---- delivery thread -------------------------------------------------------------------------------- */
 
-/* A copy of the request that outlives the callback; NULL where memory is out. Once verified, the token is no
+/* A copy of the request that outlives the callback; NULL when out of memory. Once verified, the token is no
  * longer needed. */
 static struct job *job_create(const struct request *request, const struct token_claims *claims,
                               const struct verdict_digest *digest)

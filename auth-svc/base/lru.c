@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Buckets are sized once for the capacity, so nothing is ever rehashed; a ring through `order` holds the
+ * The buckets are sized once for the capacity, so nothing is ever rehashed. A ring through `order` holds the
  * nodes from oldest (order.newer) to newest (order.older).
  */
 #include "base/lru.h"
@@ -10,9 +10,9 @@
 #include "common/check.h"
 
 struct lru {
-    struct lru_node order; /* the ring's fixed point, no node itself */
+    struct lru_node order; /* the fixed point of the ring; not a node */
     struct lru_node **buckets;
-    size_t mask; /* buckets - 1; a power of two of them */
+    size_t mask; /* number of buckets (a power of two) - 1 */
     size_t count;
     size_t capacity;
 };

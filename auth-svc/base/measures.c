@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * metrics.def as the table the registry is made from.
+ * metrics.def as the table from which the registry is made.
  */
 #include "base/measures.h"
 
@@ -16,7 +16,7 @@ void measure_cells_init(struct measure_cells *cells, struct metrics *metrics)
 {
     cells->results[STATUS_OK] = metrics_cell(metrics, METRIC_VERIFICATIONS, "ok");
     for (size_t i = STATUS_OK + 1; i < STATUS_COUNT; i++)
-        cells->results[i] = cells->results[STATUS_OK]; /* never a verification's result */
+        cells->results[i] = cells->results[STATUS_OK]; /* never the result of a verification */
     for (size_t i = STATUS_AUTH_REQUIRED; i <= STATUS_AUTH_UNAVAILABLE; i++)
         cells->results[i] = metrics_cell(metrics, METRIC_VERIFICATIONS, status_code((enum status)i));
     cells->verdict_hit = metrics_cell(metrics, METRIC_VERDICT_CACHE, "hit");

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The ids of auth-svc's metrics, built from metrics.def, the table for the registry, and the labelled series
- * that every request touches, looked up once.
+ * The room of what every part borrows: the ids of the metrics (metrics.def), the settings (config.def), the
+ * queue with its worker threads (work_queue.h) and the table of the caches (lru.h). Nothing here knows what a
+ * token or a user is.
+ *
+ * This header: the metrics' ids, their table for the registry, and the labelled series that every request
+ * touches, looked up once.
  */
 #ifndef POLLEN8_AUTH_SVC_BASE_MEASURES_H
 #define POLLEN8_AUTH_SVC_BASE_MEASURES_H

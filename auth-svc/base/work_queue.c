@@ -14,7 +14,7 @@ struct work_queue {
     size_t limit;
     size_t workers; /* threads started */
     pthread_mutex_t lock;
-    pthread_cond_t changed;  /* an item came, or stopping was set */
+    pthread_cond_t changed;  /* an item was pushed, or stopping was set */
     struct work_item *first; /* lock */
     struct work_item **last; /* lock */
     size_t length;           /* lock */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Builds the table from the built-in text or from ROLES_FILE: both are the same JSON, read by the same code.
+ * Builds the table from the built-in text or from ROLES_FILE. Both are the same JSON, read by the same code.
  */
 #include "policy/policy.h"
 
@@ -14,8 +14,8 @@
 
 #define FILE_MAXIMUM_BYTES (1024 * 1024)
 
-/* Events stand by their own names beside `emit:*`, so that a gateway can tell an event whose service is
- * away from one that nobody knows. */
+/* Events are named beside `emit:*`, so that a gateway can tell an event whose service is down from one that
+ * nobody knows. */
 static const char built_in[] =
     "{\"roles\":{"
     "\"user\":[\"emit:value.get\",\"emit:invite.seen\"],"
@@ -31,13 +31,13 @@ static const char *const client_submits[] = {"emit:connection.new@own", "emit:co
 
 struct role {
     char *name;         /* owned */
-    char **permissions; /* owned, with what they point to */
+    char **permissions; /* owned, and so is each text */
     size_t count;
 };
 
 struct policy {
     size_t count;
-    struct role roles[POLICY_ROLES_MAXIMUM + 1]; /* one more: `user`, added by client_submit */
+    struct role roles[POLICY_ROLES_MAXIMUM + 1]; /* one more for `user`, which client_submit may add */
 };
 
 void policy_free(struct policy *policy)
@@ -53,7 +53,7 @@ void policy_free(struct policy *policy)
     free(policy);
 }
 
-/* A new role with room for `capacity` permissions; NULL where memory is out. */
+/* A new role with room for `capacity` permissions; NULL when out of memory. */
 static struct role *add_role(struct policy *policy, const char *name, size_t capacity)
 {
     struct role *role = &policy->roles[policy->count++];
@@ -93,7 +93,7 @@ static enum status read_role(struct policy *policy, const char *name, const json
         struct slice permission = json_string_slice(item);
         if (!permission.data || !permission_valid(permission)) {
             snprintf(error, error_size,
-                     "role \"%.64s\", item %zu: %s%.*s%s is no permission, expected emit:<event>, "
+                     "role \"%.64s\", item %zu: %s%.*s%s is not a valid permission, expected emit:<event>, "
                      "emit:<event>@own, subscribe:<industry> or rate:none",
                      name, index + 1, permission.data ? "\"" : "",
                      permission.data ? (int)(permission.length > 64 ? 64 : permission.length) : 8,
@@ -198,7 +198,7 @@ static enum status read_roles_file(const char *path, char **ret_text, size_t *re
             snprintf(error, error_size, "%s", "is larger than 1 MB");
         else
             status = STATUS_OK;
-        (void)fclose(file); /* only read from */
+        (void)fclose(file); /* it was only read */
     }
     if (status != STATUS_OK) {
         free(text);

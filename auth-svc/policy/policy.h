@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Role -> permissions (common/permission.h). A built-in table, or the one of ROLES_FILE in its place:
+ * The room of permissions: a role's name comes in, its list of permissions (common/permission.h) goes out.
+ * The table is built in, or comes from ROLES_FILE instead:
  *
  *   {"roles": {"user": ["emit:value.get"], "service": ["emit:*", "subscribe:*", "rate:none"]}}
  *
- * A role that the table does not name has no permissions. Immutable; a reload makes a new one. Any thread.
+ * A role that the table does not name has no permissions. A policy is immutable; a reload makes a new one.
+ * Any thread.
  */
 #ifndef POLLEN8_AUTH_SVC_POLICY_POLICY_H
 #define POLLEN8_AUTH_SVC_POLICY_POLICY_H
@@ -17,9 +19,8 @@
 
 struct policy; /* opaque */
 
-/* `roles_file` NULL or empty: the built-in table. `client_submit` adds to `user` what lets it submit events
- * about itself. STATUS_MALFORMED with one line in `error` that names the file, role and item;
- * STATUS_NO_MEMORY. */
+/* `roles_file` NULL or empty: the built-in table. `client_submit` lets the role `user` submit events about
+ * itself. STATUS_MALFORMED with one line in `error` that names the file, role and item; STATUS_NO_MEMORY. */
 enum status policy_create(const char *roles_file, bool client_submit, struct policy **ret_policy, char *error,
                           size_t error_size);
 void policy_free(struct policy *policy); /* NULL is accepted */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * Reads the secret and the folder of <kid>.pem files into one immutable set. Every public key is parsed
- * once here, so that a wrong file is found at start and on SIGHUP instead of at the first token.
+ * once here, so that a wrong file is found at the start and on SIGHUP instead of with the first token.
  */
 #include "token/keys.h"
 
@@ -20,7 +20,7 @@
 
 struct keys {
     size_t count;
-    struct key list[KEYS_MAXIMUM + 1]; /* the secret, where there is one, comes first */
+    struct key list[KEYS_MAXIMUM + 1]; /* the secret, if there is one, comes first */
 };
 
 static enum status add_secret(struct keys *keys, const char *secret, char *error, size_t error_size)
@@ -57,7 +57,7 @@ static const char *judge_public_key(EVP_PKEY *public_key, enum key_algorithm *re
     if (EVP_PKEY_is_a(public_key, "EC")) {
         if (EVP_PKEY_get_group_name(public_key, group, sizeof(group), NULL) != 1 ||
             strcmp(group, "prime256v1") != 0)
-            return "is an EC key on another curve than P-256";
+            return "is an EC key on a curve other than P-256";
         *ret_algorithm = KEY_ES256;
         return NULL;
     }
@@ -98,7 +98,7 @@ static const char *read_small_file(const char *path, unsigned char **ret_bytes, 
         reason = "cannot be read";
     else if (length > KEYS_FILE_MAXIMUM_BYTES)
         reason = "is larger than a public key can be";
-    (void)fclose(file); /* only read from: nothing to lose */
+    (void)fclose(file); /* it was only read */
     if (reason) {
         free(bytes);
         return reason;
@@ -131,11 +131,11 @@ static enum status add_file(struct keys *keys, const char *folder, const char *n
         return STATUS_MALFORMED;
     }
     key->id = strndup(name, strlen(name) - strlen(".pem"));
-    keys->count++; /* counted even where the id is missing, so that keys_free sees the bytes */
+    keys->count++; /* counted even without an id, so that keys_free frees the bytes */
     return key->id ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
-/* Hidden entries are left out: mounted secrets keep their versions in folders named ..something. */
+/* Skips hidden entries: mounted secrets keep their versions in folders named ..something. */
 static bool is_key_file(const char *name)
 {
     size_t length = strlen(name);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The keys tokens may be signed with: one HS256 secret and a folder of public keys. Each key has exactly one
- * algorithm, which is what defeats key confusion: a token's `alg` chooses among keys, never what is done
- * with one. A set is immutable; a reload makes a new one. Any thread.
+ * The keys that may have signed a token: one HS256 secret and a folder of public keys. Each key has exactly
+ * one algorithm. That prevents key confusion: a token's `alg` chooses among keys, never what is done with
+ * one. A set is immutable; a reload makes a new one. Any thread.
  */
 #ifndef POLLEN8_AUTH_SVC_TOKEN_KEYS_H
 #define POLLEN8_AUTH_SVC_TOKEN_KEYS_H
@@ -28,8 +28,8 @@ struct key {
 struct keys; /* opaque */
 
 /* `secret` and `folder` may be NULL or empty, not both. STATUS_MALFORMED with one line in `error` (which
- * file and why; never a byte of a key) for a short secret, an unreadable folder, a file that is no public
- * key of RSA >= 2048 bits or P-256; STATUS_NO_MEMORY. */
+ * file and why; never a byte of a key) for a short secret, an unreadable folder, or a file that is not a
+ * public key of RSA >= 2048 bits or P-256; STATUS_NO_MEMORY. */
 enum status keys_create(const char *secret, const char *folder, struct keys **ret_keys, char *error,
                         size_t error_size);
 
@@ -38,11 +38,11 @@ void keys_free(struct keys *keys);
 
 size_t keys_count(const struct keys *keys);
 
-/* Whether there is the secret alone: a signature is then checked in microseconds. */
+/* Whether the secret is the only key: then a signature is checked in microseconds. */
 bool keys_secret_alone(const struct keys *keys);
 
-/* The key for a token: the secret for HS256 (`id` is not looked at); else the key of that id and algorithm,
- * or without an id (NULL data) the only one of that algorithm. NULL where there is none. Borrowed. */
+/* The key for a token: the secret for HS256 (`id` is ignored); else the key of that id and algorithm, or
+ * without an id (NULL data) the only one of that algorithm. NULL if there is none. Borrowed. */
 const struct key *keys_find(const struct keys *keys, enum key_algorithm algorithm, struct slice id);
 
 #endif

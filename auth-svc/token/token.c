@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Token text -> shape -> header -> key -> signature -> claims -> rules, in that order, so that nothing a
- * token says is believed before its signature holds, and no key is tried that its header did not name.
+ * Token text -> shape -> header -> key -> signature -> claims -> rules, in that order. So nothing that a
+ * token says is believed before its signature is valid, and no key is tried that its header did not name.
  *
  *   token = base64url(header) "." base64url(claims) "." base64url(signature)
  */
@@ -17,9 +17,8 @@
 #include "common/base64url.h"
 #include "common/json.h"
 
-#define SECONDS_MAXIMUM                                                                                      \
-    253402300799.0 /* 9999-12-31T23:59:59Z; milliseconds taken for seconds are past it                       \
-                    */
+/* 9999-12-31T23:59:59Z. A time in milliseconds that was taken for seconds is above it. */
+#define SECONDS_MAXIMUM 253402300799.0
 
 struct parts {
     struct slice header;
@@ -38,7 +37,7 @@ static bool base64url_character(char c)
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-/* Exactly two dots, three parts that are not empty, and no character outside the alphabet. */
+/* Exactly two dots, three non-empty parts, and no character outside the alphabet. */
 static bool split(struct slice token, struct parts *ret_parts)
 {
     struct slice part[3] = {{.data = token.data}};
@@ -57,7 +56,7 @@ static bool split(struct slice token, struct parts *ret_parts)
     return index == 2 && part[0].length && part[1].length && part[2].length;
 }
 
-/* STATUS_MALFORMED where the part is not one JSON object. */
+/* STATUS_MALFORMED if the part is not one JSON object. */
 static enum status parse_part(struct slice part, json_t **ret_object)
 {
     char text[TOKEN_MAXIMUM_BYTES];
@@ -90,7 +89,7 @@ static bool algorithm_named(struct slice name, enum key_algorithm *ret_algorithm
     return false;
 }
 
-/* The key the header asks for; its type and critical extensions are judged here too. */
+/* The key that the header asks for. Checks its type and critical extensions too. */
 static enum status choose_key(const json_t *header, const struct keys *keys, const struct key **ret_key,
                               const char **ret_message)
 {
@@ -125,19 +124,19 @@ static enum status check_signature(struct slice token, const struct key *key, co
     text[token.length] = '\0';
     json_watch_allocations();
     error = jwt_decode(&jwt, text, key->bytes, (int)key->length);
-    if (error == ENOMEM || json_allocation_failed()) { /* it calls the latter a bad token */
+    if (error == ENOMEM || json_allocation_failed()) { /* the library reports the latter as a bad token */
         jwt_free(jwt);
         *ret_message = "tokens cannot be checked at the moment";
         return STATUS_NO_MEMORY;
     }
-    /* The library verifies with whatever algorithm the token states and accepts any key of length 0; it
+    /* The library verifies with whatever algorithm the token states, and accepts any key of length 0. It
      * records what it did, and only that counts. */
     as_pinned = error == 0 && jwt && jwt_get_alg(jwt) == pinned[key->algorithm];
     jwt_free(jwt);
     return as_pinned ? STATUS_OK : refuse(ret_message, "the token's signature is not valid");
 }
 
-/* A NumericDate (RFC 7519 section 2) in milliseconds, -1 where the claim is missing. Fractions count. */
+/* A NumericDate (RFC 7519 section 2) in milliseconds, -1 if the claim is missing. Fractions count. */
 static bool read_time(const json_t *claims, const char *name, int64_t *ret_ms)
 {
     const json_t *value = json_object_get(claims, name);
@@ -168,7 +167,7 @@ static enum status check_times(const json_t *claims, const struct token_rules *r
         return refuse(ret_message, "the token's iat is not a time in seconds");
     if (expires < 0 && rules->require_expiry)
         return refuse(ret_message, "the token has no exp");
-    /* 0 would mean "never" to everyone downstream; 1970 is over either way. */
+    /* 0 means "never" to everyone downstream. 1970 has passed either way. */
     ret_claims->expires_at_ms = expires < 0 ? 0 : (expires == 0 ? 1 : expires);
     ret_claims->issued_at_ms = issued;
     if (token_expired(ret_claims, rules, now_ms)) {

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What a token says, once its signature, its times, its issuer and its audience have been checked. The only
- * user of the JWT library, which is asked for the signature alone: the algorithm is pinned by the key, and
- * header and claims are read here from the signed bytes. Pure but for the time passed in; any thread.
+ * The room of tokens: the text of a token comes in, with the keys (keys.h), the rules and the time; its
+ * claims go out, or why it is refused. verdicts.h remembers the claims of tokens seen before.
+ *
+ * This header checks signature, times, issuer and audience. It is the only user of the JWT library, and uses
+ * it for the signature only: the key pins the algorithm, and header and claims are read here from the signed
+ * bytes. Pure except for the time passed in; any thread.
  */
 #ifndef POLLEN8_AUTH_SVC_TOKEN_TOKEN_H
 #define POLLEN8_AUTH_SVC_TOKEN_TOKEN_H
@@ -18,7 +21,7 @@
 #define TOKEN_ROLE_MAXIMUM_BYTES 64
 
 struct token_rules {
-    int64_t leeway_ms;    /* forgiven for exp, nbf and iat */
+    int64_t leeway_ms;    /* tolerated for exp, nbf and iat */
     bool require_expiry;  /* refuse tokens without exp */
     const char *issuer;   /* borrowed; NULL or empty: any */
     const char *audience; /* borrowed; NULL or empty: any */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * One lock around one lru table. The digest is cryptographic, so its first bytes serve as the hash and
- * nobody can aim at a bucket.
+ * One lock around one lru table. The digest is cryptographic, so its first bytes serve as the hash, and
+ * nobody can target a bucket.
  */
 #include "token/verdicts.h"
 
@@ -20,7 +20,7 @@ struct verdict {
 };
 
 struct verdicts {
-    EVP_MD *sha256; /* fetched once: asking for it by name costs more than the digest */
+    EVP_MD *sha256; /* fetched once: fetching it by name costs more than the digest */
     pthread_mutex_t lock;
     struct lru *lru; /* lock */
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Remembers tokens whose signature held: SHA-256 of the token -> its claims, bounded, least recently used
- * out first. Tokens themselves are not kept. Whether claims are past their exp is the caller's question at
- * every use. Any thread; never blocks for longer than a table operation.
+ * Remembers tokens whose signature was valid: SHA-256 of the token -> its claims. Bounded; drops the least
+ * recently used first. The tokens themselves are not kept. The caller checks at every use whether the claims
+ * have expired. Any thread; never blocks for longer than a table operation.
  */
 #ifndef POLLEN8_AUTH_SVC_TOKEN_VERDICTS_H
 #define POLLEN8_AUTH_SVC_TOKEN_VERDICTS_H
@@ -22,7 +22,7 @@ struct verdict_digest {
 enum status verdicts_create(size_t capacity, struct verdicts **ret_verdicts);
 void verdicts_free(struct verdicts *verdicts); /* NULL is accepted */
 
-/* STATUS_NO_MEMORY where the digest cannot be made. */
+/* STATUS_NO_MEMORY if the digest cannot be made. */
 enum status verdicts_digest(const struct verdicts *verdicts, struct slice token,
                             struct verdict_digest *ret_digest);
 
@@ -30,7 +30,7 @@ enum status verdicts_digest(const struct verdicts *verdicts, struct slice token,
 enum status verdicts_get(struct verdicts *verdicts, const struct verdict_digest *digest,
                          struct token_claims *ret_claims);
 
-/* Remembers; silently not, where memory is out: it is only a cache. */
+/* Remembers the claims. Does nothing when out of memory: it is only a cache. */
 void verdicts_put(struct verdicts *verdicts, const struct verdict_digest *digest,
                   const struct token_claims *claims);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * One thread: look, report, wait for the interval or for store_watch_now.
+ * One thread: check, report, wait for the interval or for store_watch_now.
  */
 #include "users/store_watch.h"
 
@@ -21,7 +21,7 @@ struct store_watch {
     void *context;
     pthread_t thread;
     _Atomic bool up;
-    bool looked; /* the thread's: there has been a look */
+    bool looked; /* there has been a check; the thread's own */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool now;      /* lock */
@@ -41,14 +41,14 @@ static void look(struct store_watch *watch, bool now)
     else if (!up && (was_up || !watch->looked))
         log_event(LOG_WARN, "user store does not answer", LOG_S("store", store), LOG_S("reason", error));
     else if (up && *error)
-        log_event(LOG_ERROR, "new users not taken over, the ones before stay", LOG_S("reason", error));
+        log_event(LOG_ERROR, "users file rejected, keeping the previous one", LOG_S("reason", error));
     else if (state == USERS_CHANGED)
-        log_event(LOG_INFO, "users read again", LOG_S("store", store));
+        log_event(LOG_INFO, "users reloaded", LOG_S("store", store));
     watch->looked = true;
     watch->callback(watch->context, state, up && *error);
 }
 
-/* Sleeps until the next look; false when it is time to end. */
+/* Sleeps until the next check; false when it is time to end. */
 static bool wait_for_turn(struct store_watch *watch, bool *ret_now)
 {
     const struct timespec until = clock_condition_until(clock_monotonic_ms() + INTERVAL_SECONDS * 1000);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * Two lru tables under one lock: results by user id, and flights by user id. A flight leaves its table when
- * it lands or when the cache is cleared, so that a question asked after a clear never gets an answer read
- * before it.
+ * it lands or when the cache is cleared. So a lookup after a clear never gets a result read before it.
  */
 #include "users/user_cache.h"
 
@@ -13,7 +12,7 @@
 #include "common/check.h"
 #include "common/rng.h"
 
-#define UNKNOWN_TTL_MS 2000 /* a user just created should not be refused for long */
+#define UNKNOWN_TTL_MS 2000 /* a new user should not be refused for long */
 
 struct entry {
     struct lru_node node; /* first */
@@ -166,7 +165,7 @@ enum user_cache_outcome user_cache_join(struct user_cache *cache, struct slice i
     return outcome;
 }
 
-/* The entry to remember; NULL where there is nothing worth it, or no memory for it. */
+/* The entry to remember; NULL if the result is not to be remembered, or when out of memory. */
 static struct entry *entry_create(const struct user_cache *cache, const struct user_flight *flight,
                                   const struct user_result *result, uint64_t now_ms)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The user record that every store fills and the caches share. Stores hand over what they found as it is
- * written; what is usable of it is decided here, alike for all of them.
+ * The user record that every store fills and the caches share. Stores pass on what they found as it is
+ * written. This file decides what is usable, in the same way for all stores.
  */
 #include "users/users.h"
 
@@ -11,7 +11,7 @@
 
 #include "common/check.h"
 
-#define SECONDS_BELOW 100000000000.0 /* a number below is seconds: the year 5138; as milliseconds 1973 */
+#define SECONDS_BELOW 100000000000.0 /* smaller numbers are seconds: the year 5138, or 1973 in milliseconds */
 
 struct user *user_create(void)
 {
@@ -64,7 +64,7 @@ void user_set_valid_after_number(struct user *user, double number)
 
     if (!(milliseconds > -9.0e15 && milliseconds < 9.0e15)) {
         user->defects++;
-        user->tokens_valid_after_ms = INT64_MAX; /* what cannot be read refuses: it was meant to revoke */
+        user->tokens_valid_after_ms = INT64_MAX; /* an unreadable value refuses: it was meant to revoke */
         return;
     }
     user->tokens_valid_after_ms = (int64_t)milliseconds;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * The embedded user store of a local run: one JSON file, read whole into an immutable table that lookups
- * share. poll() notices a new version of the file; a bad one is reported and the table in use stays.
+ * share. poll() notices a new version of the file. A bad one is reported, and the previous table stays.
  *
  *   {"users":[{"_id":"ada","industries":["technology"],"role":"user","disabled":false,"tokensValidAfter":0}]}
  */
@@ -31,16 +31,16 @@ struct table {
 };
 
 struct users_file {
-    struct users users; /* first: what callers hold */
+    struct users users; /* first, because callers hold it */
     char *path;
     pthread_mutex_t lock; /* guards table */
     struct table *table;
-    struct stat seen;      /* of the version last read, good or bad; poll's thread */
+    struct stat seen;      /* of the version last read, valid or not; poll's thread */
     uint64_t looked_at_ms; /* poll's thread */
 };
 
-/* Where in the text the n-th user starts, as a line counted from 1. The text is known to be valid JSON whose
- * only array of objects at depth 2 is `users`. */
+/* The line on which the n-th user starts, counted from 1. The text is known to be valid JSON whose only
+ * array of objects at depth 2 is `users`. */
 static size_t line_of_user(struct slice text, size_t wanted)
 {
     size_t line = 1, depth = 0, users = 0;
@@ -87,7 +87,7 @@ static const char *read_industries(const json_t *value, struct user *user)
     return NULL;
 }
 
-/* One member of a user; the reason why it is wrong, or NULL. */
+/* Reads one member of a user. Returns why it is wrong, or NULL. */
 static const char *read_member(const char *name, const json_t *value, struct user *user)
 {
     struct slice text = json_string_slice(value);
@@ -184,7 +184,7 @@ static enum status table_from_json(const json_t *root, struct slice text, struct
         return STATUS_NO_MEMORY;
     json_array_foreach(list, index, item)
     {
-        /* Not an object: its line cannot be told by counting objects; that of the one before is near. */
+        /* If it is not an object, counting objects finds the line of the one before, which is near. */
         reason = read_user(item, &table->list[table->count++]);
         if (reason) {
             snprintf(error, error_size, "line %zu: user %zu: %s", line_of_user(text, index), index + 1,
@@ -201,7 +201,7 @@ static enum status table_from_json(const json_t *root, struct slice text, struct
     return STATUS_OK;
 }
 
-/* Puts the line before json_parse's "... (at byte N)": people have editors that count lines. */
+/* Replaces json_parse's "... (at byte N)" with the line: editors count lines. */
 static void say_line(struct slice text, char *error, size_t error_size)
 {
     static const char marker[] = " (at byte ";
@@ -256,7 +256,7 @@ static enum status read_file(const char *path, char **ret_text, struct stat *ret
             snprintf(error, error_size, "%s", "cannot be read whole");
     }
     if (descriptor >= 0)
-        (void)close(descriptor); /* only read from */
+        (void)close(descriptor); /* it was only read */
     if (status != STATUS_OK) {
         free(text);
         return status;
@@ -318,7 +318,7 @@ static enum users_state users_file_poll(struct users *users, bool now, char *err
         return USERS_UP;
     store->looked_at_ms = at_ms;
     if (!now && (stat(store->path, &current) != 0 || same_version(&current, &store->seen)))
-        return USERS_UP; /* a file moved away for a moment is no reason to forget its users */
+        return USERS_UP; /* a file that is missing for a moment does not forget its users */
     if (load(store, &table, error, error_size) != STATUS_OK)
         return USERS_UP;
     pthread_mutex_lock(&store->lock);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * The platform's user store: collection `users` by _id (an ObjectId or a string), its industries as names
- * or as references into collection `industries`. The only user of the MongoDB library. Every call is bounded
- * by the timeouts put into the connection string; "not found" is said only when the server said so, every
- * trouble is "not known now".
+ * or as references into collection `industries`. The only user of the MongoDB library. The timeouts in the
+ * connection string bound every call. It reports "not found" only if the server said so; every failure is
+ * "not known now".
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,22 +17,21 @@
 #include "users/users.h"
 
 #define APPLICATION_NAME       "pollen8-auth-svc"
-#define HEARTBEAT_FREQUENCY_MS 5000 /* how soon a server that came back is noticed */
+#define HEARTBEAT_FREQUENCY_MS 5000 /* how soon a recovered server is noticed */
 #define LOOKUP_SCHEME          "mongodb+srv://"
 #define SERVER_CODE_MAX_TIME   50 /* MaxTimeMSExpired */
 
 struct users_mongo {
-    struct users users; /* first: what callers hold */
+    struct users users; /* first, because callers hold it */
     mongoc_uri_t *uri;
-    /* NULL while the servers' names (mongodb+srv) could not be looked up; made by poll's thread, then kept.
-     */
+    /* NULL until the servers' names (mongodb+srv) could be looked up; made by poll's thread, then kept. */
     mongoc_client_pool_t *_Atomic pool;
     char *users_collection;
     char *industries_collection;
     int64_t timeout_ms;
 };
 
-/* What a record refers to, to be looked up in the industries collection. */
+/* The references of a record into the industries collection. */
 struct references {
     bson_t ids; /* an array of _id values */
     uint32_t count;
@@ -54,7 +53,7 @@ static void add_reference(struct references *references, struct user *user, cons
         user->defects++;
 }
 
-/* A document in the place of an industry: {"$ref":..,"$id":..} refers to one, {"name":..} is one. */
+/* A document as an industry: {"$ref":..,"$id":..} refers to one, {"name":..} is one. */
 static enum status read_industry_document(const bson_iter_t *item, struct user *user,
                                           struct references *references)
 {
@@ -108,10 +107,10 @@ static void read_role(const bson_iter_t *member, struct user *user)
     const char *role = BSON_ITER_HOLDS_UTF8(member) ? bson_iter_utf8(member, &length) : NULL;
 
     if (!BSON_ITER_HOLDS_NULL(member))
-        user_set_role(user, slice_make(role, length)); /* another type: a defect, and the least role */
+        user_set_role(user, slice_make(role, length)); /* a different type: a defect, and the lowest role */
 }
 
-/* What cannot be read refuses: somebody meant to shut the user out. */
+/* An unreadable value refuses: somebody meant to lock the user out. */
 static void read_disabled(const bson_iter_t *member, struct user *user)
 {
     if (BSON_ITER_HOLDS_BOOL(member) || BSON_ITER_HOLDS_NUMBER(member)) {
@@ -180,7 +179,7 @@ static mongoc_cursor_t *find(const struct users_mongo *store, mongoc_collection_
     return cursor;
 }
 
-/* {_id: {$in: [ObjectId, string]}}: the records of one collection may have either. */
+/* {_id: {$in: [ObjectId, string]}}: a record may have either. */
 static bool make_filter(bson_t *filter, struct slice id)
 {
     bson_t in = BSON_INITIALIZER, array = BSON_INITIALIZER;
@@ -246,7 +245,7 @@ static enum status read_names(mongoc_cursor_t *cursor, struct user *user, uint32
     return status;
 }
 
-/* Names of the industries a record refers to; references that lead nowhere are defects. */
+/* Names of the industries that a record refers to. References that lead nowhere are defects. */
 static enum status find_industries(const struct users_mongo *store, mongoc_client_t *client,
                                    struct user *user, const struct references *references)
 {
@@ -298,7 +297,7 @@ static enum status users_mongo_find(struct users *users, struct slice id, struct
     return STATUS_OK;
 }
 
-/* Makes the pool; looks names up where the scheme asks for it, which can block for the resolver's time. */
+/* Makes the pool. Looks names up if the scheme requires it, which can block for the resolver's time. */
 static mongoc_client_pool_t *open_pool(struct users_mongo *store, bson_error_t *error)
 {
     mongoc_client_pool_t *pool = mongoc_client_pool_new_with_error(store->uri, error);
@@ -319,7 +318,7 @@ static enum users_state users_mongo_poll(struct users *users, bool now, char *er
     bson_t *ping = BCON_NEW("ping", BCON_INT32(1));
     bool answered = false;
 
-    (void)now; /* records are read at every question */
+    (void)now; /* every lookup reads the record again */
     *error = '\0';
     if (!pool)
         pool = open_pool(store, &trouble);
@@ -361,7 +360,7 @@ static void library_log(mongoc_log_level_t level, const char *domain, const char
         log_event_limited(LOG_DEBUG, "MongoDB library", LOG_S("domain", domain), LOG_S("text", message));
 }
 
-/* The library cannot be started again once cleaned up, so that is left to the end of the process. */
+/* The library cannot be started again once cleaned up, so clean up at the end of the process. */
 static void library_start(void)
 {
     mongoc_log_set_handler(library_log, NULL);
@@ -374,7 +373,7 @@ static bool add_option(mongoc_uri_t *uri, const char *name, int64_t value)
     return mongoc_uri_has_option(uri, name) || mongoc_uri_set_option_as_int32(uri, name, (int32_t)value);
 }
 
-/* The library's own waits are up to five minutes: none is left at its default. */
+/* The library's default waits are up to five minutes: replace all of them. */
 static bool add_timeouts(mongoc_uri_t *uri, const struct users_mongo_options *options)
 {
     return add_option(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, options->timeout_ms) &&
@@ -386,8 +385,8 @@ static bool add_timeouts(mongoc_uri_t *uri, const struct users_mongo_options *op
            (mongoc_uri_get_appname(uri) || mongoc_uri_set_appname(uri, APPLICATION_NAME));
 }
 
-/* What is wrong with the connection string; the library's own text may repeat parts of it, a password
- * among them, so it is not passed on. */
+/* What is wrong with the connection string, or NULL. The library's own text is not passed on: it may repeat
+ * parts of the string, such as a password. */
 static const char *judge_uri(mongoc_uri_t *uri, const struct users_mongo_options *options)
 {
     const char *ca_file;
@@ -397,7 +396,7 @@ static const char *judge_uri(mongoc_uri_t *uri, const struct users_mongo_options
     if (!mongoc_uri_get_database(uri))
         return "names no database, expected mongodb://host/database";
     if (!add_timeouts(uri, options))
-        return "does not take the timeouts it lacks";
+        return "does not accept the missing timeouts";
     ca_file = mongoc_uri_get_option_as_utf8(uri, MONGOC_URI_TLSCAFILE, NULL);
     if (ca_file && access(ca_file, R_OK) != 0)
         return "names a tlsCAFile that cannot be read";
@@ -441,7 +440,7 @@ enum status users_mongo_create(const struct users_mongo_options *options, struct
     reason = judge_uri(store->uri, options);
     if (!reason && strncmp(options->uri, LOOKUP_SCHEME, strlen(LOOKUP_SCHEME)) != 0 &&
         !open_pool(store, &trouble))
-        reason = "has options that do not go together";
+        reason = "has conflicting options";
     if (reason) {
         snprintf(error, error_size, "MONGODB_URI %s", reason);
         users_mongo_free(&store->users);

@@ -114,7 +114,7 @@ static void test_bad_files(void **state)
     write_public(folder, "bad.pem", make_rsa_key(1024));
     refused(TEST_SECRET, folder, "fewer than 2048 bits");
     write_public(folder, "bad.pem", make_ec_key("P-384"));
-    refused(TEST_SECRET, folder, "another curve than P-256");
+    refused(TEST_SECRET, folder, "a curve other than P-256");
     assert_int_equal(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
     length = BIO_get_mem_data(bio, &data);
     assert_non_null(text);
