@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * pollen8-seed: the init step of a ring in containers. Writes a random JWT secret where there is none, and
- * the users of a JSON file into MongoDB where they are not there yet; what exists is never changed. Waits
- * for MongoDB, so that containers may start in any order.
+ * pollen8-seed: the init step of a ring in containers. Writes a random JWT secret if there is none, and adds
+ * the users of a JSON file to MongoDB if they do not exist yet. It never changes what exists. It waits for
+ * MongoDB, so that containers may start in any order.
  *
- *   arguments -> secret file (made whole under another name, then linked: never seen half-written)
- *             -> users file -> one upsert a user ($setOnInsert), tried again until the time is up
+ *   arguments -> secret file (written under a temporary name, then linked: never seen half-written)
+ *             -> users file -> one upsert per user ($setOnInsert), tried again until the time is up
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,11 +36,10 @@ struct arguments {
 static void print_help(void)
 {
     puts("Usage: pollen8-seed [--secret FILE] [--users FILE] [--wait SECONDS]\n"
-         "Makes what a new ring needs and leaves alone what is there.\n\n"
-         "  --secret FILE   writes a random JWT secret, readable by this user and group, where FILE is not "
-         "there\n"
-         "  --users FILE    adds the users of {\"users\":[{\"_id\":...}]} to MongoDB where they are not "
-         "there\n"
+         "Creates what a new ring needs and never changes what exists.\n\n"
+         "  --secret FILE   writes a random JWT secret, readable by this user and group, if FILE does not "
+         "exist\n"
+         "  --users FILE    adds the users of {\"users\":[{\"_id\":...}]} to MongoDB if they do not exist\n"
          "  --wait SECONDS  how long to wait for MongoDB (120)\n\n"
          "  MONGODB_URI     " DEFAULT_MONGODB_URI);
 }
@@ -91,35 +90,35 @@ static bool write_whole(int descriptor, const char *text, size_t length)
     return fsync(descriptor) == 0;
 }
 
-/* Makes the secret under a name of its own, then links it to `path`: of two that run at once one wins. */
+/* Writes the secret under a temporary name, then links it to `path`: of two that run at once one wins. */
 static bool make_secret(const char *path)
 {
     if (access(path, F_OK) == 0) {
-        printf("secret: %s is there, kept\n", path);
+        printf("secret: %s exists, kept\n", path);
         return true;
     }
     char secret[BASE64URL_LENGTH(SECRET_BYTES) + 1];
     char fresh[4096];
     rng_id(secret, SECRET_BYTES);
-    if (snprintf(fresh, sizeof fresh, "%s.%ld", path, (long)getpid()) >= (int)sizeof fresh) {
+    if (snprintf(fresh, sizeof(fresh), "%s.%ld", path, (long)getpid()) >= (int)sizeof(fresh)) {
         errno = ENAMETOOLONG;
         return false;
     }
     int descriptor = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0440);
     if (descriptor < 0)
         return false;
-    bool made = write_whole(descriptor, secret, sizeof secret - 1);
-    explicit_bzero(secret, sizeof secret);
+    bool made = write_whole(descriptor, secret, sizeof(secret) - 1);
+    explicit_bzero(secret, sizeof(secret));
     made = close(descriptor) == 0 && made && (link(fresh, path) == 0 || errno == EEXIST);
     int error = errno;
     unlink(fresh);
     errno = error;
     if (made)
-        printf("secret: %s made\n", path);
+        printf("secret: %s created\n", path);
     return made;
 }
 
-/* The whole file as a NUL-terminated text, the caller's to free; NULL with errno set. */
+/* The whole file as a NUL-terminated text, which the caller frees; NULL with errno set. */
 static char *read_text(const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -137,7 +136,7 @@ static char *read_text(const char *path)
     return text;
 }
 
-/* Inserts the record where none has its _id. */
+/* Inserts the record if none has its _id. */
 static bool upsert(mongoc_collection_t *collection, const bson_t *filter, const bson_t *update,
                    bool *ret_added, bson_error_t *error)
 {
@@ -168,7 +167,7 @@ static bool add_user(mongoc_collection_t *collection, const bson_t *record, bson
     else
         done = upsert(collection, &filter, &update, &added, error);
     if (done)
-        printf("user: %s %s\n", bson_iter_utf8(&id, NULL), added ? "added" : "is there, kept");
+        printf("user: %s %s\n", bson_iter_utf8(&id, NULL), added ? "added" : "exists, kept");
     bson_destroy(&filter);
     bson_destroy(&rest);
     bson_destroy(&update);
@@ -198,8 +197,8 @@ static bool add_users(mongoc_collection_t *collection, const bson_t *file, bson_
     return true;
 }
 
-/* MongoDB that is away, or comes up, passes; anything else does not. */
-static bool can_pass(const bson_error_t *error)
+/* An unreachable or starting MongoDB is transient; any other error is final. */
+static bool is_transient(const bson_error_t *error)
 {
     return error->domain == MONGOC_ERROR_SERVER_SELECTION || error->domain == MONGOC_ERROR_STREAM;
 }
@@ -210,7 +209,8 @@ static bool seed(mongoc_client_t *client, const bson_t *file, int64_t wait_ms, b
         mongoc_client_get_collection(client, mongoc_uri_get_database(mongoc_client_get_uri(client)), "users");
     uint64_t until = clock_monotonic_ms() + (uint64_t)wait_ms;
     bool done;
-    while (!(done = add_users(collection, file, error)) && can_pass(error) && clock_monotonic_ms() < until) {
+    while (!(done = add_users(collection, file, error)) && is_transient(error) &&
+           clock_monotonic_ms() < until) {
         fprintf(stderr, "pollen8-seed: waiting for MongoDB: %s\n", error->message);
         usleep(RETRY_MS * 1000);
     }
@@ -218,7 +218,7 @@ static bool seed(mongoc_client_t *client, const bson_t *file, int64_t wait_ms, b
     return done;
 }
 
-/* Reads the users file and connects; `error` gets what went wrong. */
+/* Reads the users file and connects; `error` gets the failure. */
 static bool seed_from(const char *path, int64_t wait_ms, bson_error_t *error)
 {
     const char *uri_text = getenv("MONGODB_URI");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The bus connects in the background; a command wants to know whether it did.
+ * The bus connects in the background. A command waits until it is connected, or fails.
  */
 #include "broker.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * The commands of pollen8ctl. Each gets its own arguments (argv[0] is its name), prints results on standard
- * output and one line a problem on standard error, and returns the exit status: 0 done, 1 failed, 2 used
- * wrongly. One thread.
+ * output and one line per problem on standard error, and returns the exit status: 0 done, 1 failed, 2 wrong
+ * usage. One thread.
  */
 #ifndef POLLEN8_TOOLS_COMMAND_H
 #define POLLEN8_TOOLS_COMMAND_H
@@ -22,7 +22,7 @@ int command_watch(int argc, char **argv);
 int command_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A token for `user`, signed with the secret in a file: valid for `expires_s` seconds from now, which may be
- * negative. `role` may be NULL. NULL on failure, which has been told; the caller frees the text. */
+ * negative. `role` may be NULL. NULL on failure, which has been reported; the caller frees the text. */
 char *token_sign(const char *secret_file, const char *user, const char *role, int64_t expires_s);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * `dead`: what value-svc moved to POLLEN8_DEAD because it could not be processed. Listing and replaying all
- * walk the stream with a temporary consumer; one message is got by its sequence.
+ * `dead`: events that value-svc moved to POLLEN8_DEAD because they could not be processed. Listing, and
+ * replaying all, walk the stream with a temporary consumer. A single message is fetched by its sequence.
  */
 #include "dead.h"
 
@@ -29,15 +29,15 @@ static const char usage[] =
     "\n"
     "  Events that value-svc put aside: their content is wrong, or they failed in 8 tries.\n"
     "\n"
-    "  list     the oldest 50, the oldest first: sequence, time, event, reason. Another number of them:\n"
-    "           --limit N (0: all). How many more there are is said on standard error\n"
+    "  list     the oldest 50, oldest first: sequence, time, event, reason. --limit N lists N of them\n"
+    "           (0: all). Standard error says how many more there are\n"
     "  show     headers and body of one\n"
-    "  replay   publishes the body as the event it was, then deletes it here: for after a repair of what\n"
-    "           refused it. An eventId in it counts once, as ever\n"
-    "  drop     deletes for ever\n"
+    "  replay   publishes the body again as the event it was, then deletes it here. Use it once the reason\n"
+    "           for the refusal is fixed. An eventId in it still counts only once\n"
+    "  drop     deletes permanently\n"
     "  --nats URL  the broker (default: NATS_URL, else nats://localhost:4222)\n"
     "\n"
-    "  Exit status: 0 done, 1 failed or no such message, 2 used wrongly.\n";
+    "  Exit status: 0 done, 1 failed or no such message, 2 wrong usage.\n";
 
 struct request {
     const char *action;
@@ -50,15 +50,15 @@ struct request {
     bool yes;
 };
 
-/* ---- All of them ------------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------------------- */
 
-/* What is done with each; a status other than 0 is the command's at the end. */
+/* Called for each message. A result other than 0 makes the whole command fail. */
 typedef int entry_fn(void *context, struct bus *bus, const struct dead_entry *entry);
 
 static int fail_stream(enum status status)
 {
     if (status == STATUS_NOT_FOUND)
-        return command_fail(EXIT_FAILED, "there is no stream " DEAD_STREAM " yet: value-svc makes it");
+        return command_fail(EXIT_FAILED, "there is no stream " DEAD_STREAM " yet: value-svc creates it");
     return command_fail(EXIT_FAILED, "the stream cannot be read: %s", status_message(status));
 }
 
@@ -74,7 +74,7 @@ static int walk_batch(struct bus *bus, struct bus_batch *batch, uint64_t last_se
         bus_batch_message(batch, i, &message);
         if (bus_batch_delivery(batch, i, &delivery) != STATUS_OK)
             continue;
-        if (delivery.stream_sequence > last_sequence) { /* it came after this command */
+        if (delivery.stream_sequence > last_sequence) { /* it arrived after the command started */
             *left = 0;
             break;
         }
@@ -87,7 +87,7 @@ static int walk_batch(struct bus *bus, struct bus_batch *batch, uint64_t last_se
     return result;
 }
 
-/* Walks at most `limit` messages that are there now, oldest first. */
+/* Walks at most `limit` of the messages that exist now, oldest first. */
 static int walk(struct bus *bus, uint64_t limit, entry_fn *each, void *context)
 {
     const struct bus_consumer_options options = {.stream = DEAD_STREAM,
@@ -112,7 +112,7 @@ static int walk(struct bus *bus, uint64_t limit, entry_fn *each, void *context)
         if (status == STATUS_OK && walk_batch(bus, batch, state.last_sequence, &left, each, context) != 0)
             result = EXIT_FAILED;
         bus_batch_free(batch);
-        /* Somebody may delete what we are about to be given. */
+        /* The next messages may have been deleted in the meantime. */
         if (status == STATUS_TIMEOUT)
             status = bus_consumer_state(consumer, &progress);
         if (status == STATUS_OK && !batch && progress.pending == 0)
@@ -184,7 +184,7 @@ static int drop_all(struct bus *bus)
     return 0;
 }
 
-/* ---- One of them ------------------------------------------------------------------------------------- */
+/* ---- one of them ------------------------------------------------------------------------------------- */
 
 static int one(struct bus *bus, const struct request *request)
 {
@@ -221,7 +221,7 @@ static int run(struct bus *bus, struct request *request)
     return strcmp(request->action, "replay") == 0 ? replay_all(bus) : drop_all(bus);
 }
 
-/* ---- The command line -------------------------------------------------------------------------------- */
+/* ---- the command line -------------------------------------------------------------------------------- */
 
 static bool parse_number(const char *text, uint64_t *ret_number)
 {
@@ -249,7 +249,7 @@ static int check(const struct request *request, int operands)
         return command_fail(EXIT_USAGE, "dead %s takes one SEQUENCE%s", request->action,
                             show ? "" : " or --all");
     if (drop && !request->yes)
-        return command_fail(EXIT_USAGE, "dead drop deletes for ever; add --yes where that is meant");
+        return command_fail(EXIT_USAGE, "dead drop deletes permanently; add --yes to confirm");
     return 0;
 }
 

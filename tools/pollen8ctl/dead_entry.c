@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A dead letter, printed and sent again. Its body is bytes of anybody's making: text is printed as it is only
- * where a terminal can take it.
+ * Prints and replays a dead letter. Its body may be any bytes: it is printed as text only if that is safe for
+ * a terminal.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ void dead_entry_fill(struct dead_entry *entry, const struct bus_message *message
         snprintf(entry->reason, sizeof(entry->reason), "no reason given");
 }
 
-/* The body of a backend: as value-svc tells it from an Event. */
+/* Whether the body comes from a backend; value-svc distinguishes it from an Event in the same way. */
 static bool looks_like_json(struct slice body)
 {
     size_t at = 0;
@@ -95,7 +95,7 @@ void dead_entry_print_line(const struct dead_entry *entry, bool json)
     print_buf(&buf, status);
 }
 
-/* The body in base64url; NULL where memory is short. The caller frees it. */
+/* The body in base64url; NULL when out of memory. The caller frees it. */
 static char *encoded(struct slice data)
 {
     char *text = malloc(BASE64URL_LENGTH(data.length) + 1);
@@ -105,7 +105,7 @@ static char *encoded(struct slice data)
     return text;
 }
 
-/* Text that does nothing to a terminal but to break lines. */
+/* Whether the text has no control characters except newline and tab. */
 static bool printable(struct slice data)
 {
     if (!utf8_valid(data))
@@ -202,13 +202,13 @@ void dead_entry_print_whole(const struct dead_entry *entry, bool json)
     print_buf(&buf, headers.status);
 }
 
-/* "<sequence>-<Unix ms>" of the event in the stream; false for a letter whose content was refused. */
+/* Reads "<sequence>-<Unix ms>" of the event in the stream; false for a letter whose content was refused. */
 static bool origin_of(const struct dead_entry *entry, uint64_t *ret_sequence, int64_t *ret_ms)
 {
     char text[64];
     char *end = NULL;
 
-    if (bus_header(&entry->message, "Pollen8-Event", text, sizeof text) != STATUS_OK)
+    if (bus_header(&entry->message, "Pollen8-Event", text, sizeof(text)) != STATUS_OK)
         return false;
     *ret_sequence = strtoull(text, &end, 10);
     if (*ret_sequence == 0 || *end != '-')
@@ -217,8 +217,9 @@ static bool origin_of(const struct dead_entry *entry, uint64_t *ret_sequence, in
     return *end == '\0';
 }
 
-/* The body as the event it was. One whose content was right says which one, for it counts once with it: a
- * replay of the stream may have applied that one meanwhile. JSON goes into an Event for that. */
+/* The body as the event it was. If its content was right, it also names the original event, so that both
+ * count only once: a replay of the stream may have applied the original in the meantime. JSON is wrapped in
+ * an Event for that. */
 static enum status append_event(const struct dead_entry *entry, struct buf *buf)
 {
     struct slice body = entry->message.data;
@@ -254,8 +255,9 @@ static enum status store_again(struct bus *bus, const struct dead_entry *entry, 
     return status;
 }
 
-/* The id keeps a replay that is interrupted before the delete, and done again, from being stored twice within
- * the stream's duplicate window, which is DEDUPE_WINDOW; an eventId in the body holds on as long as ever. */
+/* The message id prevents a second copy if a replay is interrupted before the delete and then repeated
+ * within the stream's duplicate window, which is DEDUPE_WINDOW. An eventId in the body stays valid as
+ * long as usual. */
 int dead_entry_replay(struct bus *bus, const struct dead_entry *entry)
 {
     char subject[EVENT_NAME_MAXIMUM_BYTES + sizeof BROKER_EVENTS];
@@ -265,7 +267,7 @@ int dead_entry_replay(struct bus *bus, const struct dead_entry *entry)
     enum status status;
 
     if (!event_name_valid(entry->event) || slice_equal_string(entry->event, "unknown"))
-        return command_fail(EXIT_FAILED, "message %" PRIu64 " names no event: it cannot be replayed",
+        return command_fail(EXIT_FAILED, "message %" PRIu64 " names no event and cannot be replayed",
                             entry->sequence);
     snprintf(subject, sizeof(subject), BROKER_EVENTS "%.*s", (int)entry->event.length, entry->event.data);
     snprintf(id, sizeof(id), "replay-%" PRIu64 "-%" PRId64, entry->sequence, entry->time_ms);

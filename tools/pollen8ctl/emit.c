@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * `emit`: publishes an event as a platform backend does: the plain JSON payload straight to the stream's
- * subject, then waits for the stream's acknowledgement. Nothing else of the ring is asked, so what value-svc
- * makes of a wrong payload can be tried with it too, as long as it is JSON.
+ * `emit`: publishes an event as a platform backend does: sends the plain JSON payload straight to the
+ * stream's subject, then waits for the stream's acknowledgement. It asks no other part of the ring, so it
+ * can also show what value-svc does with a wrong payload, as long as it is JSON.
  */
 #include "command.h"
 
@@ -22,9 +22,9 @@ static const char usage[] =
     "  EVENT       connection.new, connection.removed, connection.import, invite.created\n"
     "  JSON        the payload: '{\"userId\":\"ada\",\"industries\":[\"technology\"]}'\n"
     "  --nats URL  the broker (default: NATS_URL, else nats://localhost:4222)\n"
-    "  --id ID     Nats-Msg-Id: the stream stores the same id once within DEDUPE_WINDOW\n"
+    "  --id ID     Nats-Msg-Id: the stream stores the same id only once within DEDUPE_WINDOW\n"
     "\n"
-    "  Prints the stream's acknowledgement. Exit status 1: nothing is known to be stored.\n";
+    "  Prints the stream's acknowledgement. Exit status 1: the event is not known to be stored.\n";
 
 /* Shared with the bus's threads. */
 struct wait {
@@ -48,7 +48,7 @@ static void on_reply(void *context, enum status status, const struct bus_message
     pthread_mutex_unlock(&wait->mutex);
 }
 
-/* The bus has a deadline of its own. */
+/* The bus enforces the deadline. */
 static enum status wait_answer(struct wait *wait)
 {
     pthread_mutex_lock(&wait->mutex);
@@ -92,7 +92,7 @@ static int publish(struct bus *bus, struct wait *wait, const char *event, struct
     if (status == STATUS_OK)
         status = wait_answer(wait);
     if (status == STATUS_NO_RESPONDERS)
-        return command_fail(EXIT_FAILED, "no stream takes %s: is value-svc running?", subject);
+        return command_fail(EXIT_FAILED, "no stream accepts %s: is value-svc running?", subject);
     if (status != STATUS_OK)
         return command_fail(EXIT_FAILED, "not known to be stored: %s", status_message(status));
     return show(wait->answer);
@@ -137,7 +137,7 @@ int command_emit(int argc, char **argv)
     if (argc - optind != 2)
         return command_fail(EXIT_USAGE, "emit takes EVENT and JSON; pollen8ctl emit --help says more");
     if (!event_name_valid(slice_from_string(argv[optind])))
-        return command_fail(EXIT_USAGE, "'%s' is not an event's name", argv[optind]);
+        return command_fail(EXIT_USAGE, "'%s' is not a valid event name", argv[optind]);
     payload = slice_from_string(argv[optind + 1]);
     if (json_parse(payload, &value, reason, sizeof(reason)) != STATUS_OK)
         return command_fail(EXIT_USAGE, "the payload is not valid JSON: %s", reason);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * `import`: counts there already are, brought in as connection.import events:
+ * `import`: sends existing connection counts as connection.import events:
  *
- *   line -> judged -> a free place of the window -> request to the stream -> answer -> the note moves on
+ *   line -> checked -> a free place of the window -> request to the stream -> answer -> the note advances
  *
  * Every event carries the eventId "import:<name>", and an import with an eventId counts once per user for
- * ever: so a line that is sent again, by a second run or because an answer was lost, changes nothing. The
- * note only saves time. Answers come on the bus's threads; the window's lock is all they share.
+ * ever. So a line that is sent again, by a second run or because an answer was lost, changes nothing. The
+ * note only saves time. Answers arrive on the bus's threads; they share only what the window's lock guards.
  */
 #include "command.h"
 
@@ -26,7 +26,7 @@
 #include "import_file.h"
 
 #define STREAM          "POLLEN8_EVENTS"
-#define WINDOW          256 /* lines on the way at once */
+#define WINDOW          256 /* maximum lines in flight */
 #define ACK_WAIT_MS     5000
 #define PATIENCE_MS     60000 /* without any answer */
 #define PAUSE_MS        100
@@ -40,19 +40,17 @@
 static const char usage[] =
     "usage: pollen8ctl import FILE [--name NAME] [--dry-run] [--restart] [--progress PATH] [--nats URL]\n"
     "\n"
-    "  FILE         one {\"userId\":\"ada\",\"connections\":12} a line\n"
-    "  --name NAME  of this import; the same name counts once per user, however often it is run, a second\n"
-    "               import beside it needs another one (default: members)\n"
-    "  --dry-run    reads and judges every line, sends nothing\n"
-    "  --restart    begins at the first line, though a run before got further (harmless: nothing counts "
+    "  FILE         one {\"userId\":\"ada\",\"connections\":12} per line\n"
+    "  --name NAME  of this import. The same name counts once per user, however often it is run; a second,\n"
+    "               separate import needs a different name (default: members)\n"
+    "  --dry-run    reads and checks every line, sends nothing\n"
+    "  --restart    begins at the first line even if a previous run got further (harmless: nothing counts "
     "twice)\n"
-    "  --progress PATH  where it is noted how far it got (default: FILE.NAME.progress)\n"
+    "  --progress PATH  file in which progress is noted (default: FILE.NAME.progress)\n"
     "  --nats URL   the broker (default: NATS_URL, else nats://localhost:4222)\n"
     "\n"
-    "  Progress and bad lines (FILE:LINE: what is wrong) go to standard error. Stopped, by what it may be, "
-    "it\n"
-    "  goes on where it was when run again. Exit status: 0 every line is stored, 1 bad lines or not all\n"
-    "  stored, 2 used wrongly.\n";
+    "  Progress and bad lines (FILE:LINE: what is wrong) go to standard error. If interrupted, run it again\n"
+    "  to resume. Exit status: 0 every line is stored, 1 bad lines or not all stored, 2 wrong usage.\n";
 
 enum place_state { PLACE_FREE, PLACE_WAITING, PLACE_FAILED, PLACE_STORED };
 
@@ -60,7 +58,7 @@ struct import;
 
 struct place {
     struct import *import;
-    enum place_state state; /* guarded by mutex; as all of the place while it waits */
+    enum place_state state; /* guarded by mutex, as is all of the place while it waits */
     uint64_t number;
     uint64_t end;
     uint64_t hash;
@@ -79,7 +77,7 @@ struct import {
     struct import_file *file;
     struct bus *bus;
     struct import_note note;
-    uint64_t resumed; /* lines before this offset were stored by a run before */
+    uint64_t resumed; /* lines before this offset were stored by a previous run */
     uint64_t stored, before, bad;
     uint64_t noted_ms, told_ms;
 
@@ -87,11 +85,11 @@ struct import {
     pthread_cond_t changed;
     size_t first, used; /* the window: a ring of places in the order of lines */
     uint64_t answered_ms;
-    char refusal[256]; /* what the stream said last */
+    char refusal[256]; /* the stream's last error */
     struct place places[WINDOW];
 };
 
-/* ---- Answers ----------------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------------- */
 
 static bool read_answer(struct import *import, const struct bus_message *message)
 {
@@ -128,9 +126,9 @@ static void on_answer(void *context, enum status status, const struct bus_messag
     pthread_mutex_unlock(&import->mutex);
 }
 
-/* ---- The window -------------------------------------------------------------------------------------- */
+/* ---- the window -------------------------------------------------------------------------------------- */
 
-/* Sends, or marks as failed; with the lock held, which the bus never takes. */
+/* Sends, or marks as failed. The caller holds the lock, which the bus never takes. */
 static void send_locked(struct import *import, struct place *place)
 {
     const char *const headers[] = {"Nats-Msg-Id", place->id, NULL};
@@ -147,7 +145,7 @@ static void send_locked(struct import *import, struct place *place)
     }
 }
 
-/* Frees what is stored at the front; the note is then true up to there. */
+/* Frees the stored places at the front; the note then covers them. */
 static void advance_locked(struct import *import)
 {
     while (import->used > 0 && import->places[import->first].state == PLACE_STORED) {
@@ -163,7 +161,7 @@ static void advance_locked(struct import *import)
     }
 }
 
-/* Sends again what failed; whether anything did. */
+/* Sends failed lines again. Returns whether there were any. */
 static bool repeat_locked(struct import *import)
 {
     bool failed = false;
@@ -209,7 +207,7 @@ static void tell(struct import *import)
     }
 }
 
-/* Until at most `most` lines are on the way. */
+/* Waits until at most `most` lines are in flight. */
 static enum status settle(struct import *import, size_t most)
 {
     enum status status = STATUS_OK;
@@ -231,7 +229,7 @@ static enum status settle(struct import *import, size_t most)
     return status;
 }
 
-/* ---- Lines ------------------------------------------------------------------------------------------- */
+/* ---- lines ------------------------------------------------------------------------------------------- */
 
 static enum status fill(struct import *import, struct place *place, const struct import_line *line)
 {
@@ -302,7 +300,7 @@ static enum status take_line(struct import *import, const struct import_line *li
     return send_line(import, line);
 }
 
-/* Every line. STATUS_MALFORMED: the beginning is not what the note was made of. */
+/* Every line. STATUS_MALFORMED: the beginning of the file differs from what the note covers. */
 static enum status take_lines(struct import *import)
 {
     struct import_line line;
@@ -325,7 +323,7 @@ static enum status take_lines(struct import *import)
     return status == STATUS_AGAIN ? settle(import, 0) : status;
 }
 
-/* ---- The run ----------------------------------------------------------------------------------------- */
+/* ---- the run ----------------------------------------------------------------------------------------- */
 
 static int finish(struct import *import, enum status status)
 {
@@ -336,7 +334,7 @@ static int finish(struct import *import, enum status status)
     printf("%" PRIu64 " %s, %" PRIu64 " before, %" PRIu64 " bad\n", import->stored,
            import->dry_run ? "would be sent" : "stored", import->before, import->bad);
     if (status != STATUS_OK)
-        return command_fail(EXIT_FAILED, "not all is stored: %s; run it again to go on",
+        return command_fail(EXIT_FAILED, "not all lines are stored: %s; run it again to resume",
                             import->refusal[0] ? import->refusal : status_message(status));
     return import->bad > 0 ? EXIT_FAILED : 0;
 }
@@ -350,8 +348,8 @@ static int run_lines(struct import *import)
     import->told_ms = import->noted_ms = clock_monotonic_ms();
     status = take_lines(import);
     if (status == STATUS_MALFORMED) {
-        fprintf(stderr, "pollen8ctl: %s is not the file that %s speaks of: from its first line\n",
-                import->path, import->note_path);
+        fprintf(stderr, "pollen8ctl: %s is not the file of %s: starting at the first line\n", import->path,
+                import->note_path);
         import_file_close(import->file);
         import->file = NULL;
         import->resumed = import->before = import->bad = import->stored = 0;
@@ -361,7 +359,7 @@ static int run_lines(struct import *import)
     return finish(import, status);
 }
 
-/* How far a run before got, if it was this ring's. */
+/* Reads how far a previous run got, if it was on this ring. */
 static int resume(struct import *import)
 {
     struct bus_stream_state state;
@@ -369,9 +367,9 @@ static int resume(struct import *import)
     enum status status = bus_stream_state(import->bus, STREAM, &state);
 
     if (status == STATUS_NOT_FOUND)
-        return command_fail(EXIT_FAILED, "there is no stream " STREAM " yet: value-svc makes it");
+        return command_fail(EXIT_FAILED, "there is no stream " STREAM " yet: value-svc creates it");
     if (status != STATUS_OK)
-        return command_fail(EXIT_FAILED, "the stream cannot be asked: %s", status_message(status));
+        return command_fail(EXIT_FAILED, "the stream cannot be read: %s", status_message(status));
     import->note.stream = (uint64_t)state.created_ms;
     if (!import->restart && import_note_read(import->note_path, &note) == STATUS_OK &&
         note.stream == import->note.stream) {
@@ -379,7 +377,7 @@ static int resume(struct import *import)
         import->resumed = note.end;
     }
     if (import_note_write(import->note_path, &import->note) != STATUS_OK)
-        return command_fail(EXIT_FAILED, "cannot write %s: %s (--progress names another place)",
+        return command_fail(EXIT_FAILED, "cannot write %s: %s (--progress names a different file)",
                             import->note_path, strerror(errno));
     return 0;
 }
@@ -398,7 +396,7 @@ static int run(struct import *import)
     result = resume(import);
     if (result == 0)
         result = run_lines(import);
-    broker_close(broker); /* no answer comes after it */
+    broker_close(broker); /* no answer arrives after this */
     return result;
 }
 

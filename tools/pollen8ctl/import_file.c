@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Reading and judging lines. Who was on a line before is kept as 64-bit hashes: 16 bytes a user.
+ * Reads and checks lines. The users of earlier lines are kept as 64-bit hashes: 16 bytes per user.
  */
 #include "import_file.h"
 
@@ -15,7 +15,7 @@
 #include "common/json.h"
 
 #define LINE_MAXIMUM        4096
-#define CONNECTIONS_MAXIMUM 1000000000 /* what value-svc takes of one import */
+#define CONNECTIONS_MAXIMUM 1000000000 /* maximum that value-svc accepts per import */
 #define USERS_FIRST         4096
 #define PATH_SIZE           4096
 
@@ -70,7 +70,7 @@ uint64_t import_file_size(const struct import_file *file)
     return file->size;
 }
 
-/* ---- Users ------------------------------------------------------------------------------------------- */
+/* ---- users ------------------------------------------------------------------------------------------- */
 
 /* Whether it was new. */
 static bool put_user(uint64_t *users, size_t slots, uint64_t hash)
@@ -183,7 +183,7 @@ enum status import_file_next(struct import_file *file, struct import_line *line)
     return judge(file, slice_make(file->line, (size_t)length), line);
 }
 
-/* ---- The note ---------------------------------------------------------------------------------------- */
+/* ---- the note ---------------------------------------------------------------------------------------- */
 
 #define NOTE_FORMAT                                                                                          \
     "pollen8 import 1\nstream %" PRIu64 "\noffset %" PRIu64 "\nlines %" PRIu64 "\nhash %" PRIu64 "\n"

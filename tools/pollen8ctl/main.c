@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * pollen8ctl: what ./pollen8 needs that a shell cannot do. Finds the command, which does the rest.
+ * pollen8ctl: the commands of ./pollen8 that a shell cannot do. Finds the command, which does the rest.
  */
 #include "command.h"
 
@@ -13,11 +13,12 @@ static const char usage[] =
     "\n"
     "  token USER --secret-file FILE [--role ROLE] [--expires 1h]   print a signed token\n"
     "  emit EVENT JSON [--nats URL] [--id ID]                       publish as a platform backend does\n"
-    "  watch USER --secret-file FILE [--role ROLE] [--url URL]      print what a client of that user gets\n"
+    "  watch USER --secret-file FILE [--role ROLE] [--url URL]      print what a client of that user "
+    "receives\n"
     "  dead list|show|replay|drop [...]                             events that can never be processed\n"
-    "  import FILE [--name NAME] [--dry-run]                        bring in counts there already are\n"
+    "  import FILE [--name NAME] [--dry-run]                        import existing connection counts\n"
     "\n"
-    "  pollen8ctl COMMAND --help says more; ./pollen8 gives the local ring's files and ports by itself.\n";
+    "  pollen8ctl COMMAND --help says more; ./pollen8 fills in the local ring's files and ports.\n";
 
 int command_fail(int status, const char *format, ...)
 {

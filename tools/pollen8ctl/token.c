@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * `token`: signs a token (HS256) with a ring's secret, for any id, also one that does not exist and for
- * times that are past: that is how refusals are tried. The secret comes from a file, never from the command
+ * `token`: signs a token (HS256) with a ring's secret, for any id, even one that does not exist, and for
+ * times in the past, so that refusals can be tested. The secret comes from a file, never from the command
  * line, where other users of the machine could read it.
  */
 #include "command.h"
@@ -21,11 +21,11 @@
 static const char usage[] =
     "usage: pollen8ctl token USER --secret-file FILE [--role ROLE] [--expires 1h]\n"
     "\n"
-    "  USER                the id the token speaks for; any text, known to the ring or not\n"
-    "  --secret-file FILE  the secret to sign with; its last line end does not count\n"
+    "  USER                the user id of the token; any text, known to the ring or not\n"
+    "  --secret-file FILE  the secret to sign with; a trailing newline is ignored\n"
     "  --role ROLE         adds the claim `role` (user, service, admin)\n"
-    "  --expires TIME      how long it is valid: 30s, 10m, 1h (the default), 7d; -1h makes one that ended\n"
-    "                      an hour ago\n";
+    "  --expires TIME      how long it is valid: 30s, 10m, 1h (the default), 7d; -1h makes one that\n"
+    "                      expired an hour ago\n";
 
 /* [-]<number>[s|m|h|d], seconds without a unit. */
 static bool parse_duration(const char *text, int64_t *ret_seconds)
@@ -58,7 +58,7 @@ static bool parse_duration(const char *text, int64_t *ret_seconds)
     return true;
 }
 
-/* The file's bytes without trailing line ends; -1 where it cannot be read or is empty. */
+/* The file's bytes without trailing newlines; -1 if it cannot be read or is empty. */
 static int read_secret(const char *path, unsigned char *out, size_t capacity)
 {
     FILE *file = fopen(path, "re");
@@ -76,7 +76,7 @@ static int read_secret(const char *path, unsigned char *out, size_t capacity)
 static int fill(jwt_t *jwt, const char *user, const char *role, int64_t expires_s)
 {
     int64_t now_s = time(NULL);
-    /* A token that is over must have been issued before it ended, or it would be refused for that. */
+    /* An expired token must have been issued before its end, or it would be refused for that. */
     int64_t issued_s = expires_s > 0 ? now_s : now_s + expires_s - 3600;
 
     if (jwt_add_grant(jwt, "sub", user) != 0 || jwt_add_grant_int(jwt, "iat", (long)issued_s) != 0 ||
@@ -104,7 +104,7 @@ char *token_sign(const char *secret_file, const char *user, const char *role, in
         token = strdup(encoded);
     if (!token)
         command_fail(EXIT_FAILED, "cannot sign a token (is the id valid UTF-8?)");
-    free(encoded); /* libjwt 1.10 has no call of its own for it */
+    free(encoded); /* libjwt 1.10 has no function to free it */
     jwt_free(jwt);
     explicit_bzero(secret, sizeof(secret));
     return token;

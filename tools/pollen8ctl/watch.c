@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * `watch`: a client of /ws. Connects with a token of its own making, prints every message as it came, one a
- * line, and comes back with growing pauses when the connection ends. What it says about the connection goes
- * to standard error, so that standard output is the events alone.
+ * `watch`: a client of /ws. Connects with a token that it signs itself, prints every message as received, one
+ * per line, and reconnects with growing pauses when the connection ends. Messages about the connection go to
+ * standard error, so that standard output has only the events.
  */
 #include "command.h"
 
@@ -28,10 +28,11 @@
 static const char usage[] =
     "usage: pollen8ctl watch USER --secret-file FILE [--role ROLE] [--url ws://localhost:3001/ws]\n"
     "\n"
-    "  Prints each message the ring sends to this user, one a line, until Ctrl-C. Connects again by itself.\n"
+    "  Prints each message that the ring sends to this user, one per line, until Ctrl-C. Reconnects\n"
+    "  automatically.\n"
     "  Exit status 1: the ring refuses this user.\n";
 
-/* What the command line says, cut for the library. */
+/* The URL of the command line, split for the library. */
 struct target {
     char text[URL_MAXIMUM]; /* the parts below point into it */
     const char *host;
@@ -50,10 +51,10 @@ struct watch {
     char *message; /* pieces of the message being received */
     size_t length;
     struct lws *connection;
-    bool open;     /* the connection stands */
-    bool over;     /* ... and now it does not */
-    bool received; /* something came over it */
-    bool refused;  /* for good */
+    bool open;     /* the connection is established */
+    bool over;     /* the connection has ended */
+    bool received; /* a message arrived on it */
+    bool refused;  /* finally */
     unsigned pause_ms;
 };
 
@@ -65,7 +66,7 @@ static void on_signal(int number)
     interrupted = 1;
 }
 
-/* Line ends between a payload's parts are white space to JSON, and would be a second line to us. */
+/* A newline inside a payload is white space in JSON, but would start a second line here. */
 static void print_message(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)
@@ -95,7 +96,7 @@ static void closed_by_ring(struct watch *watch, const unsigned char *data, size_
 
     fprintf(stderr, "watch: closed by the ring with %d %.*s\n", code, text,
             text ? (const char *)data + 2 : "");
-    /* A fresh token that is refused will be refused again; one that ran out is replaced on the next try. */
+    /* A fresh token that is refused will be refused again. An expired one is replaced on the next try. */
     if (code == CLOSE_REVOKED || (code == CLOSE_EXPIRED && !watch->received))
         watch->refused = true;
 }
@@ -150,7 +151,7 @@ static bool parse_url(const char *url, struct target *target)
     if (!target->tls && strcmp(scheme, "ws") != 0)
         return false;
     snprintf(target->authority, sizeof(target->authority), "%s:%d", target->host, target->port);
-    /* lws_parse_uri cuts the leading slash off. */
+    /* lws_parse_uri removes the leading slash. */
     path = strchr(strstr(url, "://") + 3, '/');
     target->path = path ? path : "/ws";
     return true;
@@ -179,7 +180,7 @@ static bool open_connection(struct watch *watch, struct lws_context *context)
     return true;
 }
 
-/* Half to all of a pause that doubles, so that many watchers do not come back at once. */
+/* Waits half to all of a pause that doubles, so that many watchers do not reconnect at once. */
 static void pause_before_retry(struct watch *watch)
 {
     unsigned long wait_ms;

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
 #
-# `bench`: the packages it needs, then bench/run, which knows everything else.
+# `bench`: installs the packages it needs, then runs bench/run, which does everything else.
 
 ring_bench() {
   local argument

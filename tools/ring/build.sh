@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
 #
-# Builds what a ring runs. Ninja decides what is out of date; when nothing is, this takes a moment.
+# Builds the programs of a ring. Ninja decides what is out of date; if nothing is, this takes a moment.
 
 build_ring() {
   local log=$LOG_DIR/build.log
   mkdir -p "$LOG_DIR" || fail 1 "cannot write to $RUN_DIR"
-  # A build folder that came with a copied checkout names another place: begin anew.
+  # A build folder of a copied checkout names a different path: start again.
   if [ -f "$BUILD_DIR/CMakeCache.txt" ] &&
     ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$POLLEN8_ROOT" "$BUILD_DIR/CMakeCache.txt"; then
     rm -rf "$BUILD_DIR"
@@ -25,7 +25,7 @@ build_failed() {
   fail 1 "the build failed; the whole output is in $1"
 }
 
-# For token, emit and watch: the tool, built when it has never been.
+# For token, emit and watch: builds the tool if it has never been built.
 build_tool() {
   [ -x "$BUILD_DIR/bin/pollen8ctl" ] && return
   packages_need building "${PACKAGES_BUILD[@]}"

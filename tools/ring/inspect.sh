@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
 #
-# Commands about a ring that is (perhaps) running: down, status, logs, token, emit, watch, dead, import.
+# Commands for a ring that may be running: down, status, logs, token, emit, watch, dead, import.
 
 ring_down() {
   local pid start port ops
@@ -31,7 +31,7 @@ status_uptime() { # START TIME
   else echo "${seconds}s"; fi
 }
 
-# 0: all of it is ready; 1: some of it is not; 3: not running.
+# 0: everything is ready; 1: something is not; 3: not running.
 ring_status() {
   local name state result=0 names
   local pid start port ops
@@ -51,7 +51,7 @@ ring_status() {
     [ "$state" = ready ] || result=1
     printf '%-12s %8s %6s %6s  %-10s %s\n' "$name" "$pid" "${port/#0/-}" "${ops/#0/-}" "$state" "$(status_uptime "$start")"
   done
-  # A process file without its process: it has died behind the ring's back.
+  # A process file without its process: the process died unexpectedly.
   for name in "$PID_DIR"/*-[0-9]*; do
     [ -e "$name" ] && ! process_read "$name" && { printf '%-12s %8s %6s %6s  %s\n' "${name##*/}" - - - 'has died'; result=1; }
   done
@@ -80,7 +80,7 @@ ring_logs() {
   exec tail -n 200 ${follow:+-F} -- "${files[@]}"
 }
 
-# The arguments of a tool command that takes the ring's secret.
+# For a command that needs the ring's secret.
 ring_secret_needed() {
   [ -s "$SECRET_FILE" ] || fail 1 "no ring has run in $RUN_DIR yet; ./pollen8 up starts one"
 }
@@ -99,9 +99,9 @@ ring_help_or() { # COMMAND "USAGE" ARGUMENTS...
 ring_token() {
   ring_help_or "usage: ./pollen8 token USER [--role R] [--expires 1h]
 
-  Signs for any id, known or not, with the secret of the ring in RUN_DIR.
+  Signs a token for any id, known or not, with the secret of the ring in RUN_DIR.
   --role R        user, service, admin
-  --expires TIME  30s, 10m, 1h (default), 7d; -1h is already over" "$@"
+  --expires TIME  30s, 10m, 1h (default), 7d; -1h is already expired" "$@"
   ring_secret_needed
   build_tool
   exec "$BUILD_DIR/bin/pollen8ctl" token --secret-file "$SECRET_FILE" "$@"
@@ -110,7 +110,7 @@ ring_token() {
 ring_emit() {
   ring_help_or "usage: ./pollen8 emit EVENT JSON [--id ID]
 
-  Publishes as a platform backend does, straight to NATS; prints the stream's acknowledgement.
+  Publishes directly to NATS, as a platform backend does; prints the stream's acknowledgement.
   ./pollen8 emit connection.new '{\"userId\":\"ada\",\"industries\":[\"technology\"]}'
   ./pollen8 emit invite.created '{\"inviteId\":\"i1\",\"creatorId\":\"ada\"}'" "$@"
   build_tool
@@ -122,7 +122,7 @@ ring_watch() {
   [ -n "${TLS_CERT_FILE:-}" ] && scheme=wss
   ring_help_or "usage: ./pollen8 watch USER [--role R] [--url ws://localhost:PORT/ws]
 
-  A client's view: every message this user gets, one a line, until Ctrl-C. Connects again by itself." "$@"
+  A client's view: every message that this user receives, one per line, until Ctrl-C. Reconnects automatically." "$@"
   ring_secret_needed
   build_tool
   exec "$BUILD_DIR/bin/pollen8ctl" watch --secret-file "$SECRET_FILE" \
@@ -135,8 +135,9 @@ ring_dead() {
        ./pollen8 dead replay SEQUENCE|--all
        ./pollen8 dead drop SEQUENCE|--all --yes
 
-  Events that can never be processed because their content is wrong. replay publishes the body as the event it
-  was and deletes it there; drop deletes it for ever. Exit status: 0 done, 1 failed, 2 used wrongly." "$@"
+  Events that value-svc put aside: their content is wrong, or they failed in 8 tries. replay publishes the body
+  again as the event it was and deletes it there; drop deletes it permanently. Exit status: 0 done, 1 failed,
+  2 wrong usage." "$@"
   build_tool
   exec "$BUILD_DIR/bin/pollen8ctl" dead --nats "nats://127.0.0.1:$RING_NATS_PORT" "$@"
 }
@@ -144,9 +145,9 @@ ring_dead() {
 ring_import() {
   ring_help_or "usage: ./pollen8 import FILE [--name NAME] [--dry-run] [--restart] [--progress PATH]
 
-  Brings in connections that members already have: one {\"userId\":\"ada\",\"connections\":12} a line. Counts once
-  per user and name (default: members), however often it is run; stopped, it goes on where it was. Bad lines are
-  told as FILE:LINE. Exit status: 0 every line is stored, 1 bad lines or not all stored, 2 used wrongly." "$@"
+  Imports existing connections: one {\"userId\":\"ada\",\"connections\":12} per line. Counts once per user and
+  name (default: members), however often it is run. If interrupted, run it again to resume. Bad lines are
+  reported as FILE:LINE. Exit status: 0 every line is stored, 1 bad lines or not all stored, 2 wrong usage." "$@"
   build_tool
   exec "$BUILD_DIR/bin/pollen8ctl" import --nats "nats://127.0.0.1:$RING_NATS_PORT" "$@"
 }

@@ -1,28 +1,28 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
 #
-# Debian packages: finds what is missing, says what it installs, installs it as root or through sudo.
+# Debian packages: finds what is missing, prints what it installs, installs it as root or through sudo.
 
 PACKAGES_BUILD=(
   build-essential cmake ninja-build pkg-config protobuf-c-compiler protobuf-compiler libprotobuf-c-dev
   libjansson-dev libssl-dev libmicrohttpd-dev libutf8proc-dev libuv1-dev libwebsockets-dev libwebsockets-evlib-uv
   libjwt-dev libmongoc-dev libhiredis-dev libnats-dev libcmocka-dev)
 PACKAGES_RUN=(nats-server redis-server)
-# What tests need, as command:package: a command that is there already, from wherever, is good enough.
+# What tests need, as command:package. A command that is already installed, from any source, is sufficient.
 COMMANDS_TEST=(
   clang:clang clang-format:clang-format clang-tidy:clang-tidy llvm-symbolizer:llvm shellcheck:shellcheck node:nodejs
   npm:npm python3:python3 git:git chromium:chromium ccache:ccache)
-# libclang-rt-dev: what clang links for sanitizers and fuzzing, only recommended by its own package.
+# libclang-rt-dev: clang links it for sanitizers and fuzzing; its own package only recommends it.
 PACKAGES_TEST=(python3-venv libclang-rt-dev)
 
-# packages_need PURPOSE PACKAGE...: returns when all are installed, else ends the program.
+# packages_need PURPOSE PACKAGE...: returns once all are installed, else ends the program.
 packages_need() {
   local purpose=$1 package state
   local -A have=()
   local missing=()
   shift
   command -v dpkg-query >/dev/null ||
-    { echo "pollen8: this is not Debian; what $purpose needs must be there already: $*" >&2; return 0; }
+    { echo "pollen8: this is not Debian; install what $purpose needs yourself: $*" >&2; return 0; }
   while read -r package state; do
     [ "$state" = installed ] && have[$package]=1
   done < <(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null)
@@ -53,7 +53,7 @@ packages_install() {
   packages_apt "${as_root[@]}" "$@"
 }
 
-# packages_apt [sudo] PACKAGE...; the services that Debian would start with its packages stay off.
+# packages_apt [sudo] PACKAGE...: installs without starting the services of the packages.
 packages_apt() {
   local prefix=()
   [ "$1" = sudo ] && { prefix=(sudo); shift; }

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
 #
 # Processes of a ring. Each has a file RUN_DIR/pid/<service>-<n> with: process id, its start time (so that
-# a process that got the same id later is never taken for ours), port, ops port (0: none).
+# a later process with the same id is never mistaken for ours), port, ops port (0: none).
 
-# Start time in clock ticks since boot, empty for no such process.
+# Start time in clock ticks since boot; empty if there is no such process.
 process_start_time() {
   local stat fields
   { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
@@ -12,13 +12,13 @@ process_start_time() {
   [ "${fields[0]}" = Z ] || echo "${fields[19]}"
 }
 
-# Reads a process file into pid, start, port, ops; false when the process is not running (any more).
+# Reads a process file into pid, start, port, ops; false if the process is not running.
 process_read() {
   pid='' start='' port='' ops=''
   [ -r "$1" ] && read -r pid start port ops <"$1" && [ -n "$pid" ] && [ "$(process_start_time "$pid")" = "$start" ]
 }
 
-# Names of the running ones, in the order in which they are stopped.
+# Names of the running processes, in the order in which they are stopped.
 processes_running() {
   local kind file
   local pid start port ops
@@ -29,8 +29,8 @@ processes_running() {
   done
 }
 
-# process_start NAME PORT OPS COMMAND...: in the background, in a session of its own (Ctrl-C is ours alone),
-# with its output in its log.
+# process_start NAME PORT OPS COMMAND...: in the background, in its own session (so that Ctrl-C reaches only
+# this program), with its output in its log.
 process_start() {
   local name=$1 port=$2 ops=$3
   shift 3
@@ -40,7 +40,7 @@ process_start() {
   RING_NAMES[$pid]=$name
 }
 
-# Stops the named processes together: TERM, then KILL past the deadline.
+# Stops the named processes together: TERM, then KILL after the deadline.
 processes_stop() {
   local seconds=$1 name deadline waiting
   local pid start port ops

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
 #
-# Where a ring lives: ports, folder, secret. `up` takes the environment and the defaults, and keeps its
-# numbers in RUN_DIR/ring.env, so that emit, watch and the others need only the RUN_DIR.
+# Ports, folder and secret of a ring. `up` takes the environment and the defaults, and stores the ports in
+# RUN_DIR/ring.env, so that emit, watch and the others need only RUN_DIR.
 
 settings_port() { # NAME VALUE
   [[ $2 =~ ^[0-9]{1,5}$ ]] && [ "$((10#$2))" -ge 1 ] && [ "$((10#$2))" -le 65535 ] ||
@@ -15,7 +15,7 @@ settings_count() { # OPTION VALUE
 
 settings_load() { # COMMAND
   RUN_DIR=${RUN_DIR:-.run}
-  [[ $RUN_DIR == /* ]] || RUN_DIR=$POLLEN8_ROOT/$RUN_DIR # like the default: from the repository's root
+  [[ $RUN_DIR == /* ]] || RUN_DIR=$POLLEN8_ROOT/$RUN_DIR # relative to the repository's root, like the default
   LOG_DIR=$RUN_DIR/log
   PID_DIR=$RUN_DIR/pid
   SECRET_FILE=$RUN_DIR/jwt-secret
@@ -46,7 +46,7 @@ settings_keep() {
     "$RING_PORT" "$RING_OPS_PORT" "$RING_NATS_PORT" "$RING_REDIS_PORT" >"$RUN_DIR/ring.env"
 }
 
-# The secret that signs the ring's tokens: the environment's, else the kept one, else a new random one.
+# The secret that signs the ring's tokens: from the environment, else the stored one, else a new random one.
 settings_secret() {
   local secret=${JWT_SECRET:-}
   if [ -z "$secret" ] && [ -s "$SECRET_FILE" ]; then

@@ -1,17 +1,17 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
 #
-# Starts a ring: packages, build, broker, Redis, services, all at once; waits until each says that it is
-# ready; then supervises it in the foreground, or leaves it to `down`.
+# Starts a ring: packages, build, broker, Redis, services, all at once. Waits until each is ready, then
+# supervises it in the foreground, or leaves it to `down`.
 
 READY_LIMIT_S=60
-declare -A RING_NAMES=() # process id → name, of what this shell started
+declare -A RING_NAMES=() # process id → name, of the processes that this shell started
 
 up_usage() {
   cat <<'TEXT'
 usage: ./pollen8 up [--detach] [--gateways N] [--auth N] [--value N]
 
-  --detach      return when the ring is ready; ./pollen8 down stops it
+  --detach      return once the ring is ready; ./pollen8 down stops it
   --gateways N  how many gateways: PORT, PORT+1, ... (default 1)
   --auth N      how many auth-svc (default 1)
   --value N     how many value-svc (default 1)
@@ -64,25 +64,25 @@ ring_up() {
 up_folders() {
   local running
   mkdir -p "$LOG_DIR" "$PID_DIR" "$RUN_DIR/nats" "$RUN_DIR/redis" 2>/dev/null || fail 1 "cannot write to $RUN_DIR"
-  # Held while starting, and by a ring in the foreground; what we start does not inherit it.
+  # Held while starting, and by a ring in the foreground; the processes do not inherit it.
   exec 9>"$RUN_DIR/lock"
   flock -n 9 || fail 1 "a ring is already running (or starting) in $RUN_DIR; ./pollen8 status shows it"
   running=$(processes_running)
   [ -z "$running" ] || fail 1 "a ring is already running in $RUN_DIR; ./pollen8 down stops it"
-  rm -f "$PID_DIR"/* "$LOG_DIR"/*-[0-9]*.log # of the ring before
-  : >"$PID_DIR/.starting" # until all of it is ready: what status sees before is not the whole ring
+  rm -f "$PID_DIR"/* "$LOG_DIR"/*-[0-9]*.log # of the previous ring
+  : >"$PID_DIR/.starting" # removed once everything is ready: until then status sees only a part of the ring
 }
 
-# Every port must be free, and no two the same.
+# Every port must be free and used once.
 up_ports() {
   local port name entry
   local -A taken=()
   for entry in $(up_port_list "$@"); do
     name=${entry%%=*} port=${entry#*=}
     [ "$port" -le 65535 ] || fail 2 "$name counts up past port 65535; give it a lower number"
-    [ -z "${taken[$port]:-}" ] || fail 2 "port $port is asked for twice, by ${taken[$port]} and $name; change one of them"
+    [ -z "${taken[$port]:-}" ] || fail 2 "port $port is used twice, by ${taken[$port]} and $name; change one of them"
     taken[$port]=$name
-    ! port_in_use "$port" || fail 1 "port $port is in use by another program; set $name to a free one"
+    ! port_in_use "$port" || fail 1 "port $port is in use by a different program; set $name to a free port"
   done
 }
 
@@ -132,7 +132,7 @@ up_start() {
   done
 }
 
-# Until every service says it is ready; each is asked again every 20 ms.
+# Waits until every service is ready; asks each again every 20 ms.
 up_wait_ready() {
   local name deadline=$((SECONDS + READY_LIMIT_S))
   local pid start port ops
@@ -147,7 +147,7 @@ up_wait_ready() {
   rm -f "$PID_DIR/.starting"
 }
 
-# Ends everything when one of the processes is gone.
+# Ends everything if one of the processes has ended.
 up_check_all() {
   local id name
   for id in "${!RING_NAMES[@]}"; do
@@ -171,7 +171,7 @@ up_tell() {
   local scheme=http
   [ -n "${TLS_CERT_FILE:-}" ] && scheme=https
   echo
-  echo "The ring runs."
+  echo "The ring is running."
   for ((i = 0; i < gateways; i++)); do
     echo "  $scheme://localhost:$((10#$RING_PORT + i))"
   done
@@ -192,14 +192,14 @@ up_tell() {
 up_supervise() {
   local died='' status
   # A signal ends the wait and runs up_interrupted.
-  { wait -n -p died; } 2>/dev/null # without the shell's own line about it
+  { wait -n -p died; } 2>/dev/null # suppresses the shell's own message
   status=$?
   trap '' INT TERM HUP
   up_failed "${RING_NAMES[$died]:-a process} has ended unexpectedly (status $status)" "${RING_NAMES[$died]:-gateway-1}"
 }
 
 up_interrupted() {
-  trap 'exit 1' INT TERM HUP # a second one: at once; ./pollen8 down finishes the job
+  trap 'exit 1' INT TERM HUP # a second signal exits at once; ./pollen8 down stops the rest
   echo
   echo "pollen8: stopping"
   processes_stop_all
