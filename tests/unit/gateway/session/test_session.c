@@ -325,6 +325,41 @@ static void closing_is_once_and_tells_what_waits(void **state)
     frame_unref(frame);
 }
 
+static struct {
+    unsigned times;
+    char pid[8];
+} stripped_noted;
+
+static void note_stripped(struct gateway *gateway, struct session *session)
+{
+    stripped_noted.times++;
+    snprintf(stripped_noted.pid, sizeof(stripped_noted.pid), "%s", session->pid ? session->pid : "");
+    membership_leave_all(gateway, session);
+}
+
+/* Those above hear of it once each time it leaves or closes, while it still has what they must give back. */
+static void who_is_above_hears_of_the_end(void **state)
+{
+    static const struct session_events noting = {.stripped = note_stripped};
+    struct gateway *gateway = &((struct fixture *)*state)->gateway;
+    static struct probe probe;
+    struct session *session;
+
+    gateway->events = &noting;
+    stripped_noted.times = 0;
+    open_session(gateway, &probe, "ada", "technology");
+    session = probe.session;
+    session->pid = strdup("pid-1");
+    session_leave(gateway, session, 0);
+    assert_int_equal(stripped_noted.times, 1);
+    assert_string_equal(stripped_noted.pid, "pid-1");
+    assert_null(session->pid);
+    session_close(gateway, session, CAUSE_NORMAL);
+    session_close(gateway, session, CAUSE_NORMAL);
+    assert_int_equal(stripped_noted.times, 2);
+    assert_string_equal(stripped_noted.pid, "");
+}
+
 int main(void)
 {
 #define SESSION_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -345,6 +380,7 @@ int main(void)
         SESSION_TEST(no_version_comes_before_the_snapshot),
         SESSION_TEST(versions_are_bounded),
         SESSION_TEST(closing_is_once_and_tells_what_waits),
+        SESSION_TEST(who_is_above_hears_of_the_end),
     };
 #undef SESSION_TEST
 
