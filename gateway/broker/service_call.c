@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * loop: message packed -> questions ~> service
- * loop, or where it is large the delivery thread: answer unpacked, its kind takes what it wants -> mailbox
- * (reply lane)
+ * loop: message packed -> requests ~> service
+ * loop, or the delivery thread: answer unpacked, its kind takes what it wants -> mailbox (reply lane)
  * loop: its kind acts
  */
 #include "broker/service_call.h"
+
+#include <string.h>
 
 #include "base/gateway.h"
 #include "broker/reader.h"
 #include "broker/requests.h"
 
-#define PACKED_MAXIMUM (1u * 1024 * 1024)
+#define PACKED_MAXIMUM (4u * 1024 * 1024)
 
 static void act_on_answer(struct gateway *gateway, struct mail *mail);
 static void dispose_call(struct mail *mail);
@@ -20,16 +21,16 @@ static const struct mail_kind answer_mail = {.act = act_on_answer, .dispose = di
 
 static void on_answer(void *context, enum status status, const struct bus_message *message)
 {
-    struct service_call *inquiry = context;
+    struct service_call *call = context;
     struct wire_arena arena = {0};
     const ProtobufCMessage *unpacked = NULL;
+    if (status == STATUS_OK && wire_unpack(&arena, call->kind->descriptor, message->data, &unpacked))
+        status = STATUS_INTERNAL;
     if (status == STATUS_OK)
-        status = wire_unpack(&arena, inquiry->kind->descriptor, message->data, &unpacked);
-    if (status == STATUS_OK)
-        status = inquiry->kind->take(inquiry, unpacked);
-    inquiry->status = status;
+        status = call->kind->take(call, unpacked);
+    call->status = status;
     wire_arena_done(&arena);
-    (void)mailbox_post(inquiry->gateway->mailbox, MAIL_REPLIES, &inquiry->mail); /* that lane is never full */
+    (void)mailbox_post(call->gateway->mailbox, MAIL_REPLIES, &call->mail); /* that lane is never full */
 }
 
 static void count_in_flight(struct gateway *gateway, int by)
@@ -38,37 +39,44 @@ static void count_in_flight(struct gateway *gateway, int by)
     metrics_set(gateway->metrics, METRIC_REQUESTS_IN_FLIGHT, gateway->in_flight);
 }
 
-enum status service_call_send(struct gateway *gateway, struct service_call *inquiry, const char *subject,
+static enum status publish(struct gateway *gateway, struct service_call *call, const char *subject,
+                           struct slice packed, uint32_t timeout_ms)
+{
+    if (call->follows)
+        return reader_request(gateway->reader, subject, packed, call->large, timeout_ms, on_answer, call);
+    return requests_ask(gateway->questions, subject, packed, call->secret, timeout_ms, on_answer, call);
+}
+
+enum status service_call_send(struct gateway *gateway, struct service_call *call, const char *subject,
                               const ProtobufCMessage *message, uint32_t timeout_ms)
 {
     struct buf packed;
-    inquiry->mail.kind = &answer_mail;
-    inquiry->gateway = gateway;
+    call->mail.kind = &answer_mail;
+    call->gateway = gateway;
     buf_init(&packed, PACKED_MAXIMUM);
     enum status status = wire_pack(&packed, message);
     if (status == STATUS_OK)
-        status = inquiry->follows ? reader_request(gateway->reader, subject, buf_slice(&packed),
-                                                   inquiry->large, timeout_ms, on_answer, inquiry)
-                                  : requests_ask(gateway->questions, subject, buf_slice(&packed), false,
-                                                 timeout_ms, on_answer, inquiry);
+        status = publish(gateway, call, subject, buf_slice(&packed), timeout_ms);
+    if (packed.data && call->secret)
+        explicit_bzero(packed.data, packed.length);
     buf_done(&packed);
     if (status == STATUS_OK)
         count_in_flight(gateway, 1);
     else
-        inquiry->kind->free(inquiry);
+        call->kind->free(call);
     return status;
 }
 
 static void act_on_answer(struct gateway *gateway, struct mail *mail)
 {
-    struct service_call *inquiry = (struct service_call *)mail;
+    struct service_call *call = (struct service_call *)mail;
     count_in_flight(gateway, -1);
-    inquiry->kind->answered(gateway, inquiry);
-    inquiry->kind->free(inquiry);
+    call->kind->answered(gateway, call);
+    call->kind->free(call);
 }
 
 static void dispose_call(struct mail *mail)
 {
-    struct service_call *inquiry = (struct service_call *)mail;
-    inquiry->kind->free(inquiry);
+    struct service_call *call = (struct service_call *)mail;
+    call->kind->free(call);
 }

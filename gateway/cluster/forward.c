@@ -10,7 +10,6 @@
 #include "base/gateway.h"
 #include "cluster/departures.h"
 #include "cluster/peer_message.h"
-#include "ingress/relay.h"
 #include "session/client_reply.h"
 #include "session/identity.h"
 #include "session/session.h"
@@ -47,7 +46,7 @@ void forward_answer(struct gateway *gateway, uint64_t handle, struct slice id, s
     body.event = name;
     body.no_responders = result->status == STATUS_NO_RESPONDERS;
     if (result->status != STATUS_OK && !body.no_responders)
-        body.code = (char *)(uintptr_t)status_code(relay_refusal(NULL, result->status, event));
+        body.code = (char *)(uintptr_t)status_code(client_reply_refusal(NULL, result->status, event));
     body.text = borrow(result->status == STATUS_OK ? result->data : result->message);
     body.retry_after_ms = result->retry_after_ms;
     body.arguments = result->arguments;
@@ -84,7 +83,7 @@ void forward_take(struct gateway *gateway, const Pollen8__ForwardedAnswer *forwa
                                    .arguments = forwarded->arguments};
     if (forwarded->no_responders)
         result = (struct client_result){
-            .status = relay_refusal(&session->identity->message, STATUS_NO_RESPONDERS, event)};
+            .status = client_reply_refusal(&session->identity->message, STATUS_NO_RESPONDERS, event)};
     else if (forwarded->code[0])
         result = (struct client_result){.status = status_from_code(forwarded->code, strlen(forwarded->code)),
                                         .message = text,

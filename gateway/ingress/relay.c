@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * loop: request made, packed -> questions ~> service
- * answer unpacked into the same request (loop, or the delivery thread where the bus asks) -> mailbox (reply
- * lane)
+ * loop: call made -> service_call ~> service
+ * loop or delivery thread: what is wanted of the answer -> the same call
  * loop: session found by handle -> opened, refused or answered
  */
 #include "ingress/relay.h"
@@ -13,16 +12,12 @@
 #include "frame.pb-c.h"
 
 #include "base/gateway.h"
-#include "base/mailbox.h"
 #include "broker/delivery.h"
-#include "broker/requests.h"
+#include "broker/service_call.h"
 #include "codec/client_frame.h"
 #include "common/bus/subject.h"
 #include "common/clock.h"
 #include "common/json.h"
-#include "common/log.h"
-#include "common/permission.h"
-#include "common/wire.h"
 #include "recovery/recovery.h"
 #include "rooms/control.h"
 #include "session/client_reply.h"
@@ -30,160 +25,227 @@
 #include "session/session.h"
 #include "session/session_events.h"
 
-#define PACKED_MAXIMUM (4u * 1024 * 1024)
-
-enum http_request_kind { REQUEST_VERIFY, REQUEST_EVENT };
-
-struct http_request {
-    struct mail mail;
-    struct gateway *gateway;
-    enum http_request_kind kind;
+struct relayed {
+    struct service_call call;
     uint64_t handle;
     uint64_t started_us;
-    uint64_t controls; /* REQUEST_VERIFY: the last control that had come */
+    uint64_t controls; /* of a token: the last control that had come */
     /* the answer */
-    enum status status;
     uint32_t retry_after_ms;
-    struct identity *identity; /* REQUEST_VERIFY */
+    struct identity *identity; /* of a token */
     char *text;                /* owned: data of an event's answer, or the refusal's sentence */
     size_t text_length;
     struct attachments *attachments; /* owned: of that data; NULL: none */
     bool arguments;                  /* that data is a list of arguments */
     /* what the client sent */
-    char event[EVENT_NAME_MAXIMUM_BYTES + 1];
+    char event[EVENT_NAME_MAXIMUM_BYTES + 1]; /* empty: a token */
     uint16_t id_length;
     char id[];
 };
 
-static void http_request_free(struct http_request *request)
+static void relayed_free(struct service_call *call)
 {
-    identity_unref(request->identity);
-    free(request->text);
-    free(request->attachments);
-    free(request);
+    struct relayed *relayed = (struct relayed *)call;
+    identity_unref(relayed->identity);
+    free(relayed->text);
+    free(relayed->attachments);
+    free(relayed);
 }
 
-static void dispose_request(struct mail *mail)
+/* ---- the answer -> struct relayed ---------------------------------------------------------------------- */
+
+static enum status take_error(struct relayed *relayed, const Pollen8__Error *error)
 {
-    http_request_free((struct http_request *)mail);
+    relayed->retry_after_ms = error->retry_after_ms;
+    relayed->text = error->message[0] ? strdup(error->message) : NULL;
+    relayed->text_length = relayed->text ? strlen(relayed->text) : 0;
+    return status_from_code(error->code, strlen(error->code));
 }
 
-static void act_on_answer(struct gateway *gateway, struct mail *mail);
-
-static const struct mail_kind request_mail = {.act = act_on_answer, .dispose = dispose_request};
-
-/* ---- the answer's bytes -> struct http_request --------------------------------------------------------- */
-
-static void take_error(struct http_request *request, const Pollen8__Error *error)
+static enum status take_verdict(struct service_call *call, const ProtobufCMessage *unpacked)
 {
-    request->status = status_from_code(error->code, strlen(error->code));
-    request->retry_after_ms = error->retry_after_ms;
-    request->text = error->message[0] ? strdup(error->message) : NULL;
-    request->text_length = request->text ? strlen(request->text) : 0;
-}
-
-static enum status take_verdict(struct http_request *request, const ProtobufCMessage *unpacked)
-{
+    struct relayed *relayed = (struct relayed *)call;
     const Pollen8__VerifyReply *reply = (const Pollen8__VerifyReply *)unpacked;
-    if (reply->result_case == POLLEN8__VERIFY_REPLY__RESULT_IDENTITY)
-        return identity_create(reply->identity, &request->identity);
-    if (reply->result_case != POLLEN8__VERIFY_REPLY__RESULT_ERROR)
-        return STATUS_MALFORMED;
-    take_error(request, reply->error);
+    if (reply->result_case == POLLEN8__VERIFY_REPLY__RESULT_ERROR)
+        return take_error(relayed, reply->error);
+    if (reply->result_case != POLLEN8__VERIFY_REPLY__RESULT_IDENTITY ||
+        identity_create(reply->identity, &relayed->identity) != STATUS_OK)
+        return STATUS_INTERNAL;
     return STATUS_OK;
 }
 
-static enum status take_reply(struct http_request *request, const ProtobufCMessage *unpacked)
+static enum status take_data(struct relayed *relayed, const Pollen8__FrameReply *reply)
 {
-    const Pollen8__FrameReply *reply = (const Pollen8__FrameReply *)unpacked;
-    if (reply->result_case == POLLEN8__FRAME_REPLY__RESULT_ERROR) {
-        take_error(request, reply->error);
-        return STATUS_OK;
-    }
-    size_t length = reply->result_case == POLLEN8__FRAME_REPLY__RESULT_DATA ? reply->data.len : 0;
-    struct slice data = slice_make(reply->data.data, length);
+    struct slice data = slice_make(reply->data.data, reply->data.len);
     struct slice inside;
-    if (length == 0)
-        return STATUS_OK;
     if (!json_valid(data) || (reply->arguments && client_array_inside(data, &inside) != STATUS_OK))
         return STATUS_MALFORMED;
     enum status status =
-        delivery_attachments(data, reply->n_attachments, reply->attachments, &request->attachments);
+        delivery_attachments(data, reply->n_attachments, reply->attachments, &relayed->attachments);
     if (status != STATUS_OK)
         return status;
-    request->text = malloc(length);
-    if (!request->text)
+    relayed->text = malloc(data.length);
+    if (!relayed->text)
         return STATUS_NO_MEMORY;
-    memcpy(request->text, reply->data.data, length);
-    request->text_length = length;
-    request->arguments = reply->arguments;
+    memcpy(relayed->text, data.data, data.length);
+    relayed->text_length = data.length;
+    relayed->arguments = reply->arguments;
     return STATUS_OK;
 }
 
-static const struct {
-    const ProtobufCMessageDescriptor *descriptor;
-    enum status (*take)(struct http_request *request, const ProtobufCMessage *unpacked);
-} answers[] = {
-    [REQUEST_VERIFY] = {&pollen8__verify_reply__descriptor, take_verdict},
-    [REQUEST_EVENT] = {&pollen8__frame_reply__descriptor, take_reply},
+static enum status take_reply(struct service_call *call, const ProtobufCMessage *unpacked)
+{
+    struct relayed *relayed = (struct relayed *)call;
+    const Pollen8__FrameReply *reply = (const Pollen8__FrameReply *)unpacked;
+    if (reply->result_case == POLLEN8__FRAME_REPLY__RESULT_ERROR)
+        return take_error(relayed, reply->error);
+    if (reply->result_case != POLLEN8__FRAME_REPLY__RESULT_DATA || reply->data.len == 0)
+        return STATUS_OK;
+    return take_data(relayed, reply) == STATUS_OK ? STATUS_OK : STATUS_INTERNAL;
+}
+
+/* ---- loop: answers ------------------------------------------------------------------------------------ */
+
+static enum status refusal_of(const struct session *session, const struct relayed *relayed)
+{
+    const Pollen8__Identity *identity = session->identity ? &session->identity->message : NULL;
+    enum status status =
+        client_reply_refusal(identity, relayed->call.status, slice_from_string(relayed->event));
+    bool verdict = !relayed->event[0] || !identity;
+    return verdict && status == STATUS_UNAVAILABLE ? STATUS_AUTH_UNAVAILABLE : status;
+}
+
+static struct client_result result_of(const struct session *session, const struct relayed *relayed)
+{
+    struct slice text = slice_make(relayed->text, relayed->text_length);
+    struct client_result result = {.status = STATUS_OK,
+                                   .data = text,
+                                   .attachments = relayed->attachments,
+                                   .arguments = relayed->arguments};
+    if (relayed->call.status != STATUS_OK)
+        result = (struct client_result){.status = refusal_of(session, relayed),
+                                        .message = text,
+                                        .retry_after_ms = relayed->retry_after_ms};
+    return result;
+}
+
+static void answer_verify(struct gateway *gateway, struct session *session, struct relayed *relayed)
+{
+    struct client_result result = result_of(session, relayed);
+    struct slice id = slice_make(relayed->id, relayed->id_length);
+    uint64_t taken_us = clock_monotonic_us() - relayed->started_us;
+    metrics_observe_ns(gateway->metrics, METRIC_AUTHENTICATION_SECONDS, taken_us * 1000);
+    gateway_count(gateway, METRIC_AUTHENTICATIONS,
+                  result.status == STATUS_OK ? "ok" : status_code(result.status));
+    if (result.status != STATUS_OK) {
+        session_enter_state(session, SESSION_CONNECTED);
+        session->ops->refused(gateway, session, id, &result);
+        return;
+    }
+    struct identity *identity = relayed->identity;
+    relayed->identity = NULL;
+    if (control_apply_since(gateway, session, relayed->controls, &identity))
+        recovery_open(gateway, session, identity, id);
+}
+
+static void answer_event(struct gateway *gateway, struct session *session, struct relayed *relayed)
+{
+    struct client_result result = result_of(session, relayed);
+    uint64_t taken_us = clock_monotonic_us() - relayed->started_us;
+    metrics_observe_ns(gateway->metrics, METRIC_EVENT_SECONDS, taken_us * 1000);
+    client_reply_client(gateway, session, slice_make(relayed->id, relayed->id_length),
+                        slice_from_string(relayed->event), &result);
+}
+
+static void forward(struct gateway *gateway, const struct relayed *relayed)
+{
+    struct slice text = slice_make(relayed->text, relayed->text_length);
+    const struct client_result result = {.status = relayed->call.status,
+                                         .data = text,
+                                         .message = text,
+                                         .attachments = relayed->attachments,
+                                         .arguments = relayed->arguments,
+                                         .retry_after_ms = relayed->retry_after_ms};
+    gateway->events->orphan(gateway, relayed->handle, slice_make(relayed->id, relayed->id_length),
+                            slice_from_string(relayed->event), &result);
+}
+
+/* The session that asked; NULL: it has gone. */
+static struct session *take_session(struct gateway *gateway, const struct relayed *relayed)
+{
+    struct session *session = sessions_find(gateway->sessions, relayed->handle);
+    if (session)
+        session->in_flight--;
+    return session;
+}
+
+static void end_leaving(struct gateway *gateway, struct session *session)
+{
+    if (session->leaving && session->in_flight == 0)
+        session_close(gateway, session, CAUSE_DRAIN);
+}
+
+static void on_verified(struct gateway *gateway, struct service_call *call)
+{
+    struct relayed *relayed = (struct relayed *)call;
+    struct session *session = take_session(gateway, relayed);
+    if (!session)
+        return;
+    if (session->state == SESSION_AUTHENTICATING)
+        answer_verify(gateway, session, relayed);
+    end_leaving(gateway, session);
+}
+
+static void on_event_answer(struct gateway *gateway, struct service_call *call)
+{
+    struct relayed *relayed = (struct relayed *)call;
+    struct session *session = take_session(gateway, relayed);
+    if (!session) {
+        forward(gateway, relayed);
+        return;
+    }
+    if (session_is_member(session))
+        answer_event(gateway, session, relayed);
+    end_leaving(gateway, session);
+}
+
+static const struct service_call_kind verify_kind = {
+    .descriptor = &pollen8__verify_reply__descriptor,
+    .take = take_verdict,
+    .answered = on_verified,
+    .free = relayed_free,
 };
 
-static void on_answer(void *context, enum status status, const struct bus_message *message)
-{
-    struct http_request *request = context;
-    struct wire_arena arena = {0};
-    const ProtobufCMessage *unpacked = NULL;
-    request->status = status;
-    if (status == STATUS_OK) {
-        status = wire_unpack(&arena, answers[request->kind].descriptor, message->data, &unpacked);
-        if (status == STATUS_OK)
-            status = answers[request->kind].take(request, unpacked);
-        if (status != STATUS_OK)
-            request->status = STATUS_INTERNAL;
-    }
-    wire_arena_done(&arena);
-    (void)mailbox_post(request->gateway->mailbox, MAIL_REPLIES, &request->mail); /* that lane is never full */
-}
+static const struct service_call_kind event_kind = {
+    .descriptor = &pollen8__frame_reply__descriptor,
+    .take = take_reply,
+    .answered = on_event_answer,
+    .free = relayed_free,
+};
 
 /* ---- loop: asking ------------------------------------------------------------------------------------- */
 
-static struct http_request *http_request_create(struct gateway *gateway, const struct session *session,
-                                                enum http_request_kind kind, struct slice id)
+static struct relayed *relayed_create(const struct session *session, const struct service_call_kind *kind,
+                                      struct slice id)
 {
-    struct http_request *request = calloc(1, sizeof(*request) + id.length);
-    if (!request)
+    struct relayed *relayed = calloc(1, sizeof(*relayed) + id.length);
+    if (!relayed)
         return NULL;
-    request->mail.kind = &request_mail;
-    request->gateway = gateway;
-    request->kind = kind;
-    request->handle = session->handle;
-    request->started_us = clock_monotonic_us();
-    request->id_length = (uint16_t)id.length;
+    relayed->call.kind = kind;
+    relayed->handle = session->handle;
+    relayed->started_us = clock_monotonic_us();
+    relayed->id_length = (uint16_t)id.length;
     if (id.length)
-        memcpy(request->id, id.data, id.length);
-    return request;
+        memcpy(relayed->id, id.data, id.length);
+    return relayed;
 }
 
-static enum status send_request(struct gateway *gateway, struct session *session,
-                                struct http_request *request, const char *subject,
-                                const ProtobufCMessage *message, uint32_t timeout_ms)
+static enum status send_call(struct gateway *gateway, struct session *session, struct relayed *relayed,
+                             const char *subject, const ProtobufCMessage *message, uint32_t timeout_ms)
 {
-    struct buf packed;
-    buf_init(&packed, PACKED_MAXIMUM);
-    enum status status = wire_pack(&packed, message);
-    if (status == STATUS_OK)
-        status = requests_ask(gateway->questions, subject, buf_slice(&packed),
-                              request->kind == REQUEST_VERIFY, timeout_ms, on_answer, request);
-    if (packed.data && request->kind == REQUEST_VERIFY)
-        explicit_bzero(packed.data, packed.length); /* it holds the token */
-    buf_done(&packed);
-    if (status != STATUS_OK) {
-        http_request_free(request);
-        return status;
-    }
-    session->in_flight++;
-    metrics_set(gateway->metrics, METRIC_REQUESTS_IN_FLIGHT, ++gateway->in_flight);
-    return STATUS_OK;
+    enum status status = service_call_send(gateway, &relayed->call, subject, message, timeout_ms);
+    session->in_flight += status == STATUS_OK;
+    return status;
 }
 
 /* The library never writes through these when it packs. */
@@ -209,16 +271,17 @@ static enum status verify(struct gateway *gateway, struct session *session, cons
 {
     Pollen8__VerifyRequest message = POLLEN8__VERIFY_REQUEST__INIT;
     uint32_t timeout_ms = (uint32_t)gateway->settings->auth_timeout;
-    struct http_request *request = http_request_create(gateway, session, REQUEST_VERIFY, id);
-    if (!request)
+    struct relayed *relayed = relayed_create(session, &verify_kind, id);
+    if (!relayed)
         return STATUS_NO_MEMORY;
     if (token->text)
         message.token = token->text;
     if (gateway->settings->auth_payload == AUTH_PAYLOAD_WHOLE)
         message.auth = borrow(auth);
     message.deadline_ms = timeout_ms;
-    request->controls = controls_last(gateway->controls);
-    return send_request(gateway, session, request, SUBJECT_AUTH_VERIFY, &message.base, timeout_ms);
+    relayed->call.secret = true; /* it holds the token */
+    relayed->controls = controls_last(gateway->controls);
+    return send_call(gateway, session, relayed, SUBJECT_AUTH_VERIFY, &message.base, timeout_ms);
 }
 
 void relay_authenticate(struct gateway *gateway, struct session *session, struct client_token *token,
@@ -243,15 +306,15 @@ enum status relay_event(struct gateway *gateway, struct session *session, const 
     ProtobufCBinaryData attachments[ATTACHMENTS_MAXIMUM];
     if (subject_make(subject, SUBJECT_IN, client_frame_event(frame)) != STATUS_OK)
         return STATUS_UNKNOWN_EVENT;
-    struct http_request *request = http_request_create(gateway, session, REQUEST_EVENT, frame->id);
-    if (!request)
+    struct relayed *relayed = relayed_create(session, &event_kind, frame->id);
+    if (!relayed)
         return STATUS_NO_MEMORY;
-    memcpy(request->event, frame->event, sizeof(request->event));
-    message.event = request->event;
+    memcpy(relayed->event, frame->event, sizeof(relayed->event));
+    message.event = relayed->event;
     message.data = borrow(frame->data.length ? frame->data : SLICE_LITERAL("{}"));
     if (frame->arguments) {
         if (make_array(&array, frame->data) != STATUS_OK) {
-            http_request_free(request);
+            relayed_free(&relayed->call);
             return STATUS_NO_MEMORY;
         }
         message.data = borrow(buf_slice(&array));
@@ -265,106 +328,7 @@ enum status relay_event(struct gateway *gateway, struct session *session, const 
     message.identity = &session->identity->message;
     message.session = session->id;
     message.deadline_ms = timeout_ms;
-    enum status status = send_request(gateway, session, request, subject, &message.base, timeout_ms);
+    enum status status = send_call(gateway, session, relayed, subject, &message.base, timeout_ms);
     buf_done(&array);
     return status;
-}
-
-/* ---- loop: answers ------------------------------------------------------------------------------------ */
-
-/* What the client is told for what went wrong on the way to the service. */
-enum status relay_refusal(const Pollen8__Identity *identity, enum status status, struct slice event)
-{
-    switch (status) {
-    case STATUS_NO_RESPONDERS:
-        return !identity || permission_literal(identity->permissions, identity->n_permissions, "emit", event)
-                   ? STATUS_UNAVAILABLE
-                   : STATUS_UNKNOWN_EVENT;
-    case STATUS_TIMEOUT:
-    case STATUS_DISCONNECTED:
-    case STATUS_FULL: return STATUS_UNAVAILABLE;
-    default: return status >= STATUS_AUTH_REQUIRED ? status : STATUS_INTERNAL;
-    }
-}
-
-static enum status refusal_of(const struct session *session, const struct http_request *request)
-{
-    const Pollen8__Identity *identity = session->identity ? &session->identity->message : NULL;
-    enum status status = relay_refusal(identity, request->status, slice_from_string(request->event));
-    bool verdict = request->kind == REQUEST_VERIFY || !identity;
-    return verdict && status == STATUS_UNAVAILABLE ? STATUS_AUTH_UNAVAILABLE : status;
-}
-
-static struct client_result result_of(const struct session *session, const struct http_request *request)
-{
-    struct slice text = slice_make(request->text, request->text_length);
-    struct client_result result = {.status = STATUS_OK,
-                                   .data = text,
-                                   .attachments = request->attachments,
-                                   .arguments = request->arguments};
-    if (request->status != STATUS_OK)
-        result = (struct client_result){.status = refusal_of(session, request),
-                                        .message = text,
-                                        .retry_after_ms = request->retry_after_ms};
-    return result;
-}
-
-static void answer_verify(struct gateway *gateway, struct session *session, struct http_request *request)
-{
-    struct client_result result = result_of(session, request);
-    struct slice id = slice_make(request->id, request->id_length);
-    uint64_t taken_us = clock_monotonic_us() - request->started_us;
-    metrics_observe_ns(gateway->metrics, METRIC_AUTHENTICATION_SECONDS, taken_us * 1000);
-    gateway_count(gateway, METRIC_AUTHENTICATIONS,
-                  result.status == STATUS_OK ? "ok" : status_code(result.status));
-    if (result.status != STATUS_OK) {
-        session_enter_state(session, SESSION_CONNECTED);
-        session->ops->refused(gateway, session, id, &result);
-        return;
-    }
-    struct identity *identity = request->identity;
-    request->identity = NULL;
-    if (control_apply_since(gateway, session, request->controls, &identity))
-        recovery_open(gateway, session, identity, id);
-}
-
-static void answer_event(struct gateway *gateway, struct session *session, struct http_request *request)
-{
-    struct client_result result = result_of(session, request);
-    uint64_t taken_us = clock_monotonic_us() - request->started_us;
-    metrics_observe_ns(gateway->metrics, METRIC_EVENT_SECONDS, taken_us * 1000);
-    client_reply_client(gateway, session, slice_make(request->id, request->id_length),
-                        slice_from_string(request->event), &result);
-}
-
-static void forward(struct gateway *gateway, const struct http_request *request)
-{
-    struct slice text = slice_make(request->text, request->text_length);
-    const struct client_result result = {.status = request->status,
-                                         .data = text,
-                                         .message = text,
-                                         .attachments = request->attachments,
-                                         .arguments = request->arguments,
-                                         .retry_after_ms = request->retry_after_ms};
-    gateway->events->orphan(gateway, request->handle, slice_make(request->id, request->id_length),
-                            slice_from_string(request->event), &result);
-}
-
-static void act_on_answer(struct gateway *gateway, struct mail *mail)
-{
-    struct http_request *request = (struct http_request *)mail;
-    struct session *session = sessions_find(gateway->sessions, request->handle);
-    metrics_set(gateway->metrics, METRIC_REQUESTS_IN_FLIGHT, --gateway->in_flight);
-    if (session) {
-        session->in_flight--;
-        if (request->kind == REQUEST_VERIFY && session->state == SESSION_AUTHENTICATING)
-            answer_verify(gateway, session, request);
-        else if (request->kind == REQUEST_EVENT && session_is_member(session))
-            answer_event(gateway, session, request);
-        if (session->leaving && session->in_flight == 0)
-            session_close(gateway, session, CAUSE_DRAIN);
-    } else if (request->kind == REQUEST_EVENT) {
-        forward(gateway, request);
-    }
-    http_request_free(request);
 }

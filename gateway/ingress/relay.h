@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * Requests to the services on behalf of a session, and their answers: a token to auth-svc, an event to its
- * subject. An answer finds its session by handle; where that has gone it is
- * dropped. Loop thread, but for the parsing of answers, which happens on the bus's delivery thread.
+ * subject. An answer finds its session by handle; if that has moved to another gateway the answer of an event
+ * follows it, if it has gone the answer is dropped. Loop thread.
  *
  * Every request comes back exactly once, also on timeout and disconnect.
  */
 #ifndef POLLEN8_GATEWAY_INGRESS_RELAY_H
 #define POLLEN8_GATEWAY_INGRESS_RELAY_H
-
-#include "identity.pb-c.h"
 
 #include "common/slice.h"
 #include "common/status.h"
@@ -27,8 +25,5 @@ void relay_authenticate(struct gateway *gateway, struct session *session, struct
 
 /* To pollen8.in.<event>. The answer goes to the client. */
 enum status relay_event(struct gateway *gateway, struct session *session, const struct client_frame *frame);
-
-/* What a client is told for what went wrong on the way to the service of an event. */
-enum status relay_refusal(const Pollen8__Identity *identity, enum status status, struct slice event);
 
 #endif

@@ -9,6 +9,7 @@
 #include "codec/sio_packet.h"
 #include "codec/ws_json.h"
 #include "codec/ws_proto.h"
+#include "common/permission.h"
 #include "session/session.h"
 
 #define ANSWER_MAXIMUM (4u * 1024 * 1024)
@@ -80,6 +81,20 @@ void client_reply_write(struct gateway *gateway, struct session *session, struct
         send_ack(gateway, session, id, result);
     else if (result->status != STATUS_OK)
         send_error(gateway, session, event, result);
+}
+
+enum status client_reply_refusal(const Pollen8__Identity *identity, enum status status, struct slice event)
+{
+    switch (status) {
+    case STATUS_NO_RESPONDERS:
+        return !identity || permission_literal(identity->permissions, identity->n_permissions, "emit", event)
+                   ? STATUS_UNAVAILABLE
+                   : STATUS_UNKNOWN_EVENT;
+    case STATUS_TIMEOUT:
+    case STATUS_DISCONNECTED:
+    case STATUS_FULL: return STATUS_UNAVAILABLE;
+    default: return status >= STATUS_AUTH_REQUIRED ? status : STATUS_INTERNAL;
+    }
 }
 
 void client_reply_malformed(struct gateway *gateway, struct session *session, struct slice id,

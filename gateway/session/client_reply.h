@@ -11,7 +11,10 @@
 #ifndef POLLEN8_GATEWAY_SESSION_CLIENT_REPLY_H
 #define POLLEN8_GATEWAY_SESSION_CLIENT_REPLY_H
 
+#include "identity.pb-c.h"
+
 #include "codec/client_frame.h"
+#include "common/status.h"
 
 struct gateway;
 struct session;
@@ -28,5 +31,9 @@ void client_reply_malformed(struct gateway *gateway, struct session *session, st
 /* The same without counting it as a client's event: refusals of a connection, of frames before the token. */
 void client_reply_write(struct gateway *gateway, struct session *session, struct slice id, struct slice event,
                         const struct client_result *result);
+
+/* What a client is told for what went wrong on the way to the service of an event. A service that is missing
+ * is one that the client's permissions name, or else an unknown event; NULL: it is not known whose. */
+enum status client_reply_refusal(const Pollen8__Identity *identity, enum status status, struct slice event);
 
 #endif
