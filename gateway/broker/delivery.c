@@ -18,7 +18,7 @@
 #include "common/names.h"
 #include "common/wire.h"
 #include "frame/frame.h"
-#include "ingress/client_ask.h"
+#include "frame/frame_ask.h"
 #include "text/json_scan.h"
 
 enum status delivery_attachments(struct slice data, size_t count, const ProtobufCBinaryData *list,
@@ -36,35 +36,43 @@ enum status delivery_attachments(struct slice data, size_t count, const Protobuf
     return attachments_copy(&attachments, ret_attachments);
 }
 
+static struct frame_rule rule_of(const Pollen8__OutboundFrame *message)
+{
+    if (message->policy != POLLEN8__DELIVERY_POLICY__DELIVERY_LATEST || !message->coalesce_key[0])
+        return (struct frame_rule){0};
+    return (struct frame_rule){.coalesce =
+                                   hash64(message->coalesce_key, strlen(message->coalesce_key), 0) | 1,
+                               .epoch = message->epoch,
+                               .version = message->version};
+}
+
+/* What the frame owns beside its text. */
+static enum status copy_rest(struct frame *frame, const Pollen8__OutboundFrame *message, struct slice data)
+{
+    enum status status =
+        delivery_attachments(data, message->n_attachments, message->attachments, &frame->attachments);
+    if (status != STATUS_OK || !message->name_space[0])
+        return status;
+    frame->name_space = strdup(message->name_space);
+    return frame->name_space ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
 enum status delivery_make_frame(const Pollen8__OutboundFrame *message, struct frame **ret_frame)
 {
     struct slice event = slice_from_string(message->event);
     struct slice data = slice_make(message->data.data, message->data.len);
-    struct frame_rule rule = {0};
+    struct frame_rule rule = rule_of(message);
+    struct frame *frame = NULL;
     struct slice inside;
     if (!event_name_valid(event) || json_scan_check(data, SIZE_MAX) != STATUS_OK ||
         (message->arguments && client_array_inside(data, &inside) != STATUS_OK))
         return STATUS_MALFORMED;
-    if (message->policy == POLLEN8__DELIVERY_POLICY__DELIVERY_LATEST && message->coalesce_key[0]) {
-        rule.coalesce = hash64(message->coalesce_key, strlen(message->coalesce_key), 0) | 1;
-        rule.epoch = message->epoch;
-        rule.version = message->version;
-    }
-    struct frame *frame = NULL;
     enum status status = frame_create_event(event, data, &rule, &frame);
     if (status == STATUS_OK)
-        status =
-            delivery_attachments(data, message->n_attachments, message->attachments, &frame->attachments);
+        status = copy_rest(frame, message, data);
     if (status != STATUS_OK) {
         frame_unref(frame);
         return status;
-    }
-    if (message->name_space[0]) {
-        frame->name_space = strdup(message->name_space);
-        if (!frame->name_space) {
-            frame_unref(frame);
-            return STATUS_NO_MEMORY;
-        }
     }
     frame->arguments = message->arguments;
     frame->is_volatile = message->policy == POLLEN8__DELIVERY_POLICY__DELIVERY_VOLATILE;

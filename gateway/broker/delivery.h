@@ -16,7 +16,7 @@
 #include "common/bus/subject.h"
 #include "common/names.h"
 #include "frame/progress.h"
-#include "rooms/rooms.h"
+#include "frame/room_kind.h"
 
 struct frame;
 struct gateway;

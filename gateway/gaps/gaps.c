@@ -21,6 +21,7 @@
 #include "gaps/history.h"
 #include "gaps/live_starts.h"
 #include "gaps/room_names.h"
+#include "rooms/rooms.h"
 #include "rooms/users.h"
 #include "session/session.h"
 

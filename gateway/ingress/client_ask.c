@@ -18,6 +18,7 @@
 #include "codec/ws_json.h"
 #include "codec/ws_proto.h"
 #include "common/wire.h"
+#include "frame/frame_ask.h"
 #include "session/identity.h"
 #include "session/session.h"
 #include "session/session_extra.h"

@@ -22,19 +22,11 @@
 #include "common/slice.h"
 #include "common/status.h"
 
-#define ASKS_MAXIMUM            64
-#define ASK_TIMEOUT_MAXIMUM_MS  300000
-#define ASK_REPLY_MAXIMUM_BYTES 256
+#define ASKS_MAXIMUM 64
 
 struct frame;
 struct gateway;
 struct session;
-
-/* What a frame that asks carries. */
-struct frame_ask {
-    uint32_t timeout_ms;
-    char reply[]; /* with a NUL */
-};
 
 /* For a frame with `ask`. May close the session. */
 void client_ask_send(struct gateway *gateway, struct session *session, const struct frame *frame);

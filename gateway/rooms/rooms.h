@@ -18,11 +18,10 @@
 
 #include "common/slice.h"
 #include "common/status.h"
+#include "frame/room_kind.h"
 
 struct session;
 struct user;
-
-enum room_kind { ROOM_EVERYONE, ROOM_INDUSTRY, ROOM_USER, ROOM_KINDS };
 
 struct room {
     struct session **members; /* &only, or owned */
