@@ -191,6 +191,27 @@ static enum status start_bus(struct gateway *gateway, char *error, size_t error_
     return bus_create(&options, &gateway->bus, error, error_size);
 }
 
+static void on_first_frames(struct gateway *gateway)
+{
+    /* Only now every lane is heard. */
+    progress_start(gateway->progress, gateway->now_ms, clock_wall_ms() - PROGRESS_EARLY_MS);
+}
+
+static void on_frames_again(struct gateway *gateway)
+{
+    atomic_store(&gateway->reconnected, true);
+}
+
+/* Frames come again before the event that says so: none of them is to be taken before the repair, which
+ * therefore begins with the loss. */
+static const struct reader_events reader_events = {
+    .user_frame = delivery_user_frame,
+    .renew = users_renew,
+    .first = on_first_frames,
+    .again = on_frames_again,
+    .lost = gaps_everywhere,
+};
+
 static enum status subscribe(struct gateway *gateway)
 {
     enum status status = reader_subscribe(gateway->reader, SUBJECT_OUT_INDUSTRY, delivery_industry_frame);
@@ -304,15 +325,14 @@ static enum status make_parts(struct gateway *gateway, char *error, size_t error
 
 static enum status connect_parts(struct gateway *gateway, char *error, size_t error_size)
 {
+    struct uv_loop_s *loop = loop_uv(gateway->loop);
     enum status status = start_bus(gateway, error, error_size);
     if (status == STATUS_OK)
         status = sender_create(gateway->bus, (size_t)gateway->settings->outbound_queue, &gateway->sender);
     if (status == STATUS_OK)
-        status = reader_create(gateway, &gateway->reader, error, error_size);
+        status = reader_create(gateway, loop, &reader_events, &gateway->reader, error, error_size);
     if (status == STATUS_OK)
-        reader_on_renew(gateway->reader, users_renew);
-    if (status == STATUS_OK)
-        status = requests_create(gateway, &gateway->questions);
+        status = requests_create(gateway, reader_on_loop(gateway->reader) ? loop : NULL, &gateway->requests);
     if (status == STATUS_OK)
         status = subscribe(gateway);
     if (status == STATUS_OK)
@@ -344,7 +364,7 @@ static void free_parts(struct gateway *gateway)
     departures_free(gateway->departures);
     users_end(gateway);
     sender_free(gateway->sender);
-    requests_free(gateway->questions);
+    requests_free(gateway->requests);
     reader_free(gateway->reader);
     bus_free(gateway->bus);
     mailbox_free(gateway->mailbox);

@@ -56,7 +56,7 @@ bool turn_run(struct gateway *gateway)
     more |= presence_turn(gateway);
     more |= sessions_dirty(gateway->sessions) > 0;
     more |= reader_turn(gateway->reader);
-    requests_turn(gateway->questions);
+    requests_turn(gateway->requests);
     return more;
 }
 
@@ -69,7 +69,7 @@ void turn_close(struct gateway *gateway)
 {
     listener_stop(gateway->listener);
     reader_stop(gateway->reader);
-    requests_stop(gateway->questions);
+    requests_stop(gateway->requests);
     sessions_close_all(gateway); /* some have no connection at the moment */
     websockets_end_turn(gateway);
     sockets_stop(gateway);

@@ -37,7 +37,7 @@ struct gateway {
     struct mailbox *mailbox; /* any thread */
     struct sender *sender;
     struct reader *reader;
-    struct requests *questions;
+    struct requests *requests;
     struct loop *loop;
     struct listener *listener;
     struct timer_wheel *wheel;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * loop:    broker_link -> the subject's kind -> intake, on this thread · a user's subscription is a number
- * library: the bus's delivery thread -> intake · subscriptions are made on the sender's thread, in order with
+ * loop:    broker_link -> the subject's kind -> its callback, on this thread · a user's subscription is a number
+ * library: the bus's delivery thread -> its callback · subscriptions are made on the sender's thread, in order with
  *          the requests that follow them
  */
 #include "broker/reader.h"
@@ -11,17 +11,12 @@
 
 #include "base/gateway.h"
 #include "base/mailbox.h"
-#include "broker/delivery.h"
 #include "broker/link/broker_link.h"
 #include "broker/requests.h"
 #include "broker/sender.h"
 #include "common/bus/broker_protocol.h"
 #include "common/bus/subject.h"
-#include "common/clock.h"
 #include "common/log.h"
-#include "frame/progress.h"
-#include "gaps/gaps.h"
-#include "net/loop.h"
 
 struct topic {
     const char *subject;
@@ -33,7 +28,7 @@ struct reader {
     struct broker_link *link; /* NULL: library */
     uint64_t numbers;         /* subscriptions ever numbered */
     size_t ready_depth;       /* frames that may wait before reading does */
-    void (*renew)(struct gateway *gateway);
+    const struct reader_events *events;
     size_t topic_count;
     struct topic topics[READER_TOPICS]; /* subscription i + 1 is topic i */
 };
@@ -43,6 +38,7 @@ struct reader {
 /* Touched on the sender's thread only. */
 struct feed {
     struct gateway *gateway;
+    bus_message_fn *callback;
     struct bus_subscription *frames;
     size_t length;
     char user[];
@@ -54,7 +50,7 @@ static void subscribe(void *context, struct bus *bus)
     char subject[SUBJECT_SIZE];
     enum status status = subject_make(subject, SUBJECT_OUT_USER, slice_make(feed->user, feed->length));
     if (status == STATUS_OK)
-        status = bus_subscribe(bus, subject, NULL, delivery_user_frame, feed->gateway, &feed->frames);
+        status = bus_subscribe(bus, subject, NULL, feed->callback, feed->gateway, &feed->frames);
     if (status != STATUS_OK)
         log_event_limited(LOG_ERROR, "a user's subscription failed", LOG_S("status", status_code(status)));
 }
@@ -67,15 +63,16 @@ static void unsubscribe(void *context, struct bus *bus)
     free(feed);
 }
 
-static enum status enter_library(struct gateway *gateway, struct slice user, struct reader_feed *ret_feed)
+static enum status enter_library(struct reader *reader, struct slice user, struct reader_feed *ret_feed)
 {
     struct feed *feed = calloc(1, sizeof(*feed) + user.length);
     if (!feed)
         return STATUS_NO_MEMORY;
-    feed->gateway = gateway;
+    feed->gateway = reader->gateway;
+    feed->callback = reader->events->user_frame;
     feed->length = user.length;
     memcpy(feed->user, user.data, user.length);
-    enum status status = sender_call(gateway->sender, subscribe, feed);
+    enum status status = sender_call(reader->gateway->sender, subscribe, feed);
     if (status != STATUS_OK) {
         free(feed);
         return status;
@@ -94,7 +91,7 @@ static void on_message(struct gateway *gateway, const struct broker_operation *o
     if (operation->subscription - 1 < reader->topic_count)
         reader->topics[operation->subscription - 1].callback(gateway, &message);
     else
-        delivery_user_frame(gateway, &message);
+        reader->events->user_frame(gateway, &message);
 }
 
 static bool is_ready(struct gateway *gateway)
@@ -107,8 +104,7 @@ static void on_subscribe(struct gateway *gateway)
     struct reader *reader = gateway->reader;
     for (size_t i = 0; i < reader->topic_count; i++)
         broker_link_subscribe(reader->link, reader->topics[i].subject, i + 1);
-    if (reader->renew)
-        reader->renew(gateway);
+    reader->events->renew(gateway);
 }
 
 static void on_event(struct gateway *gateway, enum broker_link_event event)
@@ -119,14 +115,13 @@ static void on_event(struct gateway *gateway, enum broker_link_event event)
         [BROKER_LINK_LOST] = "no frames come from NATS",
     };
     log_event(event == BROKER_LINK_LOST ? LOG_WARN : LOG_INFO, lines[event]);
-    if (event == BROKER_LINK_FIRST) /* only now every lane is heard */
-        progress_start(gateway->progress, gateway->now_ms, clock_wall_ms() - PROGRESS_EARLY_MS);
-    /* From now on something is missed. Frames come again before the event that says so: none of them is to be
-     * taken before the repair. */
-    if (event == BROKER_LINK_LOST)
-        gaps_everywhere(gateway);
-    if (event == BROKER_LINK_AGAIN)
-        atomic_store(&gateway->reconnected, true);
+    const struct reader_events *events = gateway->reader->events;
+    if (event == BROKER_LINK_FIRST)
+        events->first(gateway);
+    else if (event == BROKER_LINK_AGAIN)
+        events->again(gateway);
+    else
+        events->lost(gateway);
 }
 
 static const struct broker_link_handlers handlers = {
@@ -159,16 +154,16 @@ static bool loop_can(const struct settings *settings)
     return can;
 }
 
-static enum status start_link(struct reader *reader)
+static enum status start_link(struct reader *reader, struct uv_loop_s *loop)
 {
     const struct settings *settings = reader->gateway->settings;
     char name[64];
     snprintf(name, sizeof(name), "gateway %s frames", settings->gateway_name);
-    return broker_link_create(reader->gateway, loop_uv(reader->gateway->loop), settings->nats_url, name,
-                              &handlers, &reader->link);
+    return broker_link_create(reader->gateway, loop, settings->nats_url, name, &handlers, &reader->link);
 }
 
-enum status reader_create(struct gateway *gateway, struct reader **ret_reader, char *error, size_t error_size)
+enum status reader_create(struct gateway *gateway, struct uv_loop_s *loop, const struct reader_events *events,
+                          struct reader **ret_reader, char *error, size_t error_size)
 {
     enum reader_kind kind = (enum reader_kind)gateway->settings->broker_reader;
     bool can = loop_can(gateway->settings);
@@ -181,10 +176,11 @@ enum status reader_create(struct gateway *gateway, struct reader **ret_reader, c
     if (!reader)
         return STATUS_NO_MEMORY;
     reader->gateway = gateway;
+    reader->events = events;
     reader->numbers = READER_TOPICS;
     reader->ready_depth = (size_t)gateway->settings->inbound_queue / 2;
     gateway->reader = reader;
-    enum status status = can && kind != READER_LIBRARY ? start_link(reader) : STATUS_OK;
+    enum status status = can && kind != READER_LIBRARY ? start_link(reader, loop) : STATUS_OK;
     if (status != STATUS_OK) {
         gateway->reader = NULL;
         free(reader);
@@ -209,7 +205,7 @@ enum status reader_subscribe(struct reader *reader, const char *subject, bus_mes
 
 enum status reader_enter(struct reader *reader, struct slice user, struct reader_feed *feed)
 {
-    return reader->link ? enter_loop(reader, user, feed) : enter_library(reader->gateway, user, feed);
+    return reader->link ? enter_loop(reader, user, feed) : enter_library(reader, user, feed);
 }
 
 void reader_leave(struct reader *reader, struct reader_feed *feed)
@@ -221,11 +217,6 @@ void reader_leave(struct reader *reader, struct reader_feed *feed)
         log_event_limited(LOG_ERROR, "a user's subscription stays: out of memory");
     }
     *feed = (struct reader_feed){0};
-}
-
-void reader_on_renew(struct reader *reader, void (*renew)(struct gateway *gateway))
-{
-    reader->renew = renew;
 }
 
 /* A request that waits for its subscriptions to be known. */
@@ -245,7 +236,7 @@ static enum status ask(struct gateway *gateway, const char *subject, struct slic
 {
     if (large)
         return sender_request(gateway->sender, subject, data, false, timeout_ms, callback, context);
-    return requests_ask(gateway->questions, subject, data, false, timeout_ms, callback, context);
+    return requests_ask(gateway->requests, subject, data, false, timeout_ms, callback, context);
 }
 
 static void go_on(void *context, enum status status)

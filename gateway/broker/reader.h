@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * What the gateway hears without having asked: frames and controls. All of it comes over one connection, in
- * the order in which it was published there, and is handed to intake. There are two ways:
+ * the order in which it was published there, and is handed to a callback. There are two ways:
  *
  *   loop     our own connection, read on the loop thread: no thread is woken for a message, and a user's
  *            subscription costs nothing here. For nats:// servers without a credentials file.
  *   library  the connection of the bus and its delivery thread. For everything else (TLS, credentials).
  *
  * BROKER_READER chooses; `auto` is the first that can be had. Publishes go over the bus in both; for requests
- * see questions.h. Backpressure: on the loop nothing is read while half of INBOUND_QUEUE waits; a broker that
+ * see requests.h. Backpressure: on the loop nothing is read while half of INBOUND_QUEUE waits; a broker that
  * cannot wait ends the connection, which is a gap like every other. Loop thread, but for reader_connected.
  */
 #ifndef POLLEN8_GATEWAY_BROKER_READER_H
@@ -21,16 +21,26 @@
 
 struct gateway;
 struct reader; /* opaque */
+struct uv_loop_s;
 
 enum reader_kind { READER_AUTO, READER_LOOP, READER_LIBRARY }; /* as BROKER_READER's choices */
 
-/* After the bus and the sender. Connects in the background. STATUS_MALFORMED with one line in `error` where
- * BROKER_READER asks for what NATS_URL does not allow. */
-enum status reader_create(struct gateway *gateway, struct reader **ret_reader, char *error,
-                          size_t error_size);
+/* What happens to the connection that frames come over; static. All but the first on the loop thread, and
+ * only if the loop reads. */
+struct reader_events {
+    bus_message_fn *user_frame;             /* a frame of reader_enter's users; its context is the gateway */
+    void (*renew)(struct gateway *gateway); /* the broker has forgotten us: enter every user again */
+    void (*first)(struct gateway *gateway); /* everything subscribed to is received from now on */
+    void (*again)(struct gateway *gateway); /* the same after it was lost; frames may have come before this */
+    void (*lost)(struct gateway *gateway);  /* from now on something is missed */
+};
 
-/* Subscribes for the life of the process; `subject` and `callback` (an intake function; its context is the
- * gateway) are static. At most READER_TOPICS of them, before the loop runs. */
+/* After the bus and the sender. `loop`: what reads our own connection. Connects in the background.
+ * STATUS_MALFORMED with one line in `error` if BROKER_READER asks for what NATS_URL does not allow. */
+enum status reader_create(struct gateway *gateway, struct uv_loop_s *loop, const struct reader_events *events,
+                          struct reader **ret_reader, char *error, size_t error_size);
+
+/* Subscribes for the life of the process; `subject` and `callback` (its context is the gateway) are static. At most READER_TOPICS of them, before the loop runs. */
 #define READER_TOPICS 8
 enum status reader_subscribe(struct reader *reader, const char *subject, bus_message_fn *callback);
 
@@ -41,9 +51,6 @@ struct reader_feed {
 };
 enum status reader_enter(struct reader *reader, struct slice user, struct reader_feed *feed);
 void reader_leave(struct reader *reader, struct reader_feed *feed);
-
-/* Called when the broker has forgotten us: to enter every user again, with the feed it has. */
-void reader_on_renew(struct reader *reader, void (*renew)(struct gateway *gateway));
 
 /* A request that the broker is to see after every subscription made so far: it waits for the broker to say
  * so. Otherwise as requests_ask, or with `large`, for answers that are not to be unpacked on the loop, as

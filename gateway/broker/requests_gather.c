@@ -5,10 +5,10 @@
  * That an answer has come meanwhile does not end it: with small messages broker and services would spend
  * their time on waking up for each, and all of them would have their answers later.
  *
- *   question -> a Batch -> end of the turn -> <subject>.batch ~> a Batch of answers -> each to its question
+ *   request -> a Batch -> end of the turn -> <subject>.batch ~> a Batch of answers -> each to its request
  *
  * Whether somebody takes a Batch is asked with an empty one when the connection is there. Where nobody does
- * (services of an earlier version, or permissions that forbid the subject) each question is asked by itself,
+ * (services of an earlier version, or permissions that forbid the subject) each request is asked by itself,
  * and it is asked again every now and then.
  */
 #include "broker/requests_internal.h"
@@ -35,7 +35,7 @@ static struct request *message_create(struct gather *gather, size_t count, uint3
 
 static void ask_again(struct gather *gather, uint32_t after_ms)
 {
-    struct gateway *gateway = gather->questions->gateway;
+    struct gateway *gateway = gather->requests->gateway;
     gather->possible = false;
     timer_wheel_arm(gateway->wheel, &gather->ask_again, gateway->now_ms + after_ms);
 }
@@ -66,42 +66,35 @@ static void message_too_late(void *context, struct wheel_timer *timer)
 
 static struct request *message_create(struct gather *gather, size_t count, uint32_t timeout_ms)
 {
-    struct requests *questions = gather->questions;
+    struct requests *requests = gather->requests;
     struct request *message = calloc(1, sizeof(*message) + count * sizeof(message->ids[0]));
     if (!message)
         return NULL;
-    message->questions = questions;
+    message->requests = requests;
     message->left = (uint32_t)count;
     memcpy(message->ids, gather->ids, count * sizeof(message->ids[0]));
     message->timer.fire = message_too_late;
-    if (request_put(questions, message) != STATUS_OK) {
+    if (request_put(requests, message) != STATUS_OK) {
         free(message);
         return NULL;
     }
     message->gather = gather;
     gather->on_the_way++;
-    timer_wheel_arm(questions->gateway->wheel, &message->timer, questions->gateway->now_ms + timeout_ms);
+    timer_wheel_arm(requests->gateway->wheel, &message->timer, requests->gateway->now_ms + timeout_ms);
     return message;
-}
-
-void gather_answered(struct request *question)
-{
-    if (question->gather && question->gather->on_the_way > 0)
-        question->gather->on_the_way--;
-    question->gather = NULL;
 }
 
 void gather_over(struct request *message, enum status status)
 {
     struct gather *gather = message->gather; /* NULL: it has been answered in part */
-    struct requests *questions = message->questions;
+    struct requests *requests = message->requests;
     size_t count = message->left;
     if (gather && status != STATUS_DISCONNECTED && (status == STATUS_NO_RESPONDERS || count == 0))
         ask_again(gather, status == STATUS_NO_RESPONDERS ? ASK_AGAIN_MS : FORBIDDEN_MS);
     for (size_t i = 0; status == STATUS_NO_RESPONDERS && i < count; i++) {
-        struct request *question = request_find(questions, message->ids[i]);
-        if (question)
-            request_end(question, status, NULL);
+        struct request *request = request_find(requests, message->ids[i]);
+        if (request)
+            request_end(request, status, NULL);
     }
     request_end(message, status, NULL);
 }
@@ -109,16 +102,16 @@ void gather_over(struct request *message, enum status status)
 static void take_item(struct request *message, const Pollen8__BatchItem *item)
 {
     const struct bus_message answer = {.data = slice_make(item->body.data, item->body.len)};
-    struct request *question = request_find(message->questions, item->id);
+    struct request *request = request_find(message->requests, item->id);
     if (message->left > 0)
         message->left--;
-    if (question && question->callback)
-        request_end(question, STATUS_OK, &answer);
+    if (request && request->callback)
+        request_end(request, STATUS_OK, &answer);
 }
 
 void gather_take(struct request *message, const struct broker_operation *operation)
 {
-    struct requests *questions = message->questions;
+    struct requests *requests = message->requests;
     struct gather *gather = message->gather;
     const ProtobufCMessage *unpacked = NULL;
     if (broker_no_responders(operation)) {
@@ -127,14 +120,13 @@ void gather_take(struct request *message, const struct broker_operation *operati
     }
     if (gather && message->left == 0)
         gather->possible = true;
-    gather_answered(message);
-    if (wire_unpack(&questions->arena, &pollen8__batch__descriptor, operation->data, &unpacked) ==
-        STATUS_OK) {
+    request_returned(message);
+    if (wire_unpack(&requests->arena, &pollen8__batch__descriptor, operation->data, &unpacked) == STATUS_OK) {
         const Pollen8__Batch *batch = (const Pollen8__Batch *)unpacked;
         for (size_t i = 0; i < batch->n_items; i++)
             take_item(message, batch->items[i]);
     }
-    wire_arena_reset(&questions->arena);
+    wire_arena_reset(&requests->arena);
     if (message->left == 0)
         request_end(message, STATUS_OK, NULL);
 }
@@ -151,7 +143,7 @@ static void clear(struct gather *gather)
     gather->count = 0;
     gather->secret = gather->due = false;
     gather->timeout_ms = 0;
-    timer_wheel_cancel(gather->questions->gateway->wheel, &gather->timer);
+    timer_wheel_cancel(gather->requests->gateway->wheel, &gather->timer);
 }
 
 /* Those that cannot be sent have their own deadlines. */
@@ -164,22 +156,22 @@ static void send(struct gather *gather)
     clear(gather);
 }
 
-struct gather *gather_of(struct requests *questions, const char *subject)
+struct gather *gather_of(struct requests *requests, const char *subject)
 {
     for (size_t i = 0; i < GATHERS; i++)
-        if (strcmp(questions->gathers[i].subject, subject) == 0)
-            return &questions->gathers[i];
+        if (strcmp(requests->gathers[i].subject, subject) == 0)
+            return &requests->gathers[i];
     return NULL;
 }
 
 /* Of a message: what the broker takes bounds it too. */
 static size_t batch_limit(const struct gather *gather)
 {
-    size_t payload = broker_link_payload_maximum(gather->questions->link);
+    size_t payload = broker_link_payload_maximum(gather->requests->link);
     return payload < BATCH_BYTES ? payload : BATCH_BYTES;
 }
 
-enum status gather_add(struct gather *gather, const struct request *question, struct slice data, bool secret,
+enum status gather_add(struct gather *gather, const struct request *request, struct slice data, bool secret,
                        uint32_t timeout_ms)
 {
     size_t limit = batch_limit(gather);
@@ -190,12 +182,12 @@ enum status gather_add(struct gather *gather, const struct request *question, st
         send(gather);
     size_t before = gather->items.length;
     gather->secret |= secret;
-    enum status status = batch_append(&gather->items, &gather->item, request_id(question), data);
+    enum status status = batch_append(&gather->items, &gather->item, request_id(request), data);
     if (status != STATUS_OK) {
         gather->items.length = before;
         return STATUS_FULL;
     }
-    gather->ids[gather->count++] = request_id(question);
+    gather->ids[gather->count++] = request_id(request);
     if (timeout_ms > gather->timeout_ms)
         gather->timeout_ms = timeout_ms;
     return STATUS_OK;
@@ -209,7 +201,7 @@ static void waited(void *context, struct wheel_timer *timer)
 
 static void turn(struct gather *gather)
 {
-    struct gateway *gateway = gather->questions->gateway;
+    struct gateway *gateway = gather->requests->gateway;
     if (gather->count == 0)
         return;
     if (gather->due || gather->count == BATCH_ITEMS)
@@ -218,40 +210,40 @@ static void turn(struct gather *gather)
         timer_wheel_arm(gateway->wheel, &gather->timer, gateway->now_ms + WAIT_MS);
 }
 
-void gathers_turn(struct requests *questions)
+void gathers_turn(struct requests *requests)
 {
     for (size_t i = 0; i < GATHERS; i++)
-        turn(&questions->gathers[i]);
+        turn(&requests->gathers[i]);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
-void gathers_start(struct requests *questions)
+void gathers_start(struct requests *requests)
 {
     for (size_t i = 0; i < GATHERS; i++)
-        probe(&questions->gathers[i]);
+        probe(&requests->gathers[i]);
 }
 
-void gathers_stop(struct requests *questions)
+void gathers_stop(struct requests *requests)
 {
     for (size_t i = 0; i < GATHERS; i++) {
-        struct gather *gather = &questions->gathers[i];
+        struct gather *gather = &requests->gathers[i];
         clear(gather);
         gather->possible = false;
         gather->on_the_way = 0;
-        timer_wheel_cancel(questions->gateway->wheel, &gather->ask_again);
+        timer_wheel_cancel(requests->gateway->wheel, &gather->ask_again);
     }
 }
 
-void gathers_init(struct requests *questions)
+void gathers_init(struct requests *requests)
 {
     static const char *const subjects[GATHERS][2] = {{SUBJECT_AUTH_VERIFY, SUBJECT_AUTH_BATCH},
                                                      {SUBJECT_SESSION_OPEN, SUBJECT_OPEN_BATCH}};
     for (size_t i = 0; i < GATHERS; i++) {
-        struct gather *gather = &questions->gathers[i];
+        struct gather *gather = &requests->gathers[i];
         gather->subject = subjects[i][0];
         gather->batch_subject = subjects[i][1];
-        gather->questions = questions;
+        gather->requests = requests;
         gather->ask_again.fire = probe_due;
         gather->timer.fire = waited;
         buf_init(&gather->items, 2 * BATCH_BYTES);
@@ -259,11 +251,11 @@ void gathers_init(struct requests *questions)
     }
 }
 
-void gathers_done(struct requests *questions)
+void gathers_done(struct requests *requests)
 {
     for (size_t i = 0; i < GATHERS; i++) {
-        buf_done(&questions->gathers[i].items);
-        buf_done(&questions->gathers[i].item);
+        buf_done(&requests->gathers[i].items);
+        buf_done(&requests->gathers[i].item);
     }
-    wire_arena_done(&questions->arena);
+    wire_arena_done(&requests->arena);
 }

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What the parts of `questions` share: questions.c has the slots and the connection, questions_gather.c puts
- * those of one kind together into one message. Loop thread.
+ * What the parts of `requests` share. Each uses those below it:
+ *
+ *   requests.c          the connection, and what is asked
+ *   requests_gather.c   puts requests of one kind together into one message
+ *   requests_slots.c    what awaits an answer, by id
+ *
+ * Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_BROKER_REQUESTS_INTERNAL_H
 #define POLLEN8_GATEWAY_BROKER_REQUESTS_INTERNAL_H
@@ -21,23 +26,23 @@
 
 struct gather;
 
-/* What awaits answers in a slot: a question, or a message of several. */
+/* What awaits answers in a slot: a request, or a message of several. */
 struct request {
     struct wheel_timer timer; /* its deadline */
     bus_reply_fn *callback;   /* NULL: a message of several */
     void *context;
-    struct requests *questions;
+    struct requests *requests;
     struct gather *gather; /* whose message on its way this is; NULL: none's */
     uint32_t slot;
     uint32_t left;  /* of a message of several: answers that have not come */
     uint64_t ids[]; /* of a message of several */
 };
 
-/* Questions of one kind. */
+/* Requests of one kind. */
 struct gather {
     const char *subject;
     const char *batch_subject;
-    struct requests *questions;
+    struct requests *requests;
     struct wheel_timer ask_again; /* whether somebody takes several */
     struct wheel_timer timer;     /* until when the gathered may wait */
     bool possible;                /* somebody takes several */
@@ -63,44 +68,53 @@ struct requests {
     char inbox[INBOX_LENGTH + 1];
 };
 
-/* ---- questions.c ---- */
+/* ---- requests_slots.c ---- */
+
+void slots_init(struct requests *requests);
+void slots_done(struct requests *requests); /* they are empty */
 
 /* Puts it into a slot. STATUS_FULL, STATUS_NO_MEMORY: it is still the caller's. */
-enum status request_put(struct requests *questions, struct request *question);
-uint64_t request_id(const struct request *question);
-struct request *request_find(const struct requests *questions, uint64_t id);
+enum status request_put(struct requests *requests, struct request *request);
+uint64_t request_id(const struct request *request);
+struct request *request_find(const struct requests *requests, uint64_t id);
 
-/* Publishes; the answers come for `question`. */
-enum status request_publish(const struct request *question, const char *subject, struct slice data,
+/* Publishes; the answers come for `request`. */
+enum status request_publish(const struct request *request, const char *subject, struct slice data,
                             bool secret);
 
-/* Out of its slot, freed; the callback, where there is one, is called. */
-void request_end(struct request *question, enum status status, const struct bus_message *answer);
+/* Out of its slot; it is the caller's. */
+void request_take_out(struct request *request);
 
-/* ---- questions_gather.c ---- */
+/* If it is a message of a gather: one that has been answered, or never will be. */
+void request_returned(struct request *request);
 
-void gathers_init(struct requests *questions);
-void gathers_done(struct requests *questions);
+/* Out of its slot, freed; the callback, if there is one, is called. */
+void request_end(struct request *request, enum status status, const struct bus_message *answer);
+
+/* Ends all. What is asked meanwhile is not among them. */
+void slots_end_all(struct requests *requests, enum status status);
+
+/* ---- requests_gather.c ---- */
+
+void gathers_init(struct requests *requests);
+void gathers_done(struct requests *requests);
 
 /* The connection is there, or is lost. */
-void gathers_start(struct requests *questions);
-void gathers_stop(struct requests *questions);
+void gathers_start(struct requests *requests);
+void gathers_stop(struct requests *requests);
 
 /* The kind that the subject is of, where several may be asked at once; else NULL. */
-struct gather *gather_of(struct requests *questions, const char *subject);
+struct gather *gather_of(struct requests *requests, const char *subject);
 
-/* Adds a question that has its slot. STATUS_FULL: it has to be asked alone. */
-enum status gather_add(struct gather *gather, const struct request *question, struct slice data, bool secret,
+/* Adds a request that has its slot. STATUS_FULL: it has to be asked alone. */
+enum status gather_add(struct gather *gather, const struct request *request, struct slice data, bool secret,
                        uint32_t timeout_ms);
-
-/* A message of a kind has been answered, or never will be. */
-void gather_answered(struct request *question);
 
 /* What came for a message of several, or that nobody takes such. */
 void gather_take(struct request *message, const struct broker_operation *operation);
 void gather_over(struct request *message, enum status status);
 
 /* At the end of a turn. */
-void gathers_turn(struct requests *questions);
+void gathers_turn(struct requests *requests);
 
 #endif

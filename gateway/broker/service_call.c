@@ -44,7 +44,7 @@ static enum status publish(struct gateway *gateway, struct service_call *call, c
 {
     if (call->follows)
         return reader_request(gateway->reader, subject, packed, call->large, timeout_ms, on_answer, call);
-    return requests_ask(gateway->questions, subject, packed, call->secret, timeout_ms, on_answer, call);
+    return requests_ask(gateway->requests, subject, packed, call->secret, timeout_ms, on_answer, call);
 }
 
 enum status service_call_send(struct gateway *gateway, struct service_call *call, const char *subject,

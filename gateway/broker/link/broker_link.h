@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * One connection to the broker, read on the loop thread; what it carries is the owner's (reader.h,
- * questions.h). It connects in the background and for ever (dialer.h). A connection that has died unseen is
+ * requests.h). It connects in the background and for ever (dialer.h). A connection that has died unseen is
  * found by PING, of which two may be unanswered, 15 s apart.
  *
  *   DOWN -> GREETING (until INFO) -> LEARNING (CONNECT, subscriptions and PING sent) -> UP (PONG)
