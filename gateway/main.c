@@ -39,6 +39,8 @@
 #include "net/loop.h"
 #include "presence.h"
 #include "recovery/catchup.h"
+#include "recovery/catchup_live.h"
+#include "recovery/catchup_read.h"
 #include "recovery/opening.h"
 #include "rooms/board.h"
 #include "rooms/control.h"

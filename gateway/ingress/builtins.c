@@ -7,7 +7,7 @@
 #include "base/gateway.h"
 #include "common/industry.h"
 #include "common/json.h"
-#include "recovery/catchup.h"
+#include "recovery/catchup_read.h"
 #include "recovery/opening.h"
 #include "recovery/recovery.h"
 #include "rooms/membership.h"

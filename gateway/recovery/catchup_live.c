@@ -2,15 +2,70 @@
  *
  * live frame -> by the session's stage: held, dropped, or given, unless it has had it -> noted
  */
-#include "recovery/catchup.h"
+#include "recovery/catchup_live.h"
 
 #include "base/gateway.h"
+#include "recovery/catchup.h"
 #include "recovery/catchup_floor.h"
-#include "recovery/catchup_internal.h"
 #include "session/session.h"
 
 #define RESUME_MS  2000 /* a client that wants to resume says so first thing */
 #define OPENING_MS 300  /* as long as nothing goes before that */
+
+/* ---- idle, and ids ------------------------------------------------------------------------------------ */
+
+/* Whether the snapshot that brings what is kept has still to be compared with what the session has had,
+ * however late value-svc answers. */
+static bool awaits_kept(const struct catchup *catchup)
+{
+    return catchup->session->wants_kept && catchup->had.count > 0;
+}
+
+static void on_idle_over(void *context, struct wheel_timer *timer)
+{
+    struct gateway *gateway = context;
+    struct catchup *catchup = catchup_of_timer(timer);
+    if (catchup_floor_check(gateway, catchup) && !awaits_kept(catchup))
+        catchup_free(gateway, catchup->session);
+    else
+        catchup_idle(gateway, catchup, FLOOR_BEHIND_MS);
+}
+
+void catchup_idle(struct gateway *gateway, struct catchup *catchup, uint64_t keep_ms)
+{
+    catchup->stage = CATCHUP_IDLE;
+    catchup->end_ms = gateway->now_ms + keep_ms;
+    catchup_wait(gateway, catchup, on_idle_over, catchup->end_ms);
+}
+
+void catchup_note_had(struct gateway *gateway, struct session *session, uint64_t id)
+{
+    struct catchup *catchup = catchup_of(session);
+    if (!catchup || !frame_ids_add(&catchup->had, id))
+        return;
+    if (catchup->stage == CATCHUP_IDLE && catchup->end_ms < gateway->now_ms + CATCHUP_IDS_KEPT_MS)
+        catchup_idle(gateway, catchup, CATCHUP_IDS_KEPT_MS);
+}
+
+static bool waits(const struct session *session, uint64_t id)
+{
+    for (uint16_t i = 0; id && i < session->outq.count; i++)
+        if (outq_frames(&session->outq)[i]->event_id == id)
+            return true;
+    return false;
+}
+
+bool catchup_give_kept(struct gateway *gateway, struct session *session, struct frame *frame)
+{
+    if ((session->catchup && frame_ids_have(&session->catchup->had, frame->event_id)) ||
+        waits(session, frame->event_id))
+        return true;
+    frame->asked_again = true;
+    if (!session_send(gateway, session, frame))
+        return false;
+    catchup_note_had(gateway, session, frame->event_id);
+    return true;
+}
 
 /* ---- live frames -------------------------------------------------------------------------------------- */
 
@@ -60,7 +115,7 @@ static void note_given(struct gateway *gateway, struct session *session, const s
     }
 }
 
-void catchup_pass_on(struct gateway *gateway, struct session *session, struct frame *frame)
+static void pass_on(struct gateway *gateway, struct session *session, struct frame *frame)
 {
     if (session->catchup && catchup_floor_had(session->catchup, frame))
         return;
@@ -102,7 +157,7 @@ void catchup_deliver(struct gateway *gateway, struct session *session, struct fr
     case CATCHUP_READING: keep_or_drop(gateway, session, frame); break;
     case CATCHUP_REPLAYING:
     case CATCHUP_IDLE:
-    default: catchup_pass_on(gateway, session, frame); break;
+    default: pass_on(gateway, session, frame); break;
     }
 }
 
@@ -118,6 +173,11 @@ void catchup_let_go(struct gateway *gateway, struct session *session)
 
 /* ---- sessions of /ws ---------------------------------------------------------------------------------- */
 
+static void on_opening_over(void *context, struct wheel_timer *timer)
+{
+    catchup_let_go(context, catchup_of_timer(timer)->session);
+}
+
 void catchup_open(struct gateway *gateway, struct session *session)
 {
     struct catchup *catchup = catchup_of(session);
@@ -125,22 +185,5 @@ void catchup_open(struct gateway *gateway, struct session *session)
         return;
     catchup->stage = CATCHUP_OPENING;
     catchup->resume_ms = gateway->now_ms + RESUME_MS;
-    timer_wheel_arm(gateway->wheel, &catchup->timer, gateway->now_ms + OPENING_MS);
-}
-
-bool catchup_may_resume(const struct gateway *gateway, const struct session *session)
-{
-    return session->catchup && gateway->now_ms < session->catchup->resume_ms;
-}
-
-void catchup_stay(struct gateway *gateway, struct session *session)
-{
-    struct catchup *catchup = session->catchup;
-    if (!catchup || !catchup_may_resume(gateway, session))
-        return;
-    catchup->resume_ms = 0;
-    if (catchup->stage == CATCHUP_OPENING)
-        catchup_let_go(gateway, session);
-    else
-        catchup_drained(gateway, session);
+    catchup_wait(gateway, catchup, on_opening_over, gateway->now_ms + OPENING_MS);
 }

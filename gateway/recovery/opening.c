@@ -21,6 +21,7 @@
 #include "common/wire.h"
 #include "frame/progress.h"
 #include "recovery/catchup.h"
+#include "recovery/catchup_live.h"
 #include "recovery/pid.h"
 #include "rooms/board.h"
 #include "rooms/membership.h"

@@ -13,6 +13,7 @@
 #include "common/clock.h"
 #include "common/rng.h"
 #include "recovery/catchup.h"
+#include "recovery/catchup_read.h"
 #include "recovery/opening.h"
 #include "recovery/pid.h"
 #include "rooms/control.h"
@@ -37,10 +38,12 @@ struct recovery {
 _Static_assert(CLIENT_ID_MAXIMUM_BYTES <= UINT8_MAX, "id_length");
 _Static_assert(sizeof(struct recovery) <= 224, "stated in recovery.h");
 
-void recovery_free(struct recovery *recovery)
+static const struct catchup_use claimed;
+
+static void claim_again(struct gateway *gateway, struct session *session);
+
+static void recovery_free(struct recovery *recovery)
 {
-    if (!recovery)
-        return;
     identity_unref(recovery->identity);
     free(recovery);
 }
@@ -99,6 +102,7 @@ void recovery_claim(struct gateway *gateway, struct session *session, struct sli
         return;
     }
     memcpy(recovery->pid, pid, length);
+    catchup_set_use(catchup, &claimed);
     catchup->claim = position;
     catchup->recovery = recovery;
     catchup->stage = CATCHUP_CLAIMING;
@@ -136,7 +140,12 @@ static void after_missed(struct gateway *gateway, struct session *session, bool 
     session->catchup->recovery = NULL;
 }
 
-static const struct catchup_use claimed = {.before = before_missed, .after = after_missed, .joins = true};
+static const struct catchup_use claimed = {
+    .before = before_missed,
+    .after = after_missed,
+    .drop = recovery_free,
+    .joins = true,
+};
 
 static bool among(const struct recalled *recalled, struct slice industry)
 {
@@ -171,6 +180,11 @@ static bool identity_holds(struct gateway *gateway, struct session *session)
     return true;
 }
 
+static void on_claim_due(void *context, struct wheel_timer *timer)
+{
+    claim_again(context, catchup_of_timer(timer)->session);
+}
+
 static void on_recalled(struct gateway *gateway, uint64_t handle, const struct recalled *recalled)
 {
     struct session *session = sessions_find(gateway->sessions, handle);
@@ -178,7 +192,7 @@ static void on_recalled(struct gateway *gateway, uint64_t handle, const struct r
     if (!catchup || catchup->stage != CATCHUP_CLAIMING || !identity_holds(gateway, session))
         return;
     if (recalled->status != STATUS_OK && gateway->now_ms < catchup->recovery->give_up_ms) {
-        timer_wheel_arm(gateway->wheel, &catchup->timer, gateway->now_ms + RETRY_MS + rng_below(RETRY_MS));
+        catchup_wait(gateway, catchup, on_claim_due, gateway->now_ms + RETRY_MS + rng_below(RETRY_MS));
         return;
     }
     if (recalled->status != STATUS_OK || !recalled->known) {
@@ -196,7 +210,7 @@ static void on_recalled(struct gateway *gateway, uint64_t handle, const struct r
     catchup_read(gateway, session, &claimed);
 }
 
-void recovery_retry(struct gateway *gateway, struct session *session)
+static void claim_again(struct gateway *gateway, struct session *session)
 {
     const struct recovery *recovery = session->catchup->recovery;
     if (!identity_holds(gateway, session))
@@ -217,7 +231,7 @@ void recovery_open(struct gateway *gateway, struct session *session, struct iden
     catchup->recovery->identity = identity;
     catchup->recovery->controls = controls_last(gateway->controls);
     catchup->recovery->give_up_ms = gateway->now_ms + (uint64_t)gateway->settings->recovery_timeout;
-    recovery_retry(gateway, session);
+    claim_again(gateway, session);
 }
 
 /* ---- /ws ---------------------------------------------------------------------------------------------- */
@@ -253,7 +267,12 @@ static void after_resumed(struct gateway *gateway, struct session *session, bool
     recovery_free(recovery);
 }
 
-static const struct catchup_use resumed = {.before = before_resumed, .after = after_resumed, .joins = true};
+static const struct catchup_use resumed = {
+    .before = before_resumed,
+    .after = after_resumed,
+    .drop = recovery_free,
+    .joins = true,
+};
 
 void recovery_resume(struct gateway *gateway, struct session *session, const struct client_frame *frame)
 {
@@ -272,6 +291,7 @@ void recovery_resume(struct gateway *gateway, struct session *session, const str
     recovery->id_length = (uint8_t)frame->id.length;
     if (frame->id.length)
         memcpy(recovery->id, frame->id.data, frame->id.length);
+    catchup_set_use(catchup, &resumed);
     catchup->recovery = recovery;
     catchup->claim = position;
     catchup_read(gateway, session, &resumed);

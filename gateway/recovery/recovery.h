@@ -19,7 +19,6 @@
 struct client_frame;
 struct gateway;
 struct identity;
-struct recovery; /* opaque */
 struct session;
 
 /* Notes what the auth object of a CONNECT packet claims, if anything; the session is about to authenticate.
@@ -33,9 +32,5 @@ void recovery_open(struct gateway *gateway, struct session *session, struct iden
 
 /* The event resume of an open session of /ws. */
 void recovery_resume(struct gateway *gateway, struct session *session, const struct client_frame *frame);
-
-/* ---- for catchup ---- */
-void recovery_retry(struct gateway *gateway, struct session *session);
-void recovery_free(struct recovery *recovery); /* NULL is accepted */
 
 #endif

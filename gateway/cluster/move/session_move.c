@@ -9,6 +9,7 @@
 #include "base/gateway.h"
 #include "base/namespace_list.h"
 #include "recovery/catchup.h"
+#include "recovery/catchup_read.h"
 #include "rooms/membership.h"
 #include "session/identity.h"
 #include "session/session.h"

@@ -17,6 +17,8 @@
 #include "egress/egress.h"
 #include "frame/progress.h"
 #include "recovery/catchup.h"
+#include "recovery/catchup_live.h"
+#include "recovery/catchup_read.h"
 #include "rooms/board.h"
 #include "rooms/membership.h"
 #include "session/session.h"

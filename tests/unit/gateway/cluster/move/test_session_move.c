@@ -7,7 +7,7 @@
 
 #include "cluster/move/session_move.h"
 #include "common/wire.h"
-#include "recovery/catchup.h"
+#include "recovery/catchup_read.h"
 
 enum { LANE = 77 };
 
