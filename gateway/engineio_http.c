@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/gateway.h"
-#include "cluster/move/move_out.h"
+#include "cluster/departures.h"
 #include "cluster/poll_relay.h"
 #include "http/exchange.h"
 #include "http/http_answer.h"
@@ -119,7 +119,8 @@ static const struct http_answer *continue_session(struct gateway *gateway, struc
         return pass_on(gateway, wsi, &sid, NULL, exchange);
     struct session *session = engineio_find(gateway, text);
     if (!session)
-        return move_out_departed(gateway, &sid) ? &polling_bad_request : &polling_session_unknown;
+        return departures_has(gateway->departures, &sid, gateway->now_ms) ? &polling_bad_request
+                                                                          : &polling_session_unknown;
     if (!polling_carries(session))
         return &polling_bad_request;
     return pass_on(gateway, wsi, &sid, session, exchange);

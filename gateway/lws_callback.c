@@ -11,8 +11,8 @@
 #include <sys/socket.h>
 
 #include "base/gateway.h"
+#include "cluster/departures.h"
 #include "cluster/move/move_in.h"
-#include "cluster/move/move_out.h"
 #include "codec/ws_json.h"
 #include "codec/ws_proto.h"
 #include "common/clock.h"
@@ -94,7 +94,7 @@ static const struct http_answer *judge_engineio(struct gateway *gateway, struct 
         sid_read(slice_from_string(value), &sid) != STATUS_OK)
         return &polling_session_unknown;
     if (slice_equal_string(sid.gateway, gateway->settings->gateway_name))
-        return engineio_find(gateway, sid.text) || move_out_departed(gateway, &sid)
+        return engineio_find(gateway, sid.text) || departures_has(gateway->departures, &sid, gateway->now_ms)
                    ? NULL
                    : &polling_session_unknown;
     if (gateway->draining)

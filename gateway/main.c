@@ -398,6 +398,7 @@ int main(int argc, char **argv)
     log_init("gateway", (enum log_level)settings.log_level, (enum log_format)settings.log_format);
     lifecycle_init();
     json_init();
+    gateway.instance = rng_u64();
     enum status status = make_parts(&gateway, error, sizeof(error));
     if (status == STATUS_OK)
         status = connect_parts(&gateway, error, sizeof(error));

@@ -62,6 +62,7 @@ struct gateway {
     const struct engineio_handler *engineio; /* what lives above Engine.IO */
     struct frame *pings[FRAME_FORMATS];      /* heartbeats, shared by all sessions */
     struct token_rule event_rule;
+    uint64_t instance;   /* of this process, among all that ever had its name */
     uint64_t now_ms;     /* monotonic, as of this turn of the loop */
     uint64_t turn_us;    /* monotonic: when the turn began */
     uint32_t in_flight;  /* requests whose answer has not come back to the loop */

@@ -120,6 +120,11 @@ const struct departure *departures_by_handle(const struct departures *departures
     return NULL;
 }
 
+bool departures_has(const struct departures *departures, const struct sid *sid, uint64_t now_ms)
+{
+    return departures && departures_by_key(departures, sid->key, now_ms);
+}
+
 size_t departures_count(const struct departures *departures)
 {
     return departures->count;

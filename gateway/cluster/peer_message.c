@@ -139,7 +139,7 @@ static void settle(struct gateway *gateway, struct letter *letter)
     message.message_case = POLLEN8__GATEWAY_MESSAGE__MESSAGE_PING;
     message.ping = &ping;
     ping.gateway = gateway->settings->gateway_name;
-    ping.instance = peers_instance(gateway->peers);
+    ping.instance = gateway->instance;
     letter->settling = true;
     enum status status = subject_make(subject, SUBJECT_GATEWAY, slice_from_string(ping.gateway));
     if (status == STATUS_OK)

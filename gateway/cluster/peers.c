@@ -15,7 +15,6 @@
 #include "cluster/poll_host.h"
 #include "cluster/poll_relay.h"
 #include "common/log.h"
-#include "common/rng.h"
 
 #define PING_MS       1000
 #define LOOK_MS       100
@@ -26,16 +25,10 @@
 
 struct peers {
     struct wheel_timer timer;
-    uint64_t instance;
     uint64_t ping_ms; /* the next round */
     struct peer *list;
     uint32_t count;
 };
-
-uint64_t peers_instance(const struct peers *peers)
-{
-    return peers->instance;
-}
 
 /* All that is open with it ends. */
 static void lose(struct gateway *gateway, struct peer *peer, const char *why)
@@ -120,7 +113,7 @@ static void ping(struct gateway *gateway, struct peer *peer)
     message.message_case = POLLEN8__GATEWAY_MESSAGE__MESSAGE_PING;
     message.ping = &body;
     body.gateway = gateway->settings->gateway_name;
-    body.instance = gateway->peers->instance;
+    body.instance = gateway->instance;
     peer->pinging = peer_message_ask(gateway, peer->name, &message, false, on_pong,
                                      (uint64_t)(uintptr_t)peer) == STATUS_OK;
 }
@@ -132,7 +125,7 @@ void peers_pinged(struct gateway *gateway, const Pollen8__PeerPing *ping, const 
     const struct peer *peer = peers_get(gateway, ping->gateway, ping->instance);
     message.message_case = POLLEN8__GATEWAY_MESSAGE__MESSAGE_PONG;
     message.pong = &pong;
-    pong.instance = gateway->peers->instance;
+    pong.instance = gateway->instance;
     pong.answers = peer ? peer->sent : 0;
     (void)peer_message_reply(gateway, reply, &message); /* without one it asks again */
 }
@@ -190,7 +183,6 @@ enum status peers_create(struct gateway *gateway, struct peers **ret_peers)
     struct peers *peers = calloc(1, sizeof(*peers));
     if (!peers)
         return STATUS_NO_MEMORY;
-    peers->instance = rng_u64();
     peers->timer.fire = look;
     timer_wheel_arm(gateway->wheel, &peers->timer, gateway->now_ms + LOOK_MS);
     *ret_peers = peers;

@@ -40,9 +40,6 @@ struct peer {
 enum status peers_create(struct gateway *gateway, struct peers **ret_peers);
 void peers_free(struct gateway *gateway, struct peers *peers);
 
-/* This process, among all that ever had its name. */
-uint64_t peers_instance(const struct peers *peers);
-
 /* The gateway of that name in that instance; where another one was known it is lost. NULL where memory is
  * short or the name is none. Lives while anything is open. */
 struct peer *peers_get(struct gateway *gateway, const char *name, uint64_t instance);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/gateway.h"
-#include "cluster/move/move_out.h"
+#include "cluster/departures.h"
 #include "cluster/peer_message.h"
 #include "cluster/peers.h"
 #include "common/bus/bus.h"
@@ -46,7 +46,7 @@ static void fill(const struct gateway *gateway, Pollen8__RelayedAnswer *said, ui
 {
     said->id = id;
     said->gateway = gateway->settings->gateway_name;
-    said->instance = peers_instance(gateway->peers);
+    said->instance = gateway->instance;
     said->held = answer == NULL;
     if (!answer)
         return;
@@ -210,7 +210,7 @@ void poll_host_request(struct gateway *gateway, const Pollen8__RelayedRequest *r
         handle(gateway, session, request, &call);
         refusal = request->unsupported ? &polling_bad_request : NULL; /* NULL: it is held */
     } else if (session || (sid_read(slice_from_string(request->sid), &sid) == STATUS_OK &&
-                           move_out_departed(gateway, &sid))) {
+                           departures_has(gateway->departures, &sid, gateway->now_ms))) {
         refusal = &polling_bad_request;
     }
     if (opens && !call.answered)

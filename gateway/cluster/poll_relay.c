@@ -164,7 +164,7 @@ static enum status say(struct gateway *gateway, const struct relay *relay, http_
     message.message_case = POLLEN8__GATEWAY_MESSAGE__MESSAGE_REQUEST;
     message.request = &request;
     request.gateway = gateway->settings->gateway_name;
-    request.instance = peers_instance(gateway->peers);
+    request.instance = gateway->instance;
     request.id = relay->id;
     request.sid = (char *)(uintptr_t)relay->sid;
     request.kind = kind;

@@ -65,11 +65,6 @@ void move_out_ended(struct gateway *gateway, const char *gateway_name, uint64_t 
                             &message); /* else the WebSocket there ends by its timeout */
 }
 
-bool move_out_departed(const struct gateway *gateway, const struct sid *sid)
-{
-    return gateway->departures && departures_by_key(gateway->departures, sid->key, gateway->now_ms);
-}
-
 static void probe(struct gateway *gateway, struct session *session, const Pollen8__UpgradeRequest *request,
                   const char *reply)
 {

@@ -16,8 +16,6 @@
 
 #include "peer.pb-c.h"
 
-#include "text/sid.h"
-
 struct gateway;
 
 enum move_stage {
@@ -32,8 +30,5 @@ bool move_out_request(struct gateway *gateway, const Pollen8__UpgradeRequest *re
 
 /* The session of an upgrade that is on its way has ended. */
 void move_out_ended(struct gateway *gateway, const char *gateway_name, uint64_t id);
-
-/* Whether the session of this sid has moved away not long ago. */
-bool move_out_departed(const struct gateway *gateway, const struct sid *sid);
 
 #endif
