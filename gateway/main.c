@@ -250,13 +250,10 @@ static void reload(struct gateway *gateway)
 
 static enum status make_pings(struct gateway *gateway)
 {
-    const struct slice payload = SLICE_LITERAL("p"); /* the library swallows pongs without one */
-    enum status status =
-        frame_create_message(FRAME_SOCKETIO, WS_TEXT, SLICE_LITERAL("2"), &gateway->pings[FRAME_SOCKETIO]);
-    if (status == STATUS_OK)
-        status = frame_create_message(FRAME_JSON, WS_PING, payload, &gateway->pings[FRAME_JSON]);
-    if (status == STATUS_OK)
-        status = frame_create_message(FRAME_PROTOBUF, WS_PING, payload, &gateway->pings[FRAME_PROTOBUF]);
+    enum status status = STATUS_OK;
+    for (int i = 0; status == STATUS_OK && i < FRAME_FORMATS; i++)
+        status = frame_create_message((enum frame_format)i, formats[i].ping_opcode, formats[i].ping,
+                                      &gateway->pings[i]);
     return status;
 }
 

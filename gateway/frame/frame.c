@@ -10,10 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/eio_packet.h"
 #include "codec/sio_packet.h"
-#include "codec/ws_json.h"
-#include "codec/ws_proto.h"
 #include "common/buf.h"
 #include "common/names.h"
 #include "text/json_scan.h"
@@ -229,31 +226,18 @@ struct client_event frame_event(const struct frame *frame)
     };
 }
 
-static struct wire *encode_socketio(const struct frame *frame, struct slice name_space)
+static struct wire *encode(const struct frame *frame, const struct format_ops *format,
+                           struct slice name_space)
 {
     struct client_event event = frame_event(frame);
     struct wire *wire = NULL;
     struct buf buf;
-    buf_init(&buf, ENCODED_MAXIMUM);
-    if (buf_append_char(&buf, '0' + EIO_MESSAGE) == STATUS_OK &&
-        sio_event_append(&buf, name_space, &event) == STATUS_OK)
-        wire = wire_create(WS_TEXT, buf_slice(&buf), frame->attachments);
-    buf_done(&buf);
-    return wire;
-}
-
-static struct wire *encode_ws(const struct frame *frame, enum frame_format format)
-{
-    struct client_event event = frame_event(frame);
-    struct wire *wire = NULL;
-    struct buf buf;
-    if (frame->lent)
+    if (frame->lent && !format->lent_offsets)
         event.offset = (struct slice){0};
     buf_init(&buf, ENCODED_MAXIMUM);
-    enum status status =
-        format == FRAME_JSON ? ws_json_event_append(&buf, &event) : ws_proto_event_append(&buf, &event);
-    if (status == STATUS_OK)
-        wire = wire_create(format == FRAME_PROTOBUF ? WS_BINARY : WS_TEXT, buf_slice(&buf), NULL);
+    if (format->append_event(&buf, name_space, &event) == STATUS_OK)
+        wire = wire_create(format->opcode, buf_slice(&buf),
+                           format->attachments_follow ? frame->attachments : NULL);
     buf_done(&buf);
     return wire;
 }
@@ -262,8 +246,7 @@ const struct wire *frame_encode(struct frame *frame, enum frame_format format)
 {
     if (!frame->event_length)
         return NULL;
-    frame->wires[format] =
-        format == FRAME_SOCKETIO ? encode_socketio(frame, SIO_ROOT) : encode_ws(frame, format);
+    frame->wires[format] = encode(frame, &formats[format], SIO_ROOT);
     return frame->wires[format];
 }
 
@@ -274,7 +257,7 @@ static struct frame *make_variant(const struct frame *frame, int index, struct s
     struct frame *variant = allocate(0);
     if (!variant)
         return NULL;
-    variant->wires[FRAME_SOCKETIO] = encode_socketio(frame, name);
+    variant->wires[FRAME_SOCKETIO] = encode(frame, &formats[FRAME_SOCKETIO], name);
     if (!variant->wires[FRAME_SOCKETIO]) {
         frame_unref(variant);
         return NULL;

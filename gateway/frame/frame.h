@@ -13,12 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "codec/client_frame.h"
-#include "codec/ws_frame.h"
+#include "codec/format.h"
 #include "common/slice.h"
 #include "common/status.h"
-
-enum frame_format { FRAME_SOCKETIO, FRAME_JSON, FRAME_PROTOBUF, FRAME_FORMATS };
 
 /* A complete WebSocket frame. */
 struct wire {

@@ -9,8 +9,7 @@
 #include <string.h>
 
 #include "base/gateway.h"
-#include "codec/ws_json.h"
-#include "codec/ws_proto.h"
+#include "codec/format.h"
 #include "http/origin.h"
 #include "text/client_token.h"
 
@@ -219,15 +218,9 @@ enum status http_request_format(struct lws *wsi, enum frame_format *ret_format)
     }
     if (offered.length == 0)
         return STATUS_NOT_FOUND;
-    for (char *name = strtok_r(list, ", \t", &rest); name; name = strtok_r(NULL, ", \t", &rest)) {
-        if (strcmp(name, WS_JSON_SUBPROTOCOL) == 0)
-            *ret_format = FRAME_JSON;
-        else if (strcmp(name, WS_PROTO_SUBPROTOCOL) == 0)
-            *ret_format = FRAME_PROTOBUF;
-        else
-            continue;
-        return STATUS_OK;
-    }
+    for (char *name = strtok_r(list, ", \t", &rest); name; name = strtok_r(NULL, ", \t", &rest))
+        if (format_find(name, ret_format) == STATUS_OK)
+            return STATUS_OK;
     return STATUS_NOT_FOUND;
 }
 

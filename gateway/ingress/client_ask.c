@@ -13,10 +13,7 @@
 
 #include "base/gateway.h"
 #include "broker/sender.h"
-#include "codec/eio_packet.h"
-#include "codec/sio_packet.h"
-#include "codec/ws_json.h"
-#include "codec/ws_proto.h"
+#include "codec/format.h"
 #include "common/wire.h"
 #include "frame/frame_ask.h"
 #include "session/identity.h"
@@ -164,26 +161,17 @@ void client_asks_forget(struct gateway *gateway, struct session *session)
 
 /* ---- to the client ------------------------------------------------------------------------------------ */
 
-static enum status append(struct buf *buf, const struct session *session, const struct client_event *event)
-{
-    if (session->format == FRAME_JSON)
-        return ws_json_event_append(buf, event);
-    if (session->format == FRAME_PROTOBUF)
-        return ws_proto_event_append(buf, event);
-    enum status status = buf_append_char(buf, '0' + EIO_MESSAGE);
-    return status ? status : sio_event_append(buf, session_name_space(session), event);
-}
-
 static void send(struct gateway *gateway, struct session *session, const struct frame *frame, uint64_t number)
 {
+    const struct format_ops *format = &formats[session->format];
     struct client_event event = frame_event(frame);
     struct buf message;
     event.ask = number;
     event.offset = (struct slice){0};
     buf_init(&message, PACKED_MAXIMUM);
-    if (append(&message, session, &event) == STATUS_OK)
+    if (format->append_event(&message, session_name_space(session), &event) == STATUS_OK)
         session_send_messages(gateway, session, buf_slice(&message),
-                              session->format == FRAME_SOCKETIO ? frame->attachments : NULL);
+                              format->attachments_follow ? frame->attachments : NULL);
     else
         session_close(gateway, session, CAUSE_MEMORY);
     buf_done(&message);

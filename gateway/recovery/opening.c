@@ -148,7 +148,7 @@ static void lend_offset(struct gateway *gateway, const struct session *session, 
     if (!position && gateway->settings->connection_recovery && session->catchup &&
         session->catchup->claim.count)
         position = &session->catchup->claim;
-    if (position && session->format == FRAME_SOCKETIO && frame_ends_with_text(frame))
+    if (position && formats[session->format].lent_offsets && frame_ends_with_text(frame))
         frame_lend_offset(frame, slice_make(text, position_write(position, text)));
 }
 

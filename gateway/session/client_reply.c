@@ -5,26 +5,11 @@
 #include "session/client_reply.h"
 
 #include "base/gateway.h"
-#include "codec/eio_packet.h"
-#include "codec/sio_packet.h"
-#include "codec/ws_json.h"
-#include "codec/ws_proto.h"
+#include "codec/format.h"
 #include "common/permission.h"
 #include "session/session.h"
 
 #define ANSWER_MAXIMUM (4u * 1024 * 1024)
-
-static enum status append_ack(struct buf *buf, const struct session *session, struct slice id,
-                              const struct client_result *result)
-{
-    enum frame_format format = (enum frame_format)session->format;
-    if (format == FRAME_JSON)
-        return ws_json_ack_append(buf, id, result);
-    if (format == FRAME_PROTOBUF)
-        return ws_proto_ack_append(buf, id, result);
-    enum status status = buf_append_char(buf, '0' + EIO_MESSAGE);
-    return status ? status : sio_ack_append(buf, session_name_space(session), id, result);
-}
 
 static enum status append_error_data(struct buf *buf, struct slice event, const struct client_result *result)
 {
@@ -64,11 +49,12 @@ static void send_error(struct gateway *gateway, struct session *session, struct 
 static void send_ack(struct gateway *gateway, struct session *session, struct slice id,
                      const struct client_result *result)
 {
+    const struct format_ops *format = &formats[session->format];
     struct buf text;
     buf_init(&text, ANSWER_MAXIMUM);
-    const struct attachments *attachments = session->format == FRAME_SOCKETIO ? result->attachments : NULL;
-    if (append_ack(&text, session, id, result) == STATUS_OK)
-        session_send_messages(gateway, session, buf_slice(&text), attachments);
+    if (format->append_ack(&text, session_name_space(session), id, result) == STATUS_OK)
+        session_send_messages(gateway, session, buf_slice(&text),
+                              format->attachments_follow ? result->attachments : NULL);
     else
         session_close(gateway, session, CAUSE_MEMORY);
     buf_done(&text);
@@ -101,10 +87,10 @@ void client_reply_malformed(struct gateway *gateway, struct session *session, st
                             const struct client_result *result)
 {
     gateway_count(gateway, METRIC_EVENTS, status_code(result->status));
-    if (session->format == FRAME_SOCKETIO)
-        client_reply_write(gateway, session, id, (struct slice){0}, result);
-    else
+    if (formats[session->format].null_ack)
         send_ack(gateway, session, id, result);
+    else
+        client_reply_write(gateway, session, id, (struct slice){0}, result);
 }
 
 void client_reply_client(struct gateway *gateway, struct session *session, struct slice id,

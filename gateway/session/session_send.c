@@ -147,8 +147,7 @@ static void send_bytes(struct gateway *gateway, struct session *session, enum ws
 void session_send_messages(struct gateway *gateway, struct session *session, struct slice payload,
                            const struct attachments *attachments)
 {
-    enum ws_opcode opcode = session->format == FRAME_PROTOBUF ? WS_BINARY : WS_TEXT;
-    send_bytes(gateway, session, opcode, payload, attachments);
+    send_bytes(gateway, session, formats[session->format].opcode, payload, attachments);
 }
 
 void session_send_message(struct gateway *gateway, struct session *session, struct slice payload)

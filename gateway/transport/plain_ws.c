@@ -5,8 +5,8 @@
 #include "transport/plain_ws.h"
 
 #include "base/gateway.h"
-#include "codec/ws_json.h"
-#include "codec/ws_proto.h"
+#include "codec/format.h"
+#include "common/wire.h"
 #include "ingress/ingress.h"
 #include "ingress/relay.h"
 #include "rooms/membership.h"
@@ -141,17 +141,17 @@ static void on_answer(struct gateway *gateway, struct session *session, const st
 
 static void on_message(struct gateway *gateway, struct session *session, bool binary, struct slice message)
 {
+    const struct format_ops *format = &formats[session->format];
     struct client_frame frame;
     struct client_reason reason = {{0}};
     struct attachments attachments;
     struct wire_arena arena = {0};
     session_pong(gateway, session); /* whatever it sends, it is alive */
-    if (binary != (session->format == FRAME_PROTOBUF)) {
+    if (binary != (format->opcode == WS_BINARY)) {
         session_close(gateway, session, CAUSE_UNSUPPORTED);
         return;
     }
-    enum status status = binary ? ws_proto_decode(&arena, message, &attachments, &frame, &reason)
-                                : ws_json_decode(message, &frame, &reason);
+    enum status status = format->decode(&arena, message, &attachments, &frame, &reason);
     if (status != STATUS_OK)
         on_malformed(gateway, session, frame.id, status, &reason);
     else if (session->state == SESSION_OPEN && frame.answer)
