@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/gateway.h"
+#include "base/slots.h"
 #include "base/timer_wheel.h"
 #include "cluster/peer_message.h"
 #include "cluster/peers.h"
@@ -23,7 +24,6 @@
 
 #define ANNOUNCE_MS 50
 #define SLOTS_START 64
-#define NONE        UINT32_MAX
 
 enum state { READING, ASKED, HELD };
 
@@ -41,18 +41,8 @@ struct relay {
     char sid[SID_SIZE];
 };
 
-struct slot {
-    struct relay *relay; /* NULL: free */
-    uint32_t generation;
-    uint32_t next_free;
-};
-
 struct poll_relays {
-    struct slot *slots;
-    uint32_t used;
-    uint32_t capacity;
-    uint32_t free;
-    uint32_t count;
+    struct slots slots; /* relays */
     uint64_t bytes;
 };
 
@@ -63,7 +53,7 @@ struct poll_relays *poll_relays_create(void)
 {
     struct poll_relays *relays = calloc(1, sizeof(*relays));
     if (relays)
-        relays->free = NONE;
+        slots_init(&relays->slots, SLOTS_START, SLOTS_MAXIMUM);
     return relays;
 }
 
@@ -71,78 +61,42 @@ void poll_relays_free(struct poll_relays *relays)
 {
     if (!relays)
         return;
-    for (uint32_t i = 0; i < relays->used; i++)
-        free(relays->slots[i].relay);
-    free(relays->slots);
+    for (uint32_t i = 0; i < relays->slots.used; i++)
+        free(slots_at(&relays->slots, i));
+    slots_done(&relays->slots);
     free(relays);
 }
 
 /* ---- the table ---------------------------------------------------------------------------------------- */
 
-static enum status take_slot(struct poll_relays *relays, uint32_t *ret_index)
-{
-    if (relays->free != NONE) {
-        *ret_index = relays->free;
-        relays->free = relays->slots[*ret_index].next_free;
-        return STATUS_OK;
-    }
-    if (relays->used == relays->capacity) {
-        uint32_t capacity = relays->capacity ? relays->capacity * 2 : SLOTS_START;
-        struct slot *slots = realloc(relays->slots, capacity * sizeof(*slots));
-        if (!slots)
-            return STATUS_NO_MEMORY;
-        relays->slots = slots;
-        relays->capacity = capacity;
-    }
-    *ret_index = relays->used++;
-    relays->slots[*ret_index] = (struct slot){0};
-    return STATUS_OK;
-}
-
-static struct relay *find(const struct poll_relays *relays, uint64_t id)
-{
-    uint32_t index = (uint32_t)(id & UINT32_MAX);
-    if (index >= relays->used || relays->slots[index].generation != (uint32_t)(id >> 32))
-        return NULL;
-    return relays->slots[index].relay;
-}
-
 static struct relay *relay_create(struct gateway *gateway, const struct sid *sid, struct exchange *exchange,
                                   enum state state)
 {
     struct poll_relays *relays = gateway->poll_relays;
-    uint32_t index;
-    if (!relays || relays->count >= (uint32_t)gateway->settings->relayed_requests)
+    if (!relays || relays->slots.count >= (uint32_t)gateway->settings->relayed_requests)
         return NULL;
     struct relay *relay = calloc(1, sizeof(*relay));
-    if (!relay || take_slot(relays, &index) != STATUS_OK) {
+    if (!relay || slots_put(&relays->slots, relay, &relay->id) != STATUS_OK) {
         free(relay);
         return NULL;
     }
-    struct slot *slot = &relays->slots[index];
-    slot->relay = relay;
-    relay->id = (uint64_t)++slot->generation << 32 | index;
     relay->gateway = gateway;
     relay->exchange = exchange;
     relay->state = (uint8_t)state;
     memcpy(relay->sid, sid->text.data, sid->text.length);
-    metrics_set(gateway->metrics, METRIC_RELAYED_REQUESTS, ++relays->count);
+    metrics_set(gateway->metrics, METRIC_RELAYED_REQUESTS, relays->slots.count);
     return relay;
 }
 
 static void relay_free(struct gateway *gateway, struct relay *relay)
 {
     struct poll_relays *relays = gateway->poll_relays;
-    uint32_t index = (uint32_t)(relay->id & UINT32_MAX);
     timer_wheel_cancel(gateway->wheel, &relay->timer);
     if (relay->peer)
         relay->peer->open--;
     relays->bytes -= relay->bytes;
-    relays->slots[index].relay = NULL;
-    relays->slots[index].generation++;
-    relays->slots[index].next_free = relays->free;
-    relays->free = index;
-    metrics_set(gateway->metrics, METRIC_RELAYED_REQUESTS, --relays->count);
+    slots_remove(&relays->slots, relay->id);
+    metrics_set(gateway->metrics, METRIC_RELAYED_REQUESTS, relays->slots.count);
     free(relay);
 }
 
@@ -248,7 +202,7 @@ static void held(struct gateway *gateway, struct relay *relay)
 static void on_reply(struct gateway *gateway, uint64_t id, enum status status,
                      const Pollen8__GatewayMessage *reply)
 {
-    struct relay *relay = find(gateway->poll_relays, id);
+    struct relay *relay = slots_find(&gateway->poll_relays->slots, id);
     if (!relay)
         return;
     if (status != STATUS_OK || reply->message_case != POLLEN8__GATEWAY_MESSAGE__MESSAGE_ANSWER)
@@ -265,7 +219,7 @@ static void on_reply(struct gateway *gateway, uint64_t id, enum status status,
 static void on_begun(struct gateway *gateway, uint64_t id, enum status status,
                      const Pollen8__GatewayMessage *reply)
 {
-    struct relay *relay = find(gateway->poll_relays, id);
+    struct relay *relay = slots_find(&gateway->poll_relays->slots, id);
     if (!relay || relay->state != READING)
         return;
     if (status != STATUS_OK || reply->message_case != POLLEN8__GATEWAY_MESSAGE__MESSAGE_ANSWER)
@@ -279,7 +233,7 @@ static void on_begun(struct gateway *gateway, uint64_t id, enum status status,
 void poll_relay_answered(struct gateway *gateway, const Pollen8__RelayedAnswer *answer)
 {
     struct peer *peer = peers_get(gateway, answer->gateway, answer->instance);
-    struct relay *relay = find(gateway->poll_relays, answer->id);
+    struct relay *relay = slots_find(&gateway->poll_relays->slots, answer->id);
     if (peer)
         peer->taken++;
     if (relay && strcmp(owner_of(relay), answer->gateway) == 0)
@@ -289,8 +243,8 @@ void poll_relay_answered(struct gateway *gateway, const Pollen8__RelayedAnswer *
 void poll_relay_lost(struct gateway *gateway, struct peer *peer)
 {
     struct poll_relays *relays = gateway->poll_relays;
-    for (uint32_t i = 0; peer->open > 0 && i < relays->used; i++) {
-        struct relay *relay = relays->slots[i].relay;
+    for (uint32_t i = 0; peer->open > 0 && i < relays->slots.used; i++) {
+        struct relay *relay = slots_at(&relays->slots, i);
         if (!relay || relay->peer != peer)
             continue;
         (void)say(gateway, relay, KIND(GONE), (struct slice){0}, NULL); /* it may be alive after all */
@@ -363,8 +317,8 @@ const struct http_answer *poll_relay_post(struct gateway *gateway, const struct 
 void poll_relays_release(struct gateway *gateway)
 {
     struct poll_relays *relays = gateway->poll_relays;
-    for (uint32_t i = 0; relays && i < relays->used; i++) {
-        const struct relay *relay = relays->slots[i].relay;
+    for (uint32_t i = 0; relays && i < relays->slots.used; i++) {
+        const struct relay *relay = slots_at(&relays->slots, i);
         if (relay && relay->state == HELD)
             (void)say(gateway, relay, KIND(RELEASE), (struct slice){0}, NULL);
     }

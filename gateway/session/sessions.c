@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The table of sessions: slots reused through a free list, each with a generation, so that a handle kept by
- * something in flight never finds another session. And two lists: who has something to write, oldest first,
- * and who was closed in this turn.
+ * The table of sessions, and two lists: who has something to write, oldest first, and who was closed in this
+ * turn.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/gateway.h"
+#include "base/slots.h"
 #include "common/base64url.h"
 #include "common/rng.h"
 #include "session/session.h"
@@ -15,21 +15,10 @@
 
 #define SLOTS_START 256
 #define ID_BYTES    15
-#define NONE        UINT32_MAX
 #define FLUSHES     8 /* between two looks at the clock */
 
-struct slot {
-    struct session *session; /* NULL: free */
-    uint32_t generation;
-    uint32_t next_free;
-};
-
 struct sessions {
-    struct slot *slots;
-    size_t used; /* slots ever used */
-    size_t capacity;
-    size_t count;
-    uint32_t free;
+    struct slots slots;
     struct session **dirty; /* NULL: it was closed */
     size_t dirty_first;     /* what is before has been flushed */
     size_t dirty_end;
@@ -41,7 +30,7 @@ struct sessions *sessions_create(void)
 {
     struct sessions *sessions = calloc(1, sizeof(*sessions));
     if (sessions)
-        sessions->free = NONE;
+        slots_init(&sessions->slots, SLOTS_START, SLOTS_MAXIMUM);
     return sessions;
 }
 
@@ -49,37 +38,29 @@ void sessions_free(struct sessions *sessions)
 {
     if (!sessions)
         return;
-    free(sessions->slots);
+    slots_done(&sessions->slots);
     free(sessions->dirty);
     free(sessions);
 }
 
 size_t sessions_count(const struct sessions *sessions)
 {
-    return sessions->count;
+    return sessions->slots.count;
 }
 
 size_t sessions_slots(const struct sessions *sessions)
 {
-    return sessions->used;
+    return sessions->slots.used;
 }
 
 struct session *sessions_at(const struct sessions *sessions, size_t index)
 {
-    return index < sessions->used ? sessions->slots[index].session : NULL;
-}
-
-static uint64_t make_handle(size_t index, uint32_t generation)
-{
-    return (uint64_t)generation << 32 | (uint64_t)index;
+    return slots_at(&sessions->slots, index);
 }
 
 struct session *sessions_find(const struct sessions *sessions, uint64_t handle)
 {
-    size_t index = (size_t)(handle & UINT32_MAX);
-    if (index >= sessions->used || sessions->slots[index].generation != (uint32_t)(handle >> 32))
-        return NULL;
-    return sessions->slots[index].session;
+    return slots_find(&sessions->slots, handle);
 }
 
 void sessions_make_id(const struct session *session, char out[SESSION_ID_SIZE])
@@ -103,63 +84,40 @@ struct session *sessions_named(const struct sessions *sessions, struct slice id)
     return session && slice_equal_string(id, session->id) ? session : NULL;
 }
 
-/* Room for one more session, in the dirty list too: marking one dirty can then never fail. */
-static enum status reserve(struct sessions *sessions)
+/* A place in the dirty list for each slot: marking a session dirty can then never fail. */
+static enum status reserve_dirty(struct sessions *sessions)
 {
-    if (sessions->used < sessions->capacity)
+    size_t capacity = sessions->slots.capacity;
+    if (sessions->dirty_capacity == capacity)
         return STATUS_OK;
-    size_t capacity = sessions->capacity ? sessions->capacity * 2 : SLOTS_START;
-    struct slot *slots = realloc(sessions->slots, capacity * sizeof(*slots));
-    if (!slots)
-        return STATUS_NO_MEMORY;
-    sessions->slots = slots;
     struct session **dirty = realloc(sessions->dirty, capacity * sizeof(struct session *));
     if (!dirty)
         return STATUS_NO_MEMORY;
     sessions->dirty = dirty;
     sessions->dirty_capacity = capacity;
-    sessions->capacity = capacity;
     return STATUS_OK;
 }
 
 enum status sessions_add(struct sessions *sessions, struct session *session)
 {
-    size_t index = sessions->free;
-    if (sessions->free == NONE) {
-        if (reserve(sessions) != STATUS_OK)
-            return STATUS_NO_MEMORY;
-        index = sessions->used++;
-        sessions->slots[index] = (struct slot){0};
-    } else {
-        sessions->free = sessions->slots[index].next_free;
-    }
-    struct slot *slot = &sessions->slots[index];
-    slot->session = session;
-    slot->generation++;
-    session->handle = make_handle(index, slot->generation);
-    sessions->count++;
-    return STATUS_OK;
+    enum status status = slots_reserve(&sessions->slots);
+    if (status == STATUS_OK)
+        status = reserve_dirty(sessions);
+    return status ? status : slots_put(&sessions->slots, session, &session->handle);
 }
 
 void sessions_renew(struct sessions *sessions, struct session *session)
 {
-    size_t index = (size_t)(session->handle & UINT32_MAX);
-    session->handle = make_handle(index, ++sessions->slots[index].generation);
+    session->handle = slots_renew(&sessions->slots, session->handle);
 }
 
 void sessions_remove(struct sessions *sessions, struct session *session)
 {
-    uint32_t index = (uint32_t)(session->handle & UINT32_MAX);
-    struct slot *slot = &sessions->slots[index];
     if (session->dirty) {
         sessions->dirty[session->dirty - 1] = NULL;
         session->dirty = 0;
     }
-    slot->session = NULL;
-    slot->generation++;
-    slot->next_free = sessions->free;
-    sessions->free = index;
-    sessions->count--;
+    slots_remove(&sessions->slots, session->handle);
     session->next_dead = sessions->dead;
     sessions->dead = session;
 }
