@@ -58,6 +58,9 @@ static enum status permit(const struct session *session, const struct industries
     return STATUS_OK;
 }
 
+typedef enum status change_fn(struct gateway *gateway, struct session *session,
+                              const struct industries *industries, struct client_reason *reason);
+
 static enum status subscribe(struct gateway *gateway, struct session *session,
                              const struct industries *industries, struct client_reason *reason)
 {
@@ -94,17 +97,8 @@ static enum status append_current(struct buf *buf, const struct session *session
     return status ? status : buf_append_string(buf, "]}");
 }
 
-static const struct {
-    const char *event;
-    enum status (*handle)(struct gateway *gateway, struct session *session,
-                          const struct industries *industries, struct client_reason *reason);
-} builtins[] = {
-    {"subscribe", subscribe},
-    {"unsubscribe", unsubscribe},
-};
-
-static void run(struct gateway *gateway, struct session *session, const struct client_frame *frame,
-                size_t index)
+static void change_industries(struct gateway *gateway, struct session *session,
+                              const struct client_frame *frame, change_fn *change)
 {
     struct industries industries;
     struct client_reason reason = {{0}};
@@ -122,7 +116,7 @@ static void run(struct gateway *gateway, struct session *session, const struct c
     if (status == STATUS_OK)
         status = parse(data, &industries, &reason);
     if (status == STATUS_OK)
-        status = builtins[index].handle(gateway, session, &industries, &reason);
+        status = change(gateway, session, &industries, &reason);
     if (status == STATUS_OK) {
         opening_record(gateway, session);
         status = append_current(&ack, session);
@@ -135,18 +129,45 @@ static void run(struct gateway *gateway, struct session *session, const struct c
     json_decref(data);
 }
 
+static void on_subscribe(struct gateway *gateway, struct session *session, const struct client_frame *frame)
+{
+    change_industries(gateway, session, frame, subscribe);
+}
+
+static void on_unsubscribe(struct gateway *gateway, struct session *session, const struct client_frame *frame)
+{
+    change_industries(gateway, session, frame, unsubscribe);
+}
+
+/* ---- the table ---------------------------------------------------------------------------------------- */
+
+#define FORMAT(name) (1u << FRAME_##name)
+
+static const struct builtin {
+    const char *event;
+    unsigned formats; /* where it is one; elsewhere it is any service's event */
+    bool resumes;     /* any other event says that the client will not resume */
+    void (*handle)(struct gateway *gateway, struct session *session, const struct client_frame *frame);
+} builtins[] = {
+    {"subscribe", FORMAT(SOCKETIO) | FORMAT(JSON) | FORMAT(PROTOBUF), false, on_subscribe},
+    {"unsubscribe", FORMAT(SOCKETIO) | FORMAT(JSON) | FORMAT(PROTOBUF), false, on_unsubscribe},
+    {"resume", FORMAT(JSON) | FORMAT(PROTOBUF), true, recovery_resume},
+};
+
+static const struct builtin *find(const struct session *session, struct slice event)
+{
+    for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++)
+        if (builtins[i].formats & (1u << session->format) && slice_equal_string(event, builtins[i].event))
+            return &builtins[i];
+    return NULL;
+}
+
 bool builtins_handle(struct gateway *gateway, struct session *session, const struct client_frame *frame)
 {
-    if (session->format != FRAME_SOCKETIO && slice_equal_string(client_frame_event(frame), "resume")) {
-        recovery_resume(gateway, session, frame);
-        return true;
-    }
-    catchup_stay(gateway, session);
-    for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++) {
-        if (slice_equal_string(client_frame_event(frame), builtins[i].event)) {
-            run(gateway, session, frame, i);
-            return true;
-        }
-    }
-    return false;
+    const struct builtin *builtin = find(session, client_frame_event(frame));
+    if (!builtin || !builtin->resumes)
+        catchup_stay(gateway, session);
+    if (builtin)
+        builtin->handle(gateway, session, frame);
+    return builtin != NULL;
 }
