@@ -7,10 +7,12 @@
 #ifndef POLLEN8_TOOLS_COMMAND_H
 #define POLLEN8_TOOLS_COMMAND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#define EXIT_FAILED 1
-#define EXIT_USAGE  2
+#define EXIT_FAILED    1
+#define EXIT_USAGE     2
+#define COMMAND_HELPED (-1)
 
 int command_dead(int argc, char **argv);
 int command_import(int argc, char **argv);
@@ -20,6 +22,17 @@ int command_watch(int argc, char **argv);
 
 /* "pollen8ctl: <text>" on standard error; returns `status`. */
 int command_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* An option of a command, and where to put what it says: the text that follows it, or that it is there. */
+struct command_option {
+    const char *name; /* NULL: the list ends */
+    const char **text;
+    bool *flag;
+};
+
+/* Reads the options (8 at most), and --help, which prints `usage`. 0: `optind` is at the first operand.
+ * COMMAND_HELPED: all is done. Else the exit status; the problem has been told. */
+int command_options(int argc, char **argv, const char *usage, const struct command_option *options);
 
 /* A token for `user`, signed with the secret in a file: valid for `expires_s` seconds from now, which may be
  * negative. `role` may be NULL. NULL on failure, which has been reported; the caller frees the text. */

@@ -16,7 +16,7 @@
 #include "command.h"
 #include "common/bus/bus_stream.h"
 
-#define LIMIT_DEFAULT 50
+#define LIMIT_DEFAULT "50"
 #define PAGE          64
 #define FETCH_WAIT_MS 2000
 #define ACK_WAIT_MS   60000
@@ -255,31 +255,16 @@ static int check(const struct request *request, int operands)
 
 static int parse(int argc, char **argv, struct request *request)
 {
-    static const struct option options[] = {{"nats", required_argument, NULL, 'n'},
-                                            {"limit", required_argument, NULL, 'l'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"all", no_argument, NULL, 'a'},
-                                            {"yes", no_argument, NULL, 'y'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
-    int option;
+    const char *limit = LIMIT_DEFAULT;
+    const struct command_option options[] = {{"nats", &request->url, NULL},  {"limit", &limit, NULL},
+                                             {"json", NULL, &request->json}, {"all", NULL, &request->all},
+                                             {"yes", NULL, &request->yes},   {NULL, NULL, NULL}};
+    int result = command_options(argc, argv, usage, options);
 
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        switch (option) {
-        case 'n': request->url = optarg; break;
-        case 'l':
-            if (!parse_number(optarg, &request->limit))
-                return command_fail(EXIT_USAGE, "--limit is '%s', expected a number", optarg);
-            break;
-        case 'j': request->json = true; break;
-        case 'a': request->all = true; break;
-        case 'y': request->yes = true; break;
-        case 'h': fputs(usage, stdout); return -1;
-        case ':': return command_fail(EXIT_USAGE, "%s needs a value", argv[optind - 1]);
-        default: return command_fail(EXIT_USAGE, "unknown option '%s' of dead", argv[optind - 1]);
-        }
-    }
+    if (result != 0)
+        return result;
+    if (!parse_number(limit, &request->limit))
+        return command_fail(EXIT_USAGE, "--limit is '%s', expected a number", limit);
     if (optind == argc)
         return command_fail(EXIT_USAGE,
                             "dead takes list, show, replay or drop; pollen8ctl dead --help says more");
@@ -292,12 +277,12 @@ static int parse(int argc, char **argv, struct request *request)
 
 int command_dead(int argc, char **argv)
 {
-    struct request request = {.action = "", .limit = LIMIT_DEFAULT};
+    struct request request = {.action = ""};
     struct broker *broker;
     int result = parse(argc, argv, &request);
 
     if (result != 0)
-        return result < 0 ? 0 : result;
+        return result == COMMAND_HELPED ? 0 : result;
     broker = broker_open(request.url);
     if (!broker)
         return EXIT_FAILED;

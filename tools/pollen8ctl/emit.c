@@ -113,27 +113,16 @@ static int emit(const char *url, const char *event, struct slice payload, const 
 
 int command_emit(int argc, char **argv)
 {
-    static const struct option options[] = {{"nats", required_argument, NULL, 'n'},
-                                            {"id", required_argument, NULL, 'i'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
     const char *url = NULL;
     const char *id = NULL;
+    const struct command_option options[] = {{"nats", &url, NULL}, {"id", &id, NULL}, {NULL, NULL, NULL}};
     struct slice payload;
     json_t *value = NULL;
     char reason[160] = "";
-    int option;
+    int result = command_options(argc, argv, usage, options);
 
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        switch (option) {
-        case 'n': url = optarg; break;
-        case 'i': id = optarg; break;
-        case 'h': fputs(usage, stdout); return 0;
-        case ':': return command_fail(EXIT_USAGE, "%s needs a value", argv[optind - 1]);
-        default: return command_fail(EXIT_USAGE, "unknown option '%s' of emit", argv[optind - 1]);
-        }
-    }
+    if (result != 0)
+        return result == COMMAND_HELPED ? 0 : result;
     if (argc - optind != 2)
         return command_fail(EXIT_USAGE, "emit takes EVENT and JSON; pollen8ctl emit --help says more");
     if (!event_name_valid(slice_from_string(argv[optind])))

@@ -410,28 +410,14 @@ static bool name_valid(const char *name)
 
 static int parse(int argc, char **argv, struct import *import)
 {
-    static const struct option options[] = {{"name", required_argument, NULL, 'N'},
-                                            {"dry-run", no_argument, NULL, 'd'},
-                                            {"restart", no_argument, NULL, 'r'},
-                                            {"nats", required_argument, NULL, 'n'},
-                                            {"progress", required_argument, NULL, 'p'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
-    int option;
+    const struct command_option options[] = {
+        {"name", &import->name, NULL},          {"dry-run", NULL, &import->dry_run},
+        {"restart", NULL, &import->restart},    {"nats", &import->url, NULL},
+        {"progress", &import->note_path, NULL}, {NULL, NULL, NULL}};
+    int result = command_options(argc, argv, usage, options);
 
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        switch (option) {
-        case 'N': import->name = optarg; break;
-        case 'd': import->dry_run = true; break;
-        case 'r': import->restart = true; break;
-        case 'n': import->url = optarg; break;
-        case 'p': import->note_path = optarg; break;
-        case 'h': fputs(usage, stdout); return -1;
-        case ':': return command_fail(EXIT_USAGE, "%s needs a value", argv[optind - 1]);
-        default: return command_fail(EXIT_USAGE, "unknown option '%s' of import", argv[optind - 1]);
-        }
-    }
+    if (result != 0)
+        return result;
     if (argc - optind != 1)
         return command_fail(EXIT_USAGE, "import takes one FILE; pollen8ctl import --help says more");
     if (!name_valid(import->name))
@@ -463,5 +449,5 @@ int command_import(int argc, char **argv)
     pthread_cond_destroy(&import->changed);
     pthread_mutex_destroy(&import->mutex);
     free(import);
-    return result < 0 ? 0 : result;
+    return result == COMMAND_HELPED ? 0 : result;
 }

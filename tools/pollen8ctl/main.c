@@ -4,7 +4,6 @@
  */
 #include "command.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,18 +18,6 @@ static const char usage[] =
     "  import FILE [--name NAME] [--dry-run]                        import existing connection counts\n"
     "\n"
     "  pollen8ctl COMMAND --help says more; ./pollen8 fills in the local ring's files and ports.\n";
-
-int command_fail(int status, const char *format, ...)
-{
-    va_list arguments;
-
-    fputs("pollen8ctl: ", stderr);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
-    return status;
-}
 
 int main(int argc, char **argv)
 {

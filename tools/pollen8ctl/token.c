@@ -112,32 +112,22 @@ char *token_sign(const char *secret_file, const char *user, const char *role, in
 
 int command_token(int argc, char **argv)
 {
-    static const struct option options[] = {{"secret-file", required_argument, NULL, 's'},
-                                            {"role", required_argument, NULL, 'r'},
-                                            {"expires", required_argument, NULL, 'e'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
     const char *secret_file = NULL;
     const char *role = NULL;
-    int64_t expires_s = 3600;
+    const char *expires = "1h";
+    const struct command_option options[] = {{"secret-file", &secret_file, NULL},
+                                             {"role", &role, NULL},
+                                             {"expires", &expires, NULL},
+                                             {NULL, NULL, NULL}};
+    int64_t expires_s;
     char *token;
-    int option;
+    int result = command_options(argc, argv, usage, options);
 
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        switch (option) {
-        case 's': secret_file = optarg; break;
-        case 'r': role = optarg; break;
-        case 'e':
-            if (!parse_duration(optarg, &expires_s))
-                return command_fail(
-                    EXIT_USAGE, "--expires is '%s', expected a time like 30s, 10m, 1h, 7d or -1h", optarg);
-            break;
-        case 'h': fputs(usage, stdout); return 0;
-        case ':': return command_fail(EXIT_USAGE, "%s needs a value", argv[optind - 1]);
-        default: return command_fail(EXIT_USAGE, "unknown option '%s' of token", argv[optind - 1]);
-        }
-    }
+    if (result != 0)
+        return result == COMMAND_HELPED ? 0 : result;
+    if (!parse_duration(expires, &expires_s))
+        return command_fail(EXIT_USAGE, "--expires is '%s', expected a time like 30s, 10m, 1h, 7d or -1h",
+                            expires);
     if (argc - optind != 1 || argv[optind][0] == '\0')
         return command_fail(EXIT_USAGE, "token takes one USER; pollen8ctl token --help says more");
     if (!secret_file)

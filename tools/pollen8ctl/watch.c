@@ -223,28 +223,17 @@ static int run(struct watch *watch)
 
 int command_watch(int argc, char **argv)
 {
-    static const struct option options[] = {{"secret-file", required_argument, NULL, 's'},
-                                            {"role", required_argument, NULL, 'r'},
-                                            {"url", required_argument, NULL, 'u'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
     struct watch watch = {0};
     const char *url = "ws://localhost:3001/ws";
+    const struct command_option options[] = {{"secret-file", &watch.secret_file, NULL},
+                                             {"role", &watch.role, NULL},
+                                             {"url", &url, NULL},
+                                             {NULL, NULL, NULL}};
     struct sigaction action = {.sa_handler = on_signal};
-    int option;
-    int result;
+    int result = command_options(argc, argv, usage, options);
 
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        switch (option) {
-        case 's': watch.secret_file = optarg; break;
-        case 'r': watch.role = optarg; break;
-        case 'u': url = optarg; break;
-        case 'h': fputs(usage, stdout); return 0;
-        case ':': return command_fail(EXIT_USAGE, "%s needs a value", argv[optind - 1]);
-        default: return command_fail(EXIT_USAGE, "unknown option '%s' of watch", argv[optind - 1]);
-        }
-    }
+    if (result != 0)
+        return result == COMMAND_HELPED ? 0 : result;
     if (argc - optind != 1 || argv[optind][0] == '\0')
         return command_fail(EXIT_USAGE, "watch takes one USER; pollen8ctl watch --help says more");
     if (!watch.secret_file)
