@@ -62,7 +62,7 @@ static void on_store_look(void *context, enum users_state state, bool failed)
     if (state == USERS_CHANGED)
         verify_forget_users(service->verifier);
     if (state == USERS_CHANGED || failed)
-        metric_add(metrics_cell(service->metrics, METRIC_RELOADS, failed ? "failed" : "ok"), 1);
+        metric_add(measure_cell(service->metrics, failed ? LABEL_RELOAD_FAILED : LABEL_RELOAD_OK), 1);
 }
 
 static void respond(void *context, struct slice reply, const void *data, size_t length)
@@ -262,7 +262,8 @@ void service_reload(struct service *service)
     char error[512];
     enum status status = read_settings(service->config, &keys, &policy, error, sizeof(error));
 
-    metric_add(metrics_cell(service->metrics, METRIC_RELOADS, status == STATUS_OK ? "ok" : "failed"), 1);
+    metric_add(measure_cell(service->metrics, status == STATUS_OK ? LABEL_RELOAD_OK : LABEL_RELOAD_FAILED),
+               1);
     if (status == STATUS_OK) {
         log_event(LOG_INFO, "keys and roles reloaded", LOG_U("keys", keys_count(keys)));
         verify_replace(service->verifier, keys, policy);

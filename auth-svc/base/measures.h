@@ -16,8 +16,13 @@
 enum measure {
 #define METRIC(id, kind, name, label, help) id,
 #include "base/metrics.def"
-#undef METRIC
     MEASURE_COUNT
+};
+
+enum measure_label {
+#define LABEL(metric, id, value) id,
+#include "base/metrics.def"
+    MEASURE_LABELS
 };
 
 extern const struct metric_definition measures[MEASURE_COUNT];
@@ -28,6 +33,9 @@ struct measure_cells {
     struct metric_cell *user_hit, *user_miss, *user_wait;
     struct metric_cell *late, *malformed;
 };
+
+/* The series of a label's value. */
+struct metric_cell *measure_cell(struct metrics *metrics, enum measure_label label);
 
 /* The cells live as long as the registry. */
 void measure_cells_init(struct measure_cells *cells, struct metrics *metrics);

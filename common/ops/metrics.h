@@ -4,6 +4,8 @@
  * metrics in metrics.def; each row needs an operator's description:
  *
  *   METRIC(id, KIND, "pollen8_name", "label name" or NULL, "help")      KIND = COUNTER | GAUGE | HISTOGRAM
+ *   LABEL(metric's id, id, "value")           a value of its label, for code to name by an enumerator instead
+ *                                             of a string; not for values that are data (codes, industries)
  *
  * Updates are atomic and wait-free for metrics without a label, and for a held `struct metric_cell`. A
  * labelled metric keeps at most METRIC_LABELS_MAXIMUM values; further ones are counted under `other`.

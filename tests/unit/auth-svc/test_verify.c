@@ -206,7 +206,7 @@ static void test_seen_token_is_answered_at_once(void **state)
     }
     hold(rig, false);
     assert_int_equal(asked(rig), 1);
-    assert_int_equal(metric_value(metrics_cell(rig->metrics, METRIC_VERDICT_CACHE, "hit")), 10);
+    assert_int_equal(metric_value(measure_cell(rig->metrics, LABEL_VERDICT_HIT)), 10);
     rig_free(rig);
 }
 
@@ -296,7 +296,7 @@ static void test_late(void **state)
     verify_stop(rig->verifier);
     wait_replies(rig, 1);
     assert_int_equal(asked(rig), 1);
-    assert_int_equal(metric_value(metrics_cell(rig->metrics, METRIC_REQUESTS_DROPPED, "late")), 1);
+    assert_int_equal(metric_value(measure_cell(rig->metrics, LABEL_LATE)), 1);
     free(token);
     rig_free(rig);
 }
