@@ -48,11 +48,6 @@ void lru_free(struct lru *lru)
     free(lru);
 }
 
-size_t lru_count(const struct lru *lru)
-{
-    return lru->count;
-}
-
 static void order_unlink(struct lru_node *node)
 {
     node->older->newer = node->newer;

@@ -28,8 +28,6 @@ enum status lru_create(size_t capacity, struct lru **ret_lru);
 /* The owner owns the nodes: empty the table first with lru_take_oldest. NULL is accepted. */
 void lru_free(struct lru *lru);
 
-size_t lru_count(const struct lru *lru);
-
 /* The node with this key, which becomes the newest; NULL if there is none. */
 struct lru_node *lru_find(struct lru *lru, uint64_t hash, lru_match_fn *match, const void *key);
 

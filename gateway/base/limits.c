@@ -52,14 +52,6 @@ enum status token_bucket_take(struct token_bucket *bucket, const struct token_ru
     return STATUS_OK;
 }
 
-uint32_t token_bucket_available(const struct token_bucket *bucket, const struct token_rule *rule,
-                                uint64_t now_ms)
-{
-    uint64_t missing = missing_now(bucket, rule, now_ms);
-
-    return missing >= capacity(rule) ? 0 : (uint32_t)((capacity(rule) - missing) / TOKEN);
-}
-
 /* An address cut to what one subscriber has: 4 bytes, or the first 8 of IPv6. */
 struct entry {
     uint64_t address;
@@ -70,7 +62,6 @@ struct entry {
 struct address_limits {
     struct token_rule rule;
     uint64_t seed;
-    uint64_t forgiven;
     size_t sets; /* a power of two */
     struct entry entries[];
 };
@@ -139,8 +130,6 @@ static struct entry *find_entry(struct address_limits *limits, uint64_t key, uin
             victim_missing = missing;
         }
     }
-    if (victim_missing > 0)
-        limits->forgiven++;
     *victim = (struct entry){.address = key, .family = family};
     return victim;
 }
@@ -155,9 +144,4 @@ enum status address_limits_take(struct address_limits *limits, const struct sock
         return STATUS_OK;
     return token_bucket_take(&find_entry(limits, key, family, now_ms)->bucket, &limits->rule, now_ms,
                              ret_retry_after_ms);
-}
-
-uint64_t address_limits_forgiven(const struct address_limits *limits)
-{
-    return limits->forgiven;
 }

@@ -31,10 +31,6 @@ struct token_bucket {
 enum status token_bucket_take(struct token_bucket *bucket, const struct token_rule *rule, uint64_t now_ms,
                               uint32_t *ret_retry_after_ms);
 
-/* Whole tokens in it now. */
-uint32_t token_bucket_available(const struct token_bucket *bucket, const struct token_rule *rule,
-                                uint64_t now_ms);
-
 /* Buckets by address: IPv4 by /32 (also when mapped into IPv6), IPv6 by /64. */
 struct address_limits;
 
@@ -44,12 +40,9 @@ struct address_limits *address_limits_create(const struct token_rule *rule, size
 void address_limits_free(struct address_limits *limits);
 
 /* Takes a token of this address. An address new to a full place in the table takes over the entry there that
- * is nearest to full: a full one loses nothing, any other is forgiven early (counted). An address that is
+ * is nearest to full: a full one loses nothing, any other is forgiven early. An address that is
  * neither IPv4 nor IPv6 is not limited. */
 enum status address_limits_take(struct address_limits *limits, const struct sockaddr *address,
                                 uint64_t now_ms, uint32_t *ret_retry_after_ms);
-
-/* Entries given up before they were full, since the start: the table is too small for what comes in. */
-uint64_t address_limits_forgiven(const struct address_limits *limits);
 
 #endif

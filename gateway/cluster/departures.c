@@ -124,8 +124,3 @@ bool departures_has(const struct departures *departures, const struct sid *sid, 
 {
     return departures && departures_by_key(departures, sid->key, now_ms);
 }
-
-size_t departures_count(const struct departures *departures)
-{
-    return departures->count;
-}

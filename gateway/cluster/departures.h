@@ -43,6 +43,4 @@ const struct departure *departures_by_handle(const struct departures *departures
 /* Whether the session of this sid has moved away not long ago. NULL is accepted: there is no other gateway. */
 bool departures_has(const struct departures *departures, const struct sid *sid, uint64_t now_ms);
 
-size_t departures_count(const struct departures *departures);
-
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-size_t attachments_bytes(const struct attachments *attachments)
+static size_t total_bytes(const struct attachments *attachments)
 {
     size_t bytes = 0;
 
@@ -18,7 +18,7 @@ size_t attachments_bytes(const struct attachments *attachments)
 
 enum status attachments_copy(const struct attachments *attachments, struct attachments **ret_copy)
 {
-    struct attachments *copy = malloc(sizeof(*copy) + attachments_bytes(attachments));
+    struct attachments *copy = malloc(sizeof(*copy) + total_bytes(attachments));
     char *at;
 
     if (!copy)

@@ -25,6 +25,4 @@ static inline size_t attachments_count(const struct attachments *attachments)
     return attachments ? attachments->count : 0;
 }
 
-size_t attachments_bytes(const struct attachments *attachments);
-
 #endif

@@ -119,7 +119,7 @@ enum status eio_payload_append(struct buf *body, enum eio_type type, struct slic
     return append_end(&out);
 }
 
-enum status eio_payload_append_encoded(struct buf *body, struct slice packet)
+static enum status append_encoded(struct buf *body, struct slice packet)
 {
     struct append out = append_start(body);
 
@@ -128,7 +128,7 @@ enum status eio_payload_append_encoded(struct buf *body, struct slice packet)
     return append_end(&out);
 }
 
-enum status eio_payload_append_binary(struct buf *body, struct slice bytes)
+static enum status append_binary(struct buf *body, struct slice bytes)
 {
     struct append out = append_start(body);
 
@@ -146,9 +146,9 @@ enum status eio_payload_append_frames(struct buf *body, struct slice frames)
 
     while (out.status == STATUS_OK && ws_frame_next(&frames, &opcode, &payload)) {
         if (opcode == WS_BINARY)
-            append_status(&out, eio_payload_append_binary(body, payload));
+            append_status(&out, append_binary(body, payload));
         else
-            append_status(&out, eio_payload_append_encoded(body, payload));
+            append_status(&out, append_encoded(body, payload));
     }
     return append_end(&out);
 }

@@ -78,14 +78,8 @@ enum status eio_open_append(struct buf *buf, const struct eio_open *open);
 /* Appends a packet to a polling body, after a separator unless the body is empty. All or nothing. */
 enum status eio_payload_append(struct buf *body, enum eio_type type, struct slice data);
 
-/* The same for a packet already encoded with its digit. */
-enum status eio_payload_append_encoded(struct buf *body, struct slice packet);
-
-/* The same for a binary message: `b` and base64. */
-enum status eio_payload_append_binary(struct buf *body, struct slice bytes);
-
-/* The same for whole WebSocket frames (see ws_frame.h), each of which holds one packet: so that what was
- * encoded for WebSockets serves polling too. */
+/* The same for whole WebSocket frames (see ws_frame.h), each of which holds one packet, a binary one becoming
+ * `b` and base64: so that what was encoded for WebSockets serves polling too. */
 enum status eio_payload_append_frames(struct buf *body, struct slice frames);
 
 #endif

@@ -136,7 +136,8 @@ enum status sio_packet_decode(struct slice text, struct sio_packet *ret_packet)
     return STATUS_OK;
 }
 
-bool sio_event_reserved(struct slice name)
+/* Whether the stock parser keeps the name for itself. */
+static bool is_reserved(struct slice name)
 {
     static const char *const reserved[] = {"connect",       "connect_error", "disconnect",
                                            "disconnecting", "newListener",   "removeListener"};
@@ -159,7 +160,7 @@ static enum status read_name(struct json_scan_walk *walk, struct client_frame *f
     if (status != STATUS_OK || json_scan_kind(raw) != JSON_SCAN_STRING)
         return STATUS_MALFORMED;
     status = json_scan_string(raw, frame->event, EVENT_NAME_MAXIMUM_BYTES, &length);
-    if (status == STATUS_OK && sio_event_reserved(slice_make(frame->event, length)))
+    if (status == STATUS_OK && is_reserved(slice_make(frame->event, length)))
         return STATUS_MALFORMED;
     if (status == STATUS_OK && event_name_valid(slice_make(frame->event, length))) {
         frame->event[length] = '\0';
@@ -333,14 +334,6 @@ enum status sio_invalid_namespace_append(struct buf *buf, struct slice name_spac
 
     append_head(&out, SIO_CONNECT_ERROR, name_space);
     append_text(&out, "{\"message\":\"Invalid namespace\"}");
-    return append_end(&out);
-}
-
-enum status sio_disconnect_append(struct buf *buf, struct slice name_space)
-{
-    struct append out = append_start(buf);
-
-    append_head(&out, SIO_DISCONNECT, name_space);
     return append_end(&out);
 }
 

@@ -57,10 +57,6 @@ enum status sio_packet_decode(struct slice text, struct sio_packet *ret_packet);
 enum status sio_event_decode(const struct sio_packet *packet, struct client_frame *ret_frame,
                              struct client_reason *reason);
 
-/* Whether a name is one that the stock parser keeps for itself: connect, connect_error, disconnect,
- * disconnecting, newListener, removeListener. */
-bool sio_event_reserved(struct slice name);
-
 /* Checks JSON text that comes with attachments: it holds exactly that many objects
  * {"_placeholder":true,"num":n} and every n in 0..attachments-1 once. STATUS_MALFORMED else. */
 enum status sio_placeholders_check(struct slice json, size_t attachments);
@@ -74,8 +70,6 @@ enum status sio_connect_error_append(struct buf *buf, struct slice name_space, e
 
 /* 4/x,{"message":"Invalid namespace"} */
 enum status sio_invalid_namespace_append(struct buf *buf, struct slice name_space);
-
-enum status sio_disconnect_append(struct buf *buf, struct slice name_space);
 
 /* 2[<ack id>]["event",data,"offset"], or 5<n>-... where there are attachments, which follow as n binary
  * messages. STATUS_MALFORMED where the arguments are no array. */

@@ -19,7 +19,6 @@ struct dedupe {
     struct generation young;
     struct generation old;
     uint64_t started_ms; /* of the young generation */
-    uint64_t forgotten;
     size_t maximum;
     size_t slot_mask; /* slots are a power of two */
     uint32_t window_ms;
@@ -78,8 +77,6 @@ static void turn_generations(struct dedupe *dedupe, uint64_t now_ms)
 {
     struct generation old = dedupe->old;
 
-    if (old.count > 0 && now_ms - old.newest_ms < dedupe->window_ms)
-        dedupe->forgotten += old.count;
     clear(dedupe, &old);
     dedupe->old = dedupe->young;
     dedupe->young = old;
@@ -111,9 +108,4 @@ bool dedupe_repeat(struct dedupe *dedupe, uint64_t id, uint64_t now_ms)
     dedupe->young.count++;
     dedupe->young.newest_ms = now_ms;
     return false;
-}
-
-uint64_t dedupe_forgotten(const struct dedupe *dedupe)
-{
-    return dedupe->forgotten;
 }

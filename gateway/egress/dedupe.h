@@ -2,7 +2,7 @@
  *
  * The ids of recent deliveries (64-bit hashes), so that a repeat after a redelivery is dropped. Two
  * generations: an id is remembered for at least one window and at most two. At the bound the older
- * generation is given up before its time (counted). O(1), but for clearing a generation once a window.
+ * generation is given up before its time. O(1), but for clearing a generation once a window.
  * Loop thread.
  *
  * Memory: two tables of 8 bytes x 2 x the next power of two of `maximum`, made at the start; no more, ever.
@@ -24,8 +24,5 @@ void dedupe_free(struct dedupe *dedupe);
 /* Whether the id was here within the window; it is remembered from now on. The id 0 names nothing and is
  * never a repeat. A repeat does not extend the time of the first. */
 bool dedupe_repeat(struct dedupe *dedupe, uint64_t id, uint64_t now_ms);
-
-/* Ids given up before their window had passed, since the start: the bound is too small for the rate. */
-uint64_t dedupe_forgotten(const struct dedupe *dedupe);
 
 #endif

@@ -254,8 +254,3 @@ bool origin_allowed(const struct origin_policy *policy, struct slice origin_text
     }
     return false;
 }
-
-bool origin_policy_is_any(const struct origin_policy *policy)
-{
-    return policy->any;
-}

@@ -32,7 +32,4 @@ void origin_policy_free(struct origin_policy *policy);
  * origin is refused unless the policy is `*`. */
 bool origin_allowed(const struct origin_policy *policy, struct slice origin, struct slice host);
 
-/* Whether the policy is `*` (an answer may then say so without naming the Origin). */
-bool origin_policy_is_any(const struct origin_policy *policy);
-
 #endif

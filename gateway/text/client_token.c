@@ -41,50 +41,12 @@ void client_token_wipe(struct client_token *token)
 }
 
 /* How a source writes a token. */
-enum encoding { ENCODING_NONE, ENCODING_JSON, ENCODING_PERCENT };
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Writes at most as many bytes as it reads. '+' stays: a token may hold one, and never a space. */
-static enum status percent_decode(struct slice text, char *out, size_t *ret_length)
-{
-    size_t length = 0;
-
-    for (size_t i = 0; i < text.length; i++) {
-        int high;
-        int low;
-
-        if (text.data[i] != '%') {
-            out[length++] = text.data[i];
-            continue;
-        }
-        if (text.length - i < 3)
-            return STATUS_MALFORMED;
-        high = hex_value(text.data[i + 1]);
-        low = hex_value(text.data[i + 2]);
-        if (high < 0 || low < 0)
-            return STATUS_MALFORMED;
-        out[length++] = (char)(high * 16 + low);
-        i += 2;
-    }
-    *ret_length = length;
-    return STATUS_OK;
-}
+enum encoding { ENCODING_NONE, ENCODING_JSON };
 
 static enum status decode(struct slice raw, enum encoding encoding, char *out, size_t *ret_length)
 {
-    switch (encoding) {
-    case ENCODING_JSON: return json_scan_string(raw, out, raw.length, ret_length);
-    case ENCODING_PERCENT: return percent_decode(raw, out, ret_length);
-    case ENCODING_NONE: break;
-    }
+    if (encoding == ENCODING_JSON)
+        return json_scan_string(raw, out, raw.length, ret_length);
     if (raw.length > 0)
         memcpy(out, raw.data, raw.length);
     *ret_length = raw.length;
@@ -173,50 +135,7 @@ enum status client_token_from_authorization(struct slice value, struct client_to
     return copy_token(value, ENCODING_NONE, ret_token);
 }
 
-/* The part up to the next '&', cut off the rest. */
-static struct slice cut_parameter(struct slice *rest)
-{
-    const char *separator = memchr(rest->data, '&', rest->length);
-    struct slice parameter = *rest;
-
-    if (!separator) {
-        *rest = (struct slice){0};
-        return parameter;
-    }
-    parameter.length = (size_t)(separator - rest->data);
-    *rest = slice_make(separator + 1, rest->length - parameter.length - 1);
-    return parameter;
-}
-
-enum status client_token_from_query(struct slice query, struct client_token *ret_token)
-{
-    static const struct slice name = {"token=", 6};
-    struct slice found = {0};
-
-    while (query.length > 0) {
-        struct slice parameter = cut_parameter(&query);
-
-        if (!slice_starts_with(parameter, name))
-            continue;
-        if (found.data)
-            return STATUS_AUTH_INVALID;
-        found = slice_make(parameter.data + name.length, parameter.length - name.length);
-    }
-    return found.data ? copy_token(found, ENCODING_PERCENT, ret_token) : STATUS_NOT_FOUND;
-}
-
 enum status client_token_from_value(struct slice value, struct client_token *ret_token)
 {
     return copy_token(value, ENCODING_NONE, ret_token);
-}
-
-enum status client_token_find(const struct client_token_source *source, struct client_token *ret_token)
-{
-    enum status status = client_token_from_auth(source->auth, ret_token);
-
-    if (status == STATUS_NOT_FOUND)
-        status = client_token_from_authorization(source->authorization, ret_token);
-    if (status == STATUS_NOT_FOUND)
-        status = client_token_from_query(source->query, ret_token);
-    return status == STATUS_NOT_FOUND ? STATUS_AUTH_REQUIRED : status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Finds the token of a connecting client. First found wins: Socket.IO CONNECT auth `token`, then
- * `x-auth-token`; `Authorization: Bearer`; query `token`. Only the characters of a bearer token (RFC 6750
+ * Reads the token of a connecting client out of the places where it may stand: Socket.IO CONNECT auth `token`,
+ * then `x-auth-token`; `Authorization: Bearer`; query `token`. Only the characters of a bearer token (RFC 6750
  * section 2.1) can be one. Pure; any thread.
  *
  * Memory and secrecy: the token is an owned copy of at most CLIENT_TOKEN_MAXIMUM_BYTES, made without
@@ -23,24 +23,13 @@ struct client_token {
     size_t length; /* bytes */
 };
 
-/* Where a token may stand; an empty slice: there is nothing. */
-struct client_token_source {
-    struct slice auth; /* the JSON text of the CONNECT packet, or of the first message's data on /ws */
-    struct slice authorization; /* the header's value */
-    struct slice query;         /* the raw query string, without '?', still percent-encoded */
-};
-
-/* STATUS_AUTH_REQUIRED where no source has one; STATUS_AUTH_INVALID where the first found is no string, is
- * empty, too long, given twice or has characters that no token has, or `auth` is no JSON object;
- * STATUS_NO_MEMORY. */
-enum status client_token_find(const struct client_token_source *source, struct client_token *ret_token);
-
-/* The single sources, with STATUS_NOT_FOUND where there is none. */
+/* From the JSON text of the CONNECT packet, or of the first message's data on /ws; from the header's value.
+ * STATUS_NOT_FOUND if there is none; STATUS_AUTH_INVALID if it is no string, is empty, too long, given twice or
+ * has characters that no token has, or `auth` is no JSON object; STATUS_NO_MEMORY. */
 enum status client_token_from_auth(struct slice auth, struct client_token *ret_token);
 enum status client_token_from_authorization(struct slice value, struct client_token *ret_token);
-enum status client_token_from_query(struct slice query, struct client_token *ret_token);
 
-/* A value that somebody else has cut out and decoded already. */
+/* From a value that somebody else has cut out and decoded already: the query's. Never STATUS_NOT_FOUND. */
 enum status client_token_from_value(struct slice value, struct client_token *ret_token);
 
 /* Overwrites and frees; the token is empty afterwards. NULL is accepted. */

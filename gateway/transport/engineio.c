@@ -15,21 +15,6 @@
 
 /* ---- down --------------------------------------------------------------------------------------------- */
 
-void engineio_send(struct gateway *gateway, struct session *session, bool binary, struct slice data)
-{
-    struct buf buf;
-    if (binary) {
-        session_send_binary(gateway, session, data);
-        return;
-    }
-    buf_init(&buf, data.length + 1);
-    if (eio_packet_append(&buf, EIO_MESSAGE, data) == STATUS_OK)
-        session_send_message(gateway, session, buf_slice(&buf));
-    else
-        session_close(gateway, session, CAUSE_MEMORY);
-    buf_done(&buf);
-}
-
 void engineio_send_open(struct gateway *gateway, struct session *session, const char *key, bool upgradable)
 {
     char sid[SID_SIZE];

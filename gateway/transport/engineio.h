@@ -33,9 +33,6 @@ struct engineio_handler {
     void (*ended)(struct gateway *gateway, struct session *session);
 };
 
-/* A message to the client. */
-void engineio_send(struct gateway *gateway, struct session *session, bool binary, struct slice data);
-
 /* The session of a sid of this gateway, whatever carries it by now; NULL. */
 struct session *engineio_find(struct gateway *gateway, struct slice text);
 

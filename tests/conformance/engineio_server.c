@@ -11,6 +11,7 @@
 #include "base/gateway.h"
 #include "base/mailbox.h"
 #include "base/timer_wheel.h"
+#include "codec/eio_packet.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -45,12 +46,23 @@ static const char *const defaults[][2] = {
 
 static void echo_text(struct gateway *gateway, struct session *session, struct slice text)
 {
-    engineio_send(gateway, session, false, text);
+    struct buf buf;
+    buf_init(&buf, text.length + 1);
+    if (eio_packet_append(&buf, EIO_MESSAGE, text) == STATUS_OK)
+        session_send_message(gateway, session, buf_slice(&buf));
+    else
+        session_close(gateway, session, CAUSE_MEMORY);
+    buf_done(&buf);
 }
 
 static void echo_binary(struct gateway *gateway, struct session *session, struct slice bytes)
 {
-    engineio_send(gateway, session, true, bytes);
+    struct frame *frame = NULL;
+    if (frame_create_message(FRAME_SOCKETIO, WS_BINARY, bytes, &frame) == STATUS_OK)
+        session_send(gateway, session, frame);
+    else
+        session_close(gateway, session, CAUSE_MEMORY);
+    frame_unref(frame);
 }
 
 /* No session authenticates. */

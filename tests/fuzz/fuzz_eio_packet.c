@@ -5,13 +5,20 @@
 #include "fuzz.h"
 
 #include "codec/eio_packet.h"
+#include "codec/ws_frame.h"
 
 static void encode(struct buf *body, const struct eio_packet *packet)
 {
-    if (packet->binary)
-        CHECK(eio_payload_append_binary(body, packet->data) == STATUS_OK);
-    else
+    struct buf frame;
+
+    if (!packet->binary) {
         CHECK(eio_payload_append(body, packet->type, packet->data) == STATUS_OK);
+        return;
+    }
+    buf_init(&frame, packet->data.length + WS_FRAME_HEADER_MAXIMUM);
+    CHECK(ws_frame_append(&frame, WS_BINARY, packet->data) == STATUS_OK);
+    CHECK(eio_payload_append_frames(body, buf_slice(&frame)) == STATUS_OK);
+    buf_done(&frame);
 }
 
 static void check_same(const struct eio_packet *a, const struct eio_packet *b)

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bool allowed = origin_allowed(policy, origin, rest);
 
         CHECK(origin_allowed(policy, (struct slice){0}, rest));
-        CHECK(allowed || !origin_policy_is_any(policy));
+        CHECK(allowed || strcmp(text, "*") != 0);
         if (strstr(text, "://") && !strpbrk(text, "*, \t"))
             CHECK(origin_allowed(policy, slice_from_string(text), rest));
     } else {

@@ -86,10 +86,8 @@ static void knows_edges(void **state)
     assert_int_equal(token_bucket_take(&bucket, &no_burst, 0, &retry), STATUS_RATE_LIMITED);
     assert_int_equal(retry, 1000);
     bucket = (struct token_bucket){0};
-    assert_int_equal(token_bucket_available(&bucket, &largest, UINT64_MAX), UINT32_MAX);
     assert_int_equal(token_bucket_take(&bucket, &largest, UINT64_MAX, &retry), STATUS_OK);
     bucket = (struct token_bucket){.missing = UINT64_C(60000) * UINT32_MAX, .updated_ms = 5};
-    assert_int_equal(token_bucket_available(&bucket, &slow, 5), 0);
     assert_int_equal(token_bucket_take(&bucket, &slow, 5, &retry), STATUS_RATE_LIMITED);
     assert_int_equal(retry, 60000);
 }
@@ -148,7 +146,6 @@ static void limits_by_subscriber(void **state)
     assert_int_equal(take(limits, "2001:db8:0:1:ffff::2", 1), STATUS_RATE_LIMITED);
     assert_int_equal(take(limits, "2001:db8:0:2::1", 1), STATUS_OK);
     assert_int_equal(take(limits, "192.0.2.1", 1001), STATUS_OK);
-    assert_int_equal(address_limits_forgiven(limits), 0);
     address_limits_free(limits);
     address_limits_free(NULL);
 }
@@ -174,6 +171,7 @@ static void stays_within_its_bound(void **state)
 {
     const struct token_rule rule = {.per_minute = 60, .burst = 2};
     struct address_limits *limits = address_limits_create(&rule, 64, 7);
+    unsigned known = 0;
     char text[32];
 
     (void)state;
@@ -181,11 +179,13 @@ static void stays_within_its_bound(void **state)
         snprintf(text, sizeof(text), "10.0.%u.%u", i / 256, i % 256);
         assert_int_equal(take(limits, text, 1), STATUS_OK);
     }
-    assert_in_range(address_limits_forgiven(limits), 4000, 5000);
-    /* a minute later all are full again: new ones take their places and nothing is forgiven early */
-    uint64_t before = address_limits_forgiven(limits);
-    assert_int_equal(take(limits, "198.51.100.1", 70000), STATUS_OK);
-    assert_int_equal(address_limits_forgiven(limits), before);
+    /* one that was given up has both its tokens again */
+    for (unsigned i = 0; i < 5000; i++) {
+        snprintf(text, sizeof(text), "10.0.%u.%u", i / 256, i % 256);
+        assert_int_equal(take(limits, text, 1), STATUS_OK);
+        known += take(limits, text, 1) == STATUS_RATE_LIMITED;
+    }
+    assert_in_range(known, 1, 64);
     address_limits_free(limits);
 }
 

@@ -156,6 +156,17 @@ static void encodes_open_exactly(void **state)
     buf_done(&buf);
 }
 
+static enum status append_frame(struct buf *body, enum ws_opcode opcode, struct slice payload)
+{
+    struct buf frame;
+
+    buf_init(&frame, 400);
+    assert_int_equal(ws_frame_append(&frame, opcode, payload), STATUS_OK);
+    enum status status = eio_payload_append_frames(body, buf_slice(&frame));
+    buf_done(&frame);
+    return status;
+}
+
 static void encodes_a_payload(void **state)
 {
     struct buf body;
@@ -163,8 +174,8 @@ static void encodes_a_payload(void **state)
     (void)state;
     buf_init(&body, 100);
     assert_int_equal(eio_payload_append(&body, EIO_MESSAGE, SLICE_LITERAL("hello")), STATUS_OK);
-    assert_int_equal(eio_payload_append_encoded(&body, SLICE_LITERAL("2")), STATUS_OK);
-    assert_int_equal(eio_payload_append_binary(&body, SLICE_LITERAL("\x01\x02\x03\x04")), STATUS_OK);
+    assert_int_equal(append_frame(&body, WS_TEXT, SLICE_LITERAL("2")), STATUS_OK);
+    assert_int_equal(append_frame(&body, WS_BINARY, SLICE_LITERAL("\x01\x02\x03\x04")), STATUS_OK);
     assert_buf(&body, "4hello\0362\036bAQIDBA==");
     assert_int_equal(eio_packet_append(&body, EIO_PONG, SLICE_LITERAL("probe")), STATUS_OK);
     assert_buf(&body, "3probe");
@@ -179,8 +190,8 @@ static void appends_all_or_nothing(void **state)
     buf_init(&body, 8);
     assert_int_equal(eio_payload_append(&body, EIO_MESSAGE, SLICE_LITERAL("abc")), STATUS_OK);
     assert_int_equal(eio_payload_append(&body, EIO_MESSAGE, SLICE_LITERAL("abc")), STATUS_FULL);
-    assert_int_equal(eio_payload_append_binary(&body, SLICE_LITERAL("abc")), STATUS_FULL);
-    assert_int_equal(eio_payload_append_encoded(&body, SLICE_LITERAL("4abc")), STATUS_FULL);
+    assert_int_equal(append_frame(&body, WS_BINARY, SLICE_LITERAL("abc")), STATUS_FULL);
+    assert_int_equal(append_frame(&body, WS_TEXT, SLICE_LITERAL("4abc")), STATUS_FULL);
     assert_buf(&body, "4abc");
     buf_done(&body);
 }
@@ -218,7 +229,7 @@ static void base64_goes_there_and_back(void **state)
 
         buf_init(&body, 400);
         buf_init(&scratch, length);
-        assert_int_equal(eio_payload_append_binary(&body, slice_make(bytes, length)), STATUS_OK);
+        assert_int_equal(append_frame(&body, WS_BINARY, slice_make(bytes, length)), STATUS_OK);
         eio_payload_start(&payload, buf_slice(&body), 1);
         assert_int_equal(eio_payload_next(&payload, &scratch, &packet), STATUS_OK);
         assert_int_equal(packet.data.length, length);

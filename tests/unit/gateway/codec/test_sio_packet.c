@@ -341,10 +341,6 @@ static void encodes_as_the_document_says(void **state)
     assert_buf(&buf, "4{\"message\":\"the token has expired\",\"data\":{\"code\":\"AUTH_EXPIRED\"}}");
     assert_int_equal(sio_invalid_namespace_append(&buf, admin), STATUS_OK);
     assert_buf(&buf, "4/admin,{\"message\":\"Invalid namespace\"}");
-    assert_int_equal(sio_disconnect_append(&buf, SIO_ROOT), STATUS_OK);
-    assert_buf(&buf, "1");
-    assert_int_equal(sio_disconnect_append(&buf, admin), STATUS_OK);
-    assert_buf(&buf, "1/admin,");
     assert_int_equal(sio_event_append(&buf, SIO_ROOT, &update), STATUS_OK);
     assert_buf(&buf, "2[\"network.update\",{\"n\":3.14}]");
     assert_int_equal(sio_event_append(&buf, admin, &asking), STATUS_OK);

@@ -93,60 +93,6 @@ static void reads_the_authorization_header(void **state)
     run_rows(client_token_from_authorization, rows, COUNT(rows));
 }
 
-static void reads_the_query(void **state)
-{
-    static const struct row rows[] = {
-        {"", STATUS_NOT_FOUND, NULL},
-        {"EIO=4&transport=websocket", STATUS_NOT_FOUND, NULL},
-        {"EIO=4&token=" JWT "&transport=websocket", STATUS_OK, JWT},
-        {"token=" JWT, STATUS_OK, JWT},
-        {"&&token=a%2Eb%2ec&", STATUS_OK, "a.b.c"},
-        {"xtoken=a", STATUS_NOT_FOUND, NULL},
-        {"token", STATUS_NOT_FOUND, NULL},
-        {"Token=a", STATUS_NOT_FOUND, NULL},
-        {"token=", STATUS_AUTH_INVALID, NULL},
-        {"token=&token=a", STATUS_AUTH_INVALID, NULL},
-        {"token=a&token=b", STATUS_AUTH_INVALID, NULL},
-        {"token=a%", STATUS_AUTH_INVALID, NULL},
-        {"token=a%2", STATUS_AUTH_INVALID, NULL},
-        {"token=a%zz", STATUS_AUTH_INVALID, NULL},
-        {"token=a%00b", STATUS_AUTH_INVALID, NULL},
-        {"token=a%20b", STATUS_AUTH_INVALID, NULL},
-        {"token=a+b", STATUS_OK, "a+b"},
-    };
-
-    (void)state;
-    run_rows(client_token_from_query, rows, COUNT(rows));
-}
-
-static void first_found_wins(void **state)
-{
-    struct client_token_source source = {.auth = SLICE_LITERAL("{\"token\":\"from-auth\"}"),
-                                         .authorization = SLICE_LITERAL("Bearer from-header"),
-                                         .query = SLICE_LITERAL("token=from-query")};
-    struct client_token token = {0};
-
-    (void)state;
-    assert_int_equal(client_token_find(&source, &token), STATUS_OK);
-    assert_string_equal(token.text, "from-auth");
-    client_token_wipe(&token);
-    source.auth = SLICE_LITERAL("{}");
-    assert_int_equal(client_token_find(&source, &token), STATUS_OK);
-    assert_string_equal(token.text, "from-header");
-    client_token_wipe(&token);
-    source.authorization = SLICE_LITERAL("Basic x");
-    assert_int_equal(client_token_find(&source, &token), STATUS_OK);
-    assert_string_equal(token.text, "from-query");
-    client_token_wipe(&token);
-    source.query = (struct slice){0};
-    assert_int_equal(client_token_find(&source, &token), STATUS_AUTH_REQUIRED);
-    source.auth = SLICE_LITERAL("{\"token\":1}");
-    source.query = SLICE_LITERAL("token=from-query");
-    assert_int_equal(client_token_find(&source, &token), STATUS_AUTH_INVALID);
-    assert_null(token.text);
-    client_token_wipe(NULL);
-}
-
 static void bounds_the_length(void **state)
 {
     char *longest = repeated("a", CLIENT_TOKEN_MAXIMUM_BYTES, "", "");
@@ -168,6 +114,7 @@ static void bounds_the_length(void **state)
     assert_int_equal(buf_append_format(&auth, "{\"token\":\"%s\"}", too_long), STATUS_OK);
     assert_int_equal(client_token_from_auth(buf_slice(&auth), &token), STATUS_AUTH_INVALID);
     assert_int_equal(client_token_from_auth(slice_from_string(bomb), &token), STATUS_AUTH_INVALID);
+    client_token_wipe(NULL);
     buf_done(&auth);
     free(longest);
     free(too_long);
@@ -177,8 +124,8 @@ static void bounds_the_length(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_the_auth_object), cmocka_unit_test(reads_the_authorization_header),
-        cmocka_unit_test(reads_the_query),       cmocka_unit_test(first_found_wins),
+        cmocka_unit_test(reads_the_auth_object),
+        cmocka_unit_test(reads_the_authorization_header),
         cmocka_unit_test(bounds_the_length),
     };
 
