@@ -63,7 +63,7 @@ static void on_event(struct gateway *gateway, enum broker_link_event event)
         return;
     }
     gathers_stop(gateway->requests);
-    slots_end_all(gateway->requests, STATUS_DISCONNECTED);
+    requests_end_all(gateway->requests, STATUS_DISCONNECTED);
 }
 
 static const struct broker_link_handlers handlers = {
@@ -131,7 +131,7 @@ enum status requests_create(struct gateway *gateway, struct uv_loop_s *loop, str
     if (!requests)
         return STATUS_NO_MEMORY;
     requests->gateway = gateway;
-    slots_init(requests);
+    requests_slots_init(requests);
     rng_id(id, INBOX_BYTES);
     gathers_init(requests);
     snprintf(requests->inbox, sizeof(requests->inbox), "_INBOX.%s", id);
@@ -149,7 +149,7 @@ void requests_stop(struct requests *requests)
     if (requests->link)
         broker_link_stop(requests->link);
     gathers_stop(requests);
-    slots_end_all(requests, STATUS_DISCONNECTED);
+    requests_end_all(requests, STATUS_DISCONNECTED);
 }
 
 void requests_free(struct requests *requests)
@@ -158,6 +158,6 @@ void requests_free(struct requests *requests)
         return;
     broker_link_free(requests->link);
     gathers_done(requests);
-    slots_done(requests);
+    slots_done(&requests->slots);
     free(requests);
 }

@@ -182,12 +182,12 @@ enum status gather_add(struct gather *gather, const struct request *request, str
         send(gather);
     size_t before = gather->items.length;
     gather->secret |= secret;
-    enum status status = batch_append(&gather->items, &gather->item, request_id(request), data);
+    enum status status = batch_append(&gather->items, &gather->item, request->id, data);
     if (status != STATUS_OK) {
         gather->items.length = before;
         return STATUS_FULL;
     }
-    gather->ids[gather->count++] = request_id(request);
+    gather->ids[gather->count++] = request->id;
     if (timeout_ms > gather->timeout_ms)
         gather->timeout_ms = timeout_ms;
     return STATUS_OK;

@@ -11,6 +11,7 @@
 #ifndef POLLEN8_GATEWAY_BROKER_REQUESTS_INTERNAL_H
 #define POLLEN8_GATEWAY_BROKER_REQUESTS_INTERNAL_H
 
+#include "base/slots.h"
 #include "base/timer_wheel.h"
 #include "broker/link/broker_link.h"
 #include "broker/requests.h"
@@ -33,9 +34,9 @@ struct request {
     void *context;
     struct requests *requests;
     struct gather *gather; /* whose message on its way this is; NULL: none's */
-    uint32_t slot;
-    uint32_t left;  /* of a message of several: answers that have not come */
-    uint64_t ids[]; /* of a message of several */
+    uint64_t id;           /* of its slot; never 0 */
+    uint32_t left;         /* of a message of several: answers that have not come */
+    uint64_t ids[];        /* of a message of several */
 };
 
 /* Requests of one kind. */
@@ -59,10 +60,7 @@ struct gather {
 struct requests {
     struct gateway *gateway;
     struct broker_link *link; /* NULL: the sender asks */
-    struct slot *slots;
-    uint32_t used; /* slots ever used */
-    uint32_t capacity;
-    uint32_t free;
+    struct slots slots;       /* what awaits an answer */
     struct gather gathers[GATHERS];
     struct wire_arena arena;
     char inbox[INBOX_LENGTH + 1];
@@ -70,12 +68,10 @@ struct requests {
 
 /* ---- requests_slots.c ---- */
 
-void slots_init(struct requests *requests);
-void slots_done(struct requests *requests); /* they are empty */
+void requests_slots_init(struct requests *requests);
 
 /* Puts it into a slot. STATUS_FULL, STATUS_NO_MEMORY: it is still the caller's. */
 enum status request_put(struct requests *requests, struct request *request);
-uint64_t request_id(const struct request *request);
 struct request *request_find(const struct requests *requests, uint64_t id);
 
 /* Publishes; the answers come for `request`. */
@@ -92,7 +88,7 @@ void request_returned(struct request *request);
 void request_end(struct request *request, enum status status, const struct bus_message *answer);
 
 /* Ends all. What is asked meanwhile is not among them. */
-void slots_end_all(struct requests *requests, enum status status);
+void requests_end_all(struct requests *requests, enum status status);
 
 /* ---- requests_gather.c ---- */
 
