@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
+ *
+ * What base/ lends to every room: settings, metrics, a timing wheel and a mailbox, all of them the real ones.
+ * For tests of one room; gateway_fixture.h has the rooms above it as well.
+ */
+#ifndef POLLEN8_TESTS_GATEWAY_BASE_RIG_H
+#define POLLEN8_TESTS_GATEWAY_BASE_RIG_H
+
+#include "gateway_test.h"
+
+#include "base/gateway.h"
+#include "base/mailbox.h"
+#include "base/timer_wheel.h"
+
+struct base_rig {
+    struct gateway gateway;
+    struct settings settings;
+    unsigned wakes; /* of the loop, by posts to an empty lane */
+};
+
+static inline void base_rig_wake(void *context)
+{
+    __atomic_fetch_add((unsigned *)context, 1, __ATOMIC_RELAXED);
+}
+
+/* Zeroes it first; the settings are for the test to fill in afterwards. */
+static inline void base_rig_start(struct base_rig *rig, size_t mails_maximum)
+{
+    static const struct metric_definition definitions[] = {
+#define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
+#include "base/metrics.def"
+#undef METRIC
+    };
+    static char name[] = "gw-1";
+    struct gateway *gateway = &rig->gateway;
+
+    *rig = (struct base_rig){.settings.gateway_name = name};
+    gateway->settings = &rig->settings;
+    gateway->now_ms = clock_monotonic_ms();
+    gateway->turn_us = INT64_MAX; /* it is never over */
+    assert_int_equal(metrics_create(definitions, METRIC_COUNT, &gateway->metrics), STATUS_OK);
+    gateway->wheel = timer_wheel_create(gateway->now_ms, gateway);
+    gateway->mailbox = mailbox_create(mails_maximum, base_rig_wake, &rig->wakes);
+    assert_non_null(gateway->wheel);
+    assert_non_null(gateway->mailbox);
+}
+
+/* The mailbox must be empty. */
+static inline void base_rig_stop(struct base_rig *rig)
+{
+    struct gateway *gateway = &rig->gateway;
+
+    for (int lane = 0; lane < MAIL_LANES; lane++)
+        assert_int_equal(mailbox_depth(gateway->mailbox, (enum mail_lane)lane), 0);
+    mailbox_free(gateway->mailbox);
+    timer_wheel_free(gateway->wheel);
+    metrics_free(gateway->metrics);
+}
+
+/* What a counter or gauge shows; `label` NULL for one without labels. */
+static inline uint64_t base_rig_metric(const struct base_rig *rig, enum gateway_metric metric,
+                                       const char *label)
+{
+    return metric_value(metrics_cell(rig->gateway.metrics, metric, label));
+}
+
+/* Moves the time and fires what is due by then. */
+static inline void base_rig_pass(struct base_rig *rig, uint64_t milliseconds)
+{
+    uint64_t end = rig->gateway.now_ms + milliseconds;
+
+    while (timer_wheel_next(rig->gateway.wheel) <= end) {
+        rig->gateway.now_ms = timer_wheel_next(rig->gateway.wheel);
+        timer_wheel_advance(rig->gateway.wheel, rig->gateway.now_ms);
+    }
+    rig->gateway.now_ms = end;
+}
+
+#endif
