@@ -23,15 +23,15 @@ int command_watch(int argc, char **argv);
 /* "pollen8ctl: <text>" on standard error; returns `status`. */
 int command_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* An option of a command, and where to put what it says: the text that follows it, or that it is there. */
+/* An option of a command, and where to store its value: the text that follows it, or that it was given. */
 struct command_option {
-    const char *name; /* NULL: the list ends */
+    const char *name; /* NULL: the end of the list */
     const char **text;
     bool *flag;
 };
 
 /* Reads the options (8 at most), and --help, which prints `usage`. 0: `optind` is at the first operand.
- * COMMAND_HELPED: all is done. Else the exit status; the problem has been told. */
+ * COMMAND_HELPED: the command is done. Else the exit status; the problem has been reported. */
 int command_options(int argc, char **argv, const char *usage, const struct command_option *options);
 
 /* A token for `user`, signed with the secret in a file: valid for `expires_s` seconds from now, which may be
