@@ -91,31 +91,24 @@ static void start(void)
     pthread_mutex_unlock(&rig.lock);
 }
 
-/* The report of the next look. */
-static struct report next(void)
-{
-    pthread_mutex_lock(&rig.lock);
-    unsigned looks = rig.looks;
-    while (rig.looks == looks)
-        pthread_cond_wait(&rig.changed, &rig.lock);
-    struct report report = rig.reports[(rig.looks - 1) % LOOKS_KEPT];
-    pthread_mutex_unlock(&rig.lock);
-    return report;
-}
-
-/* The report of a look that was asked for, with the store saying this. */
+/* The report of a look that was asked for, with the store saying this. Others may come before it. */
 static struct report look(enum users_state says, const char *error)
 {
-    struct report report;
+    struct report report = {.now = false};
 
     pthread_mutex_lock(&rig.lock);
     rig.says = says;
     rig.error = error;
+    unsigned next = rig.looks;
     pthread_mutex_unlock(&rig.lock);
     store_watch_now(rig.watch);
-    do
-        report = next();
-    while (!report.now); /* another look may have been under way */
+    pthread_mutex_lock(&rig.lock);
+    while (!report.now) {
+        while (rig.looks == next)
+            pthread_cond_wait(&rig.changed, &rig.lock);
+        report = rig.reports[next++ % LOOKS_KEPT];
+    }
+    pthread_mutex_unlock(&rig.lock);
     return report;
 }
 
