@@ -37,6 +37,7 @@
 #include "lws_callback.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "peer_inbox.h"
 #include "presence.h"
 #include "recovery/catchup.h"
 #include "recovery/catchup_live.h"
@@ -389,7 +390,8 @@ static void free_parts(struct gateway *gateway)
 int main(int argc, char **argv)
 {
     struct settings settings;
-    struct gateway gateway = {.settings = &settings, .events = &session_events, .engineio = &socketio};
+    struct gateway gateway = {
+        .settings = &settings, .events = &session_events, .engineio = &socketio, .peer_events = &peer_inbox};
     char error[256] = "out of memory";
     settings_load(&settings, argc, argv);
     log_init("gateway", (enum log_level)settings.log_level, (enum log_format)settings.log_format);

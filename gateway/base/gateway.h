@@ -59,6 +59,7 @@ struct gateway {
     struct origin_policy *origins;
     struct networks *proxies;
     const struct session_events *events;     /* what lives above sessions */
+    const struct peer_events *peer_events;   /* what is done about other gateways */
     const struct engineio_handler *engineio; /* what lives above Engine.IO */
     struct frame *pings[FRAME_FORMATS];      /* heartbeats, shared by all sessions */
     struct token_rule event_rule;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A letter is one message on its way to the loop: what came by itself, with the subject a reply goes to, or
- * the reply to what was asked, made before it is asked so that it cannot be missing.
+ * A letter is one message on its way to the loop: one that came unasked, with the subject of its reply, or the
+ * reply to one of ours. The letter of a reply is allocated before it is asked for, so that memory for it cannot
+ * be missing.
  */
 #include "cluster/peer_message.h"
 
@@ -12,26 +13,18 @@
 #include "base/mailbox.h"
 #include "broker/reader.h"
 #include "broker/sender.h"
-#include "cluster/forward.h"
-#include "cluster/move/move_in.h"
-#include "cluster/move/move_out.h"
-#include "cluster/peers.h"
-#include "cluster/poll_host.h"
-#include "cluster/poll_relay.h"
 #include "common/bus/bus.h"
 #include "common/bus/subject.h"
 #include "common/log.h"
 #include "common/wire.h"
-#include "session/session.h"
 
 struct letter {
     struct mail mail;
     struct gateway *gateway;
-    peer_message_reply_fn *answered; /* NULL: it came by itself */
+    peer_message_reply_fn *answered; /* NULL: it came unasked */
     uint64_t id;
     enum status status;
-    bool settling;
-    bool settled; /* it has waited for everything before it; see peer.h */
+    enum peer_stage stage;
     struct wire_arena arena;
     const Pollen8__GatewayMessage *message; /* in the arena; NULL unless status is STATUS_OK */
     char reply[SUBJECT_SIZE];               /* where a reply goes; empty: none is wanted */
@@ -105,13 +98,6 @@ static void on_reply(void *context, enum status status, const struct bus_message
 
 /* ---- in: loop ----------------------------------------------------------------------------------------- */
 
-static void evict(struct gateway *gateway, const Pollen8__SessionEvict *message)
-{
-    struct session *session = sessions_named(gateway->sessions, slice_from_string(message->session));
-    if (session)
-        session_close(gateway, session, CAUSE_EVICTED);
-}
-
 static enum status pack(struct gateway *gateway, const Pollen8__GatewayMessage *message, struct buf *packed)
 {
     buf_init(packed, (size_t)bus_maximum_payload(gateway->bus));
@@ -122,10 +108,10 @@ static void on_settled(void *context, enum status status, const struct bus_messa
 {
     struct letter *letter = context;
     (void)message;
-    letter->settled = status == STATUS_OK;
+    letter->stage = status == STATUS_OK ? PEER_SETTLED : PEER_UNSETTLED;
     if (mailbox_post(letter->gateway->mailbox, MAIL_FRAMES, &letter->mail) == STATUS_OK)
         return;
-    letter->settled = false;
+    letter->stage = PEER_UNSETTLED;
     (void)mailbox_post(letter->gateway->mailbox, MAIL_REPLIES, &letter->mail); /* that lane is never full */
 }
 
@@ -135,12 +121,11 @@ static void settle(struct gateway *gateway, struct letter *letter)
     Pollen8__GatewayMessage message = POLLEN8__GATEWAY_MESSAGE__INIT;
     Pollen8__PeerPing ping = POLLEN8__PEER_PING__INIT;
     char subject[SUBJECT_SIZE];
-    struct buf packed;
+    struct buf packed = {0};
     message.message_case = POLLEN8__GATEWAY_MESSAGE__MESSAGE_PING;
     message.ping = &ping;
     ping.gateway = gateway->settings->gateway_name;
     ping.instance = gateway->instance;
-    letter->settling = true;
     enum status status = subject_make(subject, SUBJECT_GATEWAY, slice_from_string(ping.gateway));
     if (status == STATUS_OK)
         status = pack(gateway, &message, &packed);
@@ -152,38 +137,13 @@ static void settle(struct gateway *gateway, struct letter *letter)
         on_settled(letter, status, NULL);
 }
 
-/* Whether it is to come again once it has settled. */
-static bool act(struct gateway *gateway, const struct letter *letter)
-{
-    const Pollen8__GatewayMessage *message = letter->message;
-    switch (message->message_case) {
-    case POLLEN8__GATEWAY_MESSAGE__MESSAGE_EVICT: evict(gateway, message->evict); break;
-    case POLLEN8__GATEWAY_MESSAGE__MESSAGE_REQUEST:
-        poll_host_request(gateway, message->request, letter->reply);
-        break;
-    case POLLEN8__GATEWAY_MESSAGE__MESSAGE_ANSWER: poll_relay_answered(gateway, message->answer); break;
-    case POLLEN8__GATEWAY_MESSAGE__MESSAGE_PING: peers_pinged(gateway, message->ping, letter->reply); break;
-    case POLLEN8__GATEWAY_MESSAGE__MESSAGE_UPGRADE:
-        return move_out_request(gateway, message->upgrade, letter->reply,
-                                letter->settled    ? MOVE_SETTLED
-                                : letter->settling ? MOVE_UNSETTLED
-                                                   : MOVE_FIRST);
-    case POLLEN8__GATEWAY_MESSAGE__MESSAGE_UPGRADE_REPLY:
-        move_in_ended(gateway, message->upgrade_reply);
-        break;
-    case POLLEN8__GATEWAY_MESSAGE__MESSAGE_FORWARDED: forward_take(gateway, message->forwarded); break;
-    default: break; /* of a newer gateway, which gets no reply */
-    }
-    return false;
-}
-
 static void take_letter(struct gateway *gateway, struct mail *mail)
 {
     struct letter *letter = (struct letter *)mail;
     if (letter->answered)
         letter->answered(gateway, letter->id, letter->status,
                          letter->status == STATUS_OK ? letter->message : NULL);
-    else if (act(gateway, letter)) {
+    else if (gateway->peer_events->message(gateway, letter->message, letter->reply, letter->stage)) {
         settle(gateway, letter);
         return;
     }

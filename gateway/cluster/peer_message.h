@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What is said to one gateway alone, by other gateways and by value-svc: a GatewayMessage on
+ * Messages to one gateway alone, from other gateways and from value-svc: a GatewayMessage on
  * pollen8.gw.<gateway>, told, or asked for a reply that is one too. Everything from one gateway to another,
  * replies included, comes in the order it was sent, in a lane of its own, so that it does not wait behind
  * frames.
  *
  *   loop: packed -> sender ~> bus ~> the other gateway: unpacked (delivery thread) -> mailbox -> loop
  *
- * SessionEvict: the session's pid was claimed by a newer one. Its transport closes; nothing is told that
- * would keep a stock client from coming back.
- *
- * UpgradeRequest may have to wait until everything that was published before it has been delivered here: it
- * then comes again in the lane of frames, and is acted on when the board (board.h) is empty.
+ * This file carries messages and knows none of them: peer_inbox.c acts on those that come unasked. One that has
+ * to wait until everything published before it has been delivered here comes again in the lane of frames, and
+ * is acted on when the board (board.h) is empty.
  *
  * Loop thread.
  */
@@ -28,6 +26,29 @@
 #define PEER_REPLY_MS 3000 /* a gateway that has not replied by then is taken for dead */
 
 struct gateway;
+struct peer;
+
+/* How much of what was published before a message has been delivered here. */
+enum peer_stage {
+    PEER_FIRST,    /* not known yet: the message has just come */
+    PEER_SETTLED,  /* all of it */
+    PEER_UNSETTLED /* that cannot be known */
+};
+
+/* What is done about other gateways: one table, gateway->peer_events, filled in peer_inbox.c. */
+struct peer_events {
+    /* A message that came unasked. `reply` is the subject of its reply, empty: none is wanted. True: it is to
+     * come again, SETTLED or UNSETTLED.
+     */
+    bool (*message)(struct gateway *gateway, const Pollen8__GatewayMessage *message, const char *reply,
+                    enum peer_stage stage);
+
+    /* Nothing more comes from the gateway: what it holds for clients here ends. */
+    void (*lost)(struct gateway *gateway, struct peer *peer);
+
+    /* Its clients are gone: what is held here for them ends. */
+    void (*clients_lost)(struct gateway *gateway, struct peer *peer);
+};
 
 /* `reply` is NULL unless status is STATUS_OK; STATUS_NO_RESPONDERS: there is no such gateway (any more).
  * `id` is what was given to peer_message_ask. Loop thread. */

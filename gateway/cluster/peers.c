@@ -12,8 +12,6 @@
 #include "base/gateway.h"
 #include "base/timer_wheel.h"
 #include "cluster/peer_message.h"
-#include "cluster/poll_host.h"
-#include "cluster/poll_relay.h"
 #include "common/log.h"
 
 #define PING_MS       1000
@@ -37,8 +35,8 @@ static void lose(struct gateway *gateway, struct peer *peer, const char *why)
     if (open)
         log_event_limited(LOG_WARN, "another gateway is lost", LOG_S("gateway", peer->name),
                           LOG_S("why", why), LOG_U("polls", peer->open));
-    poll_relay_lost(gateway, peer);
-    poll_host_lost(gateway, peer);
+    gateway->peer_events->lost(gateway, peer);
+    gateway->peer_events->clients_lost(gateway, peer);
 }
 
 static struct peer *find(const struct peers *peers, const char *name)
@@ -135,7 +133,7 @@ void peers_pinged(struct gateway *gateway, const Pollen8__PeerPing *ping, const 
 static void look_at(struct gateway *gateway, struct peer *peer, bool round)
 {
     if (peer->hosted && gateway->now_ms - peer->heard_ms > SILENCE_MS)
-        poll_host_lost(gateway, peer);
+        gateway->peer_events->clients_lost(gateway, peer);
     if (round && peer->open && !peer->pinging)
         ping(gateway, peer);
 }

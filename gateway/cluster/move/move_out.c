@@ -132,18 +132,18 @@ static void leave(struct gateway *gateway, struct session *session, const Pollen
 }
 
 static bool commit(struct gateway *gateway, struct session *session, const Pollen8__UpgradeRequest *request,
-                   const char *reply, enum move_stage stage)
+                   const char *reply, enum peer_stage stage)
 {
     if (!session || !polling_is_away(session, request->gateway, request->id)) {
         answer(gateway, reply, request->id, POLLEN8__UPGRADE_REPLY__RESULT__REFUSED);
         return false;
     }
-    bool ready = session_move_ready(session) && stage != MOVE_UNSETTLED;
+    bool ready = session_move_ready(session) && stage != PEER_UNSETTLED;
     if (ready && !session_move_rooms_equal(session, request->rooms, request->n_rooms)) {
         answer_rooms(gateway, reply, session, request->id, POLLEN8__UPGRADE_REPLY__RESULT__AGAIN);
         return false;
     }
-    if (ready && stage == MOVE_FIRST && request->n_rooms > 0)
+    if (ready && stage == PEER_FIRST && request->n_rooms > 0)
         return true;
     if (ready && caught_up(gateway, request))
         leave(gateway, session, request, reply);
@@ -153,7 +153,7 @@ static bool commit(struct gateway *gateway, struct session *session, const Polle
 }
 
 bool move_out_request(struct gateway *gateway, const Pollen8__UpgradeRequest *request, const char *reply,
-                      enum move_stage stage)
+                      enum peer_stage stage)
 {
     struct session *session = engineio_find(gateway, slice_from_string(request->sid));
     if (session && !polling_carries(session))

@@ -6,7 +6,7 @@
  * travel in is refused the upgrade, or ends where it grew so late. Loop thread.
  *
  * It leaves only when everything that the other gateway can have missed has been delivered here: so a request
- * waits (peer.h), and is told to ask again while the rooms differ or this gateway is behind the other.
+ * waits (peer_message.h), and is told to ask again while the rooms differ or this gateway is behind the other.
  */
 #ifndef POLLEN8_GATEWAY_CLUSTER_MOVE_MOVE_OUT_H
 #define POLLEN8_GATEWAY_CLUSTER_MOVE_MOVE_OUT_H
@@ -16,17 +16,13 @@
 
 #include "peer.pb-c.h"
 
+#include "cluster/peer_message.h"
+
 struct gateway;
 
-enum move_stage {
-    MOVE_FIRST,    /* it has just come */
-    MOVE_SETTLED,  /* all that was published before it has been delivered */
-    MOVE_UNSETTLED /* that cannot be known */
-};
-
-/* Whether it is to come again once it has settled. */
+/* Whether it is to come again once everything published before it has been delivered here. */
 bool move_out_request(struct gateway *gateway, const Pollen8__UpgradeRequest *request, const char *reply,
-                      enum move_stage stage);
+                      enum peer_stage stage);
 
 /* The session of an upgrade that is on its way has ended. */
 void move_out_ended(struct gateway *gateway, const char *gateway_name, uint64_t id);

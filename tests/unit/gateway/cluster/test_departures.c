@@ -35,6 +35,22 @@ static void test_found_until_the_end(void **state)
     departures_free(departures);
 }
 
+static void test_a_sid_that_has_left(void **state)
+{
+    struct departures *departures = departures_create(MAXIMUM, KEEP_MS);
+    struct departure one = departure_of(7, 1);
+    struct departure other = departure_of(8, 1);
+    struct sid sid = {.key = slice_from_string(one.key)};
+    (void)state;
+    assert_false(departures_has(departures, &sid, 5000));
+    assert_int_equal(departures_add(departures, &one, 5000), STATUS_OK);
+    assert_true(departures_has(departures, &sid, 5999));
+    assert_false(departures_has(departures, &sid, 6000));
+    assert_false(departures_has(departures, &(struct sid){.key = slice_from_string(other.key)}, 5999));
+    assert_false(departures_has(NULL, &sid, 5999));
+    departures_free(departures);
+}
+
 static void test_only_the_same(void **state)
 {
     struct departures *departures = departures_create(MAXIMUM, KEEP_MS);
@@ -75,6 +91,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_found_until_the_end),
+        cmocka_unit_test(test_a_sid_that_has_left),
         cmocka_unit_test(test_only_the_same),
         cmocka_unit_test(test_bounded),
     };
