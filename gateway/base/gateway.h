@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The map of the process: what there is one of. Made and freed in main.c; everything else borrows it. All of
- * it belongs to the loop thread but what says otherwise.
+ * The map of the process: what there is one of. Made and freed in main.c; everything else borrows it. Loop
+ * thread only, unless a field says otherwise.
  *
- * in   listener -> http -> websocket -> plain_ws | engineio -> socketio -> (codec) -> ingress -> builtins |
- * engineio_http -> exchange -> polling -> engineio       | relay -> questions, or sender ~> bus out bus ~>
- * intake -> mailbox -> egress -> rooms -> session's outq -> websocket (one write a turn) | polling ack bus
- * ~> relay -> mailbox -> relay -> session's outq -> websocket | polling
+ *   clients ask   websocket | exchange -> plain_ws | engineio -> ingress -> builtins | relay
+ *   services      relay -> service_call -> requests ~> NATS ~> requests -> service_call -> mailbox -> relay
+ *   frames        NATS ~> reader -> delivery -> mailbox -> egress -> board -> session's outq
+ *   clients hear  session's outq -> websocket (one write a turn) | the answer to a poll
  *
- * `~>` is another thread. Nothing calls back up these arrows.
+ * `~>` is another process. Calls go down the list of rooms (cmake/rooms.txt) and never up it.
  */
 #ifndef POLLEN8_GATEWAY_BASE_GATEWAY_H
 #define POLLEN8_GATEWAY_BASE_GATEWAY_H

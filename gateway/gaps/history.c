@@ -16,7 +16,7 @@
 #include "frame/position.h"
 
 struct reading {
-    struct service_call inquiry;
+    struct service_call call;
     history_fn *done;
     uint64_t context;
     struct history_answer answer;
@@ -79,18 +79,18 @@ enum status history_order(struct delivery **frames, size_t count)
 
 /* ---- the question ------------------------------------------------------------------------------------- */
 
-static void reading_free(struct service_call *inquiry)
+static void reading_free(struct service_call *call)
 {
-    struct reading *reading = (struct reading *)inquiry;
+    struct reading *reading = (struct reading *)call;
     for (size_t i = 0; i < reading->answer.count; i++)
         delivery_free(reading->answer.frames[i]);
     free(reading->answer.frames);
     free(reading);
 }
 
-static enum status take(struct service_call *inquiry, const ProtobufCMessage *unpacked)
+static enum status take(struct service_call *call, const ProtobufCMessage *unpacked)
 {
-    struct history_answer *answer = &((struct reading *)inquiry)->answer;
+    struct history_answer *answer = &((struct reading *)call)->answer;
     const Pollen8__HistoryReply *reply = (const Pollen8__HistoryReply *)unpacked;
     if (reply->result_case != POLLEN8__HISTORY_REPLY__RESULT_FRAMES)
         return STATUS_UNAVAILABLE;
@@ -111,14 +111,14 @@ static enum status take(struct service_call *inquiry, const ProtobufCMessage *un
     return status ? status : history_order(answer->frames, answer->count);
 }
 
-static void answered(struct gateway *gateway, struct service_call *inquiry)
+static void answered(struct gateway *gateway, struct service_call *call)
 {
-    struct reading *reading = (struct reading *)inquiry;
-    reading->answer.status = inquiry->status;
+    struct reading *reading = (struct reading *)call;
+    reading->answer.status = call->status;
     gateway_count(gateway, METRIC_HISTORY_READS,
-                  inquiry->status != STATUS_OK ? "failed"
-                  : reading->answer.complete   ? "complete"
-                                               : "incomplete");
+                  call->status != STATUS_OK  ? "failed"
+                  : reading->answer.complete ? "complete"
+                                             : "incomplete");
     reading->done(gateway, reading->context, &reading->answer);
 }
 
@@ -137,9 +137,9 @@ enum status history_read(struct gateway *gateway, const struct history_query *qu
     struct reading *reading = calloc(1, sizeof(*reading));
     if (!reading)
         return STATUS_NO_MEMORY;
-    reading->inquiry.kind = &kind;
-    reading->inquiry.follows = true;
-    reading->inquiry.large = true;
+    reading->call.kind = &kind;
+    reading->call.follows = true;
+    reading->call.large = true;
     reading->done = done;
     reading->context = context;
     position_to_message(query->after, &after);
@@ -157,6 +157,5 @@ enum status history_read(struct gateway *gateway, const struct history_query *qu
     message.missed_lanes = (uint32_t *)(uintptr_t)query->missed_lanes;
     message.deadline_ms = HISTORY_WAIT_MS;
     message.until_ms = query->until_ms;
-    return service_call_send(gateway, &reading->inquiry, SUBJECT_HISTORY_READ, &message.base,
-                             HISTORY_WAIT_MS);
+    return service_call_send(gateway, &reading->call, SUBJECT_HISTORY_READ, &message.base, HISTORY_WAIT_MS);
 }

@@ -58,14 +58,14 @@ static void look(void *context, struct wheel_timer *timer)
     timer_wheel_arm(gateway->wheel, timer, gateway->now_ms + LOOK_MS);
 }
 
-enum status reconnect_create(struct gateway *gateway, struct reconnect **ret_resync)
+enum status reconnect_create(struct gateway *gateway, struct reconnect **ret_reconnect)
 {
     struct reconnect *reconnect = calloc(1, sizeof(*reconnect));
     if (!reconnect)
         return STATUS_NO_MEMORY;
     reconnect->timer.fire = look;
     timer_wheel_arm(gateway->wheel, &reconnect->timer, gateway->now_ms + LOOK_MS);
-    *ret_resync = reconnect;
+    *ret_reconnect = reconnect;
     return STATUS_OK;
 }
 

@@ -11,7 +11,7 @@
 struct gateway;
 struct reconnect; /* opaque */
 
-enum status reconnect_create(struct gateway *gateway, struct reconnect **ret_resync);
+enum status reconnect_create(struct gateway *gateway, struct reconnect **ret_reconnect);
 void reconnect_free(struct gateway *gateway, struct reconnect *reconnect);
 
 #endif

@@ -44,7 +44,7 @@
 #define PID_FIRST_LEASE_MS (60u * 1000)
 
 struct recalling {
-    struct service_call inquiry;
+    struct service_call call;
     uint64_t handle;
     opening_fn *done;       /* of a claim; NULL: a snapshot was asked for */
     uint64_t epoch;         /* that the histories are in; 0: not told */
@@ -90,9 +90,9 @@ static enum status take_industries(struct recalled *recalled, const Pollen8__Ses
     return STATUS_OK;
 }
 
-static enum status take(struct service_call *inquiry, const ProtobufCMessage *unpacked)
+static enum status take(struct service_call *call, const ProtobufCMessage *unpacked)
 {
-    struct recalling *recalling = (struct recalling *)inquiry;
+    struct recalling *recalling = (struct recalling *)call;
     const Pollen8__SessionOpenReply *reply = (const Pollen8__SessionOpenReply *)unpacked;
     if (reply->result_case != POLLEN8__SESSION_OPEN_REPLY__RESULT_OPENED)
         return STATUS_UNAVAILABLE;
@@ -106,9 +106,9 @@ static enum status take(struct service_call *inquiry, const ProtobufCMessage *un
     return status;
 }
 
-static void recalling_free(struct service_call *inquiry)
+static void recalling_free(struct service_call *call)
 {
-    struct recalling *recalling = (struct recalling *)inquiry;
+    struct recalling *recalling = (struct recalling *)call;
     for (size_t i = 0; i < recalling->kept_count; i++)
         frame_unref(recalling->kept[i]);
     for (size_t i = 0; i < recalling->recalled.count; i++)
@@ -229,22 +229,22 @@ static void plan(struct gateway *gateway, struct session *session, enum status s
     session_rearm(gateway, session);
 }
 
-static void answered(struct gateway *gateway, struct service_call *inquiry)
+static void answered(struct gateway *gateway, struct service_call *call)
 {
-    struct recalling *recalling = (struct recalling *)inquiry;
-    if (inquiry->status == STATUS_OK)
+    struct recalling *recalling = (struct recalling *)call;
+    if (call->status == STATUS_OK)
         progress_set_epoch(gateway->progress, recalling->epoch);
     if (recalling->done) {
-        recalling->recalled.status = inquiry->status;
+        recalling->recalled.status = call->status;
         recalling->done(gateway, recalling->handle, &recalling->recalled);
         return;
     }
     struct session *session = sessions_find(gateway->sessions, recalling->handle);
     if (!session || !session_is_member(session))
         return;
-    if (inquiry->status == STATUS_OK || inquiry->status == STATUS_NO_RESPONDERS) /* nobody has values */
+    if (call->status == STATUS_OK || call->status == STATUS_NO_RESPONDERS) /* nobody has values */
         session->valued = true;
-    enum status status = inquiry->status;
+    enum status status = call->status;
     if (status == STATUS_OK) {
         enum status given = give_kept(gateway, session, recalling);
         if (recalling->snapshot && session_is_member(session))
@@ -269,10 +269,10 @@ static struct recalling *recalling_create(const struct session *session, opening
     struct recalling *recalling = calloc(1, sizeof(*recalling));
     if (!recalling)
         return NULL;
-    recalling->inquiry.kind = &kind;
+    recalling->call.kind = &kind;
     recalling->handle = session->handle;
     recalling->done = done;
-    recalling->inquiry.follows = done == NULL;
+    recalling->call.follows = done == NULL;
     return recalling;
 }
 
@@ -306,7 +306,7 @@ static enum status ask_snapshot(struct gateway *gateway, struct session *session
     message.purpose = POLLEN8__SESSION_OPEN__PURPOSE__SNAPSHOT;
     message.fresh = session->fresh_pid;
     session->fresh_pid = false;
-    return service_call_send(gateway, &recalling->inquiry, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
+    return service_call_send(gateway, &recalling->call, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
 }
 
 void opening_due(struct gateway *gateway, struct session *session)
@@ -344,7 +344,7 @@ enum status opening_claim(struct gateway *gateway, const struct session *session
     message.purpose = POLLEN8__SESSION_OPEN__PURPOSE__RECOVER;
     message.pid = (char *)(uintptr_t)pid;
     message.lease_ms = PID_FIRST_LEASE_MS;
-    return service_call_send(gateway, &recalling->inquiry, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
+    return service_call_send(gateway, &recalling->call, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
 }
 
 /* ---- loop: the session is open ------------------------------------------------------------------------ */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * From a message of the broker to the queues of sessions, with the real intake, rooms, sessions and board;
+ * From a message of the broker to the queues of sessions, with the real delivery, rooms, sessions and board;
  * only the socket is the test's own: its flush notes which events arrive. What is asked: each member once, in
  * order, whoever comes and goes meanwhile.
  */
