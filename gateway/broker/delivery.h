@@ -52,7 +52,8 @@ enum status delivery_make(const Pollen8__OutboundFrame *message, struct delivery
 
 void delivery_free(struct delivery *delivery);
 
-/* The user named by a subject: its last token is the authority, not the body. STATUS_MALFORMED. Any thread. */
+/* The user named by a subject: its last token is the authority, not the body. STATUS_MALFORMED. Any
+ * thread. */
 enum status delivery_user(struct slice subject, enum subject_kind kind, char user[ID_MAXIMUM_BYTES + 1]);
 
 /* Counts and logs a message that was dropped; nothing for STATUS_OK. Any thread. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * loop:    broker_link -> the subject's kind -> its callback, on this thread · a user's subscription is a number
- * library: the bus's delivery thread -> its callback · subscriptions are made on the sender's thread, in order with
- *          the requests that follow them
+ * loop:    broker_link -> the subject's kind -> its callback, on this thread · a user's subscription is a
+ *          number
+ * library: the bus's delivery thread -> its callback · subscriptions are made on the sender's thread, in
+ *          order with the requests that follow them
  */
 #include "broker/reader.h"
 

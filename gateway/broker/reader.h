@@ -40,7 +40,8 @@ struct reader_events {
 enum status reader_create(struct gateway *gateway, struct uv_loop_s *loop, const struct reader_events *events,
                           struct reader **ret_reader, char *error, size_t error_size);
 
-/* Subscribes for the life of the process; `subject` and `callback` (its context is the gateway) are static. At most READER_TOPICS of them, before the loop runs. */
+/* Subscribes for the life of the process; `subject` and `callback` (its context is the gateway) are static.
+ * At most READER_TOPICS of them, before the loop runs. */
 #define READER_TOPICS 8
 enum status reader_subscribe(struct reader *reader, const char *subject, bus_message_fn *callback);
 
@@ -54,8 +55,8 @@ void reader_leave(struct reader *reader, struct reader_feed *feed);
 
 /* A request that the broker is to see after every subscription made so far: it waits for the broker to say
  * so. Otherwise as requests_ask, or with `large`, for answers that are not to be unpacked on the loop, as
- * sender_request; STATUS_DISCONNECTED comes to the callback where the connection is lost
- * before, then on the loop thread and perhaps before this returns. */
+ * sender_request. If the connection is lost before, STATUS_DISCONNECTED comes to the callback, on the loop
+ * thread and perhaps before this returns. */
 enum status reader_request(struct reader *reader, const char *subject, struct slice data, bool large,
                            uint32_t timeout_ms, bus_reply_fn *callback, void *context);
 
