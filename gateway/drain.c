@@ -18,6 +18,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "session/session.h"
+#include "session/sessions.h"
 
 #define STEP_MS        20
 #define ANSWER_WAIT_MS 2000 /* for answers in flight, after the drain time */

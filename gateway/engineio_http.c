@@ -16,6 +16,7 @@
 #include "http/http_answer.h"
 #include "http/http_request.h"
 #include "session/session.h"
+#include "session/sessions.h"
 #include "text/client_token.h"
 #include "text/sid.h"
 #include "transport/engineio.h"

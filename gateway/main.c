@@ -50,6 +50,7 @@
 #include "rooms/users.h"
 #include "session/session.h"
 #include "session/session_events.h"
+#include "session/sessions.h"
 #include "transport/engineio.h"
 #include "transport/namespace.h"
 #include "transport/socketio.h"

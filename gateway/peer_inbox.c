@@ -13,6 +13,7 @@
 #include "cluster/poll_host.h"
 #include "cluster/poll_relay.h"
 #include "session/session.h"
+#include "session/sessions.h"
 
 static void evict(struct gateway *gateway, const Pollen8__SessionEvict *message)
 {

@@ -25,6 +25,7 @@
 #include "rooms/membership.h"
 #include "rooms/rooms.h"
 #include "session/session.h"
+#include "session/sessions.h"
 
 #define REFRESH_WAIT_MS  500
 #define FIRST_MS         500

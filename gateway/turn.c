@@ -27,6 +27,7 @@
 #include "presence.h"
 #include "session/frames_written.h"
 #include "session/session.h"
+#include "session/sessions.h"
 
 static bool take_answers(struct gateway *gateway)
 {

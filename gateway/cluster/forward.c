@@ -13,6 +13,7 @@
 #include "session/client_reply.h"
 #include "session/identity.h"
 #include "session/session.h"
+#include "session/sessions.h"
 #include "transport/namespace.h"
 
 static ProtobufCBinaryData borrow(struct slice bytes)

@@ -18,6 +18,7 @@
 #include "http/exchange.h"
 #include "http/http_answer.h"
 #include "session/session.h"
+#include "session/sessions.h"
 #include "transport/engineio.h"
 #include "transport/polling.h"
 

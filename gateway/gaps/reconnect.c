@@ -17,6 +17,7 @@
 #include "frame/progress.h"
 #include "gaps/gaps.h"
 #include "session/session.h"
+#include "session/sessions.h"
 
 #define LOOK_MS            100
 #define SETTLE_MS          200 /* the server knows the subscriptions again */

@@ -19,6 +19,7 @@
 #include "session/identity.h"
 #include "session/session.h"
 #include "session/session_extra.h"
+#include "session/session_send.h"
 
 #define PACKED_MAXIMUM (4u * 1024 * 1024)
 

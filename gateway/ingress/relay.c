@@ -24,6 +24,7 @@
 #include "session/identity.h"
 #include "session/session.h"
 #include "session/session_events.h"
+#include "session/sessions.h"
 
 struct relayed {
     struct service_call call;

@@ -26,6 +26,8 @@
 #include "net/websocket_internal.h"
 #include "session/frames_written.h"
 #include "session/session_events.h"
+#include "session/session_send.h"
+#include "session/sessions.h"
 
 #define SCRATCH_BYTES  65536
 #define SCRATCH_FRAMES 512

@@ -8,6 +8,7 @@
 #include "recovery/catchup.h"
 #include "recovery/catchup_floor.h"
 #include "session/session.h"
+#include "session/session_send.h"
 
 #define RESUME_MS  2000 /* a client that wants to resume says so first thing */
 #define OPENING_MS 300  /* as long as nothing goes before that */

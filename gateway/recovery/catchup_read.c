@@ -18,6 +18,8 @@
 #include "rooms/membership.h"
 #include "session/identity.h"
 #include "session/session.h"
+#include "session/session_send.h"
+#include "session/sessions.h"
 
 #define FLOOR_KEPT_MS 30000 /* the same where a service died, and the broker or Redis with it */
 #define RETRY_MS      200

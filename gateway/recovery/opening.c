@@ -27,6 +27,8 @@
 #include "rooms/membership.h"
 #include "session/identity.h"
 #include "session/session.h"
+#include "session/session_send.h"
+#include "session/sessions.h"
 
 #define WAIT_MS          3000
 #define KEPT_MAXIMUM     256

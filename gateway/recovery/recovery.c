@@ -21,6 +21,8 @@
 #include "session/client_reply.h"
 #include "session/identity.h"
 #include "session/session.h"
+#include "session/session_send.h"
+#include "session/sessions.h"
 #include "text/json_scan.h"
 
 #define VALUES          1024 /* JSON values in what claims */

@@ -14,6 +14,8 @@
 #include "rooms/rooms.h"
 #include "session/session.h"
 #include "session/session_events.h"
+#include "session/session_send.h"
+#include "session/sessions.h"
 
 /* The frames of one turn, and those on the board, must not fill the queue of a client that reads. */
 #define SHARE       4

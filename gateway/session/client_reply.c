@@ -8,6 +8,7 @@
 #include "codec/format.h"
 #include "common/permission.h"
 #include "session/session.h"
+#include "session/session_send.h"
 
 #define ANSWER_MAXIMUM (4u * 1024 * 1024)
 

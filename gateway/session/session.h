@@ -43,7 +43,6 @@ struct session_version {
 };
 #define SESSION_VERSIONS_MAXIMUM 16
 
-struct attachments;
 struct catchup;
 struct identity;
 struct membership;
@@ -74,7 +73,7 @@ struct session {
     struct outq outq;
     struct identity *identity;        /* owned reference; RECOVERING and OPEN only */
     struct catchup *catchup;          /* owned; NULL: nothing is to be made good */
-    char *pid;                        /* owned; what the client may recover with; NULL: it cannot */
+    char *pid;                        /* owned; with it the client may recover; NULL: it cannot */
     struct session_version version;   /* the first key */
     struct session_version *versions; /* owned; further keys */
     struct token_bucket events;
@@ -102,33 +101,7 @@ static inline struct slice session_name_space(const struct session *session)
     return text[0] ? slice_from_string(text) : SLICE_LITERAL("/");
 }
 
-struct sessions; /* the table of all */
-
-struct sessions *sessions_create(void);
-void sessions_free(struct sessions *sessions);
-size_t sessions_count(const struct sessions *sessions);
-
-/* The session of a handle, or NULL where it is gone or has been opened anew. */
-struct session *sessions_find(const struct sessions *sessions, uint64_t handle);
-
-/* A public id, which holds the session's place in the table; and the session that has it, or NULL. */
-void sessions_make_id(const struct session *session, char out[SESSION_ID_SIZE]);
-struct session *sessions_named(const struct sessions *sessions, struct slice id);
-
-/* The session in slot `index` of `sessions_slots`, or NULL; for walks in slices. */
-size_t sessions_slots(const struct sessions *sessions);
-struct session *sessions_at(const struct sessions *sessions, size_t index);
-
-/* Flushes what became dirty, the oldest first, until the turn has taken TURN_WRITES_US; a few in any case. */
-void sessions_flush(struct gateway *gateway);
-/* How many wait to be flushed, or were closed meanwhile. */
-size_t sessions_dirty(const struct sessions *sessions);
-/* Frees closed sessions: nobody holds a pointer to one across turns. */
-void sessions_end_turn(struct gateway *gateway);
-/* At the end of the process. */
-void sessions_close_all(struct gateway *gateway);
-
-/* NULL where memory is short or the bound is reached. State CONNECTED, heartbeat running. */
+/* NULL when out of memory. State CONNECTED, heartbeat running. */
 struct session *session_create(struct gateway *gateway, const struct transport_ops *ops, void *transport,
                                enum frame_format format, uint64_t deadline_ms);
 
@@ -142,30 +115,6 @@ void session_enter_state(struct session *session, enum session_state to);
 /* OPEN -> CONNECTED: out of its rooms, the transport stays. */
 void session_leave(struct gateway *gateway, struct session *session, uint64_t deadline_ms);
 
-/* Queues the frame (a reference is taken) unless the session has had this version or a newer one. Closes the
- * session if the queue is full and what is missing cannot be given to it later (session_events.full). False:
- * there was no room for it, now or ever. */
-bool session_send(struct gateway *gateway, struct session *session, struct frame *frame);
-
-/* Whether a frame with this rule is news to the session. And: it is in the queue. */
-bool session_is_news(struct session *session, const struct frame_rule *rule);
-void session_note_had(struct session *session, const struct frame_rule *rule);
-/* Whether it has had this very version. */
-bool session_has(struct session *session, const struct frame_rule *rule);
-
-/* Queues a message of the session's own format; the bytes are copied. Attachments (may be NULL) follow it as
- * binary messages. */
-void session_send_message(struct gateway *gateway, struct session *session, struct slice payload);
-void session_send_messages(struct gateway *gateway, struct session *session, struct slice payload,
-                           const struct attachments *attachments);
-
-/* A binary message of FRAME_SOCKETIO; the bytes are copied. */
-void session_send_binary(struct gateway *gateway, struct session *session, struct slice bytes);
-
-/* What waits goes over the new one. The old one is the caller's to free. */
-void session_change_transport(struct gateway *gateway, struct session *session,
-                              const struct transport_ops *ops, void *transport);
-
 void session_close(struct gateway *gateway, struct session *session, enum session_cause cause);
 /* With a refusal's close code and name. */
 void session_close_status(struct gateway *gateway, struct session *session, enum status status);
@@ -173,18 +122,20 @@ void session_close_status(struct gateway *gateway, struct session *session, enum
 void session_close_coded(struct gateway *gateway, struct session *session, const char *label, uint16_t code,
                          const char *text);
 
-/* Whether its heartbeat has been unanswered for too long; it is closed then. For requests that come before
+/* Whether its heartbeat has been unanswered for too long; it is then closed. For requests that come before
  * the timer has fired. */
 bool session_overdue(struct gateway *gateway, struct session *session);
 
-/* Puts the heartbeat behind what waits, where it is due soon: what is written anyway takes it along, and its
- * answer comes with those of others. */
+/* Queues the heartbeat if it is due soon: it goes out with what is about to be written, and its answer comes
+ * with those of others. */
 void session_ping_along(struct gateway *gateway, struct session *session);
 
 void session_pong(struct gateway *gateway, struct session *session);
 void session_rearm(struct gateway *gateway, struct session *session);
-/* The socket took something, or all of it. */
-void session_wrote(struct gateway *gateway, struct session *session, bool all);
-void session_mark_dirty(struct gateway *gateway, struct session *session);
+
+/* Frees closed sessions: nobody holds a pointer to one across turns. */
+void sessions_end_turn(struct gateway *gateway);
+/* At the end of the process. */
+void sessions_close_all(struct gateway *gateway);
 
 #endif

@@ -8,13 +8,15 @@
  * there is news again. Nothing is known of what its client had before the session began; its first snapshot
  * is newer than all of that.
  */
-#include "session/session.h"
+#include "session/session_send.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/gateway.h"
+#include "session/session.h"
 #include "session/session_events.h"
+#include "session/sessions.h"
 
 #define SLOW_ALLOWANCE 16384 /* for acks and heartbeats of a client whose queue is full */
 

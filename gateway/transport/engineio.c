@@ -7,6 +7,8 @@
 #include "base/gateway.h"
 #include "session/session.h"
 #include "session/session_extra.h"
+#include "session/session_send.h"
+#include "session/sessions.h"
 #include "text/client_token.h"
 #include "text/sid.h"
 #include "transport/polling.h"

@@ -13,6 +13,7 @@
 #include "session/frames_written.h"
 #include "session/session.h"
 #include "session/session_extra.h"
+#include "session/session_send.h"
 #include "transport/engineio.h"
 
 struct namespace

@@ -13,6 +13,7 @@
 #include "session/client_reply.h"
 #include "session/identity.h"
 #include "session/session.h"
+#include "session/session_send.h"
 #include "text/client_token.h"
 
 #define READY_MAXIMUM 65536

@@ -22,6 +22,7 @@
 #include "session/session.h"
 #include "session/session_events.h"
 #include "session/session_extra.h"
+#include "session/session_send.h"
 #include "text/client_token.h"
 #include "text/sid.h"
 #include "transport/engineio.h"

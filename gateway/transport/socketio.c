@@ -16,6 +16,8 @@
 #include "session/identity.h"
 #include "session/session.h"
 #include "session/session_extra.h"
+#include "session/session_send.h"
+#include "session/sessions.h"
 #include "text/client_token.h"
 #include "transport/namespace.h"
 

@@ -27,6 +27,8 @@
 #include "rooms/rooms.h"
 #include "session/session.h"
 #include "session/session_events.h"
+#include "session/session_send.h"
+#include "session/sessions.h"
 #include "transport/engineio.h"
 #include "turn.h"
 

@@ -17,6 +17,7 @@
 #include "net/websocket.h"
 #include "session/session.h"
 #include "session/session_extra.h"
+#include "session/sessions.h"
 #include "text/client_token.h"
 #include "transport/engineio.h"
 

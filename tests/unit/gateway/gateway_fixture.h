@@ -23,6 +23,7 @@
 #include "rooms/membership.h"
 #include "session/session.h"
 #include "session/session_events.h"
+#include "session/sessions.h"
 
 enum { FRAMES_KEPT = 400 };
 

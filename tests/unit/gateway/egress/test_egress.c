@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/wire.h"
 #include "rooms/control.h"
+#include "session/sessions.h"
 
 struct message {
     unsigned number;

@@ -17,6 +17,8 @@
 #include "common/clock.h"
 #include "net/socket.h"
 #include "net/websocket_internal.h"
+#include "session/session_send.h"
+#include "session/sessions.h"
 
 #define CLIENT_BYTES 300000
 

@@ -5,6 +5,9 @@
  */
 #include "gateway_fixture.h"
 
+#include "session/session_send.h"
+#include "session/sessions.h"
+
 static void moves_are_these_and_no_others(void **state)
 {
     static const struct {

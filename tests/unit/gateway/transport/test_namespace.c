@@ -4,6 +4,8 @@
  */
 #include "gateway_fixture.h"
 
+#include "session/session_send.h"
+#include "session/sessions.h"
 #include "transport/namespace.h"
 
 /* A session that can carry others, as Engine.IO's transports tell that it has ended. */

@@ -8,6 +8,7 @@
 #include "cluster/move/session_move.h"
 #include "common/wire.h"
 #include "recovery/catchup_read.h"
+#include "session/session_send.h"
 
 enum { LANE = 77 };
 
