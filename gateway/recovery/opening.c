@@ -123,8 +123,8 @@ static void recalling_free(struct service_call *call)
 
 /* ---- loop: answers ------------------------------------------------------------------------------------ */
 
-/* Up to where the session has been given everything; borrowed, `merged` may be it. NULL: there are no offsets,
- * or none that this gateway may say.
+/* Up to where the session has been given everything; borrowed, `merged` may be it. NULL: there are no
+ * offsets, or none that this gateway may say.
  */
 static const struct position *position_of(struct gateway *gateway, const struct session *session,
                                           struct position *merged)
@@ -141,7 +141,8 @@ static const struct position *position_of(struct gateway *gateway, const struct 
     return position_merge(merged, &catchup->claim) == STATUS_OK ? merged : NULL;
 }
 
-/* Up to where the client has all: for an event that is in no history, and ends with a text. */
+/* The position up to which the client has everything, for an event that is in no history and ends with a
+ * text. */
 static void lend_offset(struct gateway *gateway, const struct session *session, struct frame *frame)
 {
     char text[POSITION_TEXT_SIZE];
@@ -206,8 +207,8 @@ static enum status give_snapshot(struct gateway *gateway, struct session *sessio
     return status;
 }
 
-/* value-svc is away: keep asking, not all sessions at once. Soon at first, for a client cannot recover with a
- * pid that nobody was told of. */
+/* value-svc is unreachable: keep asking, but not all sessions at once. Soon at first, because a client cannot
+ * recover with a pid that value-svc has not recorded. */
 static uint64_t wait_after(unsigned failures)
 {
     uint64_t least = RETRY_FIRST_MS << (failures < RETRY_DOUBLINGS ? failures : RETRY_DOUBLINGS);

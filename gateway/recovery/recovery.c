@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * claim -> (token verified) -> recall: known? -> rooms -> catchup reads -> the client is told, with its old
+ * claim -> (token verified) -> opening: known? -> rooms -> catchup reads -> the client is told, with its old
  * pid or a new one -> missed frames, held frames, snapshot
  */
 #include "recovery/recovery.h"
@@ -52,7 +52,7 @@ static void recovery_free(struct recovery *recovery)
 
 /* ---- what a client claims ----------------------------------------------------------------------------- */
 
-/* The decoded string member; its length, 0 where there is none that fits. */
+/* The decoded string member; its length, 0 if there is none that fits. */
 static size_t string_member(struct slice object, const char *name, char *out, size_t capacity)
 {
     struct json_scan_walk walk;

@@ -29,7 +29,7 @@ struct identity {
 };
 _Static_assert(sizeof(struct identity) <= 96, "stated above");
 
-/* A checked copy; STATUS_MALFORMED where user id, role or lists break their bounds. */
+/* A checked copy; STATUS_MALFORMED if user id, role or lists break their bounds. */
 enum status identity_create(const Pollen8__Identity *message, struct identity **ret_identity);
 struct identity *identity_ref(struct identity *identity);
 void identity_unref(struct identity *identity); /* NULL is accepted */

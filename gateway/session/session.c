@@ -119,8 +119,8 @@ static void heartbeat_fired(void *context, struct wheel_timer *timer)
         return;
     }
     outq_trim(&session->outq);
-    /* Counted from when the ping was due, so that the end is where the client expects it; but a loop that was
-     * held up must not take much of the time from the client. */
+    /* Counted from when the ping was due, so that the timeout is where the client expects it; but a loop that
+     * was held up must not take much of that time from the client. */
     uint64_t timeout_ms = (uint64_t)gateway->settings->ping_timeout;
     uint64_t due_ms = timer->due_tick * TIMER_WHEEL_TICK_MS;
     uint64_t from_ms = gateway->now_ms - due_ms <= timeout_ms / 4 ? due_ms : gateway->now_ms;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What few sessions have: made when it is first needed, so that all others pay for a pointer alone. Freed
- * with the session, or where nothing of it is left. Memory: 56 bytes. Loop thread.
+ * Allocated on first use, because few sessions need it: all others pay for a pointer alone. Freed with the
+ * session, or as soon as it holds nothing. Memory: 56 bytes. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_SESSION_SESSION_EXTRA_H
 #define POLLEN8_GATEWAY_SESSION_SESSION_EXTRA_H
@@ -18,24 +18,24 @@ struct session;
 struct sio_assembly;
 
 struct session_extra {
-    struct client_token token;     /* of header or query, for those who connect without one */
+    struct client_token token;     /* of header or query, for CONNECT packets without one */
     enum status token_status;      /* why that cannot be used; STATUS_OK: it can, or there is none */
-    uint32_t ask_count;            /* how many answers of the client are awaited */
-    struct sio_assembly *assembly; /* owned: the binary packet that is half-way */
+    uint32_t ask_count;            /* answers that the client owes */
+    struct sio_assembly *assembly; /* owned: a binary packet of which parts are missing */
     struct namespace *name_spaces; /* owned: the further namespaces this session carries */
-    struct ask *asks;              /* owned: the answers that are awaited; ask.h */
-    uint64_t asked;                /* the last number */
+    struct ask *asks;              /* owned: those answers; ingress/client_ask.h */
+    uint64_t asked;                /* the number of the last question */
 };
 _Static_assert(sizeof(struct session_extra) <= 56, "stated above");
 
-/* The session's, made where it has none. NULL where memory is short. */
+/* The session's, allocated if it has none. NULL when out of memory. */
 struct session_extra *session_extra(struct session *session);
 
 /* Keeps the token of the upgrade, which is taken and may be empty. STATUS_NO_MEMORY: it has been wiped. */
 enum status session_extra_keep_token(struct session *session, struct client_token *token,
                                      enum status token_status);
 
-/* Frees it where it holds nothing any more. */
+/* Frees it if it holds nothing. */
 void session_extra_trim(struct session *session);
 
 /* Frees it; the namespaces must have been closed. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What a session needs from the way it is connected: one table of functions a transport, so that a session
+ * What a session needs from the way it is connected: one table of functions per transport, so that a session
  * never knows which one carries it. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_SESSION_TRANSPORT_H
@@ -20,26 +20,26 @@ struct transport_ops {
     /* The further namespace of Socket.IO that the session is in; empty, or NULL for none of them: "/". */
     const char *(*name_space)(const struct session *session);
 
-    /* Writes what waits in the session's queue, as much as the socket takes, and asks to be called again for
-     * the rest. May close the session. */
+    /* Writes the session's queue, as much as the socket takes, and asks to be called again for the rest. May
+     * close the session. */
     void (*flush)(struct gateway *gateway, struct session *session);
 
     /* The session is open: tells the client so. `id` is that of its authentication message, or empty. */
     void (*opened)(struct gateway *gateway, struct session *session, struct slice id);
 
-    /* The token was refused: tells the client so and closes where the protocol asks for it. */
+    /* The token was refused: tells the client so, and closes if the protocol demands it. */
     void (*refused)(struct gateway *gateway, struct session *session, struct slice id,
                     const struct client_result *result);
 
-    /* Whether what is sent now goes out with the end of this turn: nothing is stuck, and something (a socket,
-     * a poll that is held) is there to take it. */
+    /* Whether a frame queued now is written at the end of this turn: nothing is stuck, and a socket or a held
+     * poll is there to take it. */
     bool (*writable)(const struct session *session);
 
     /* Puts a heartbeat into the queue. */
     void (*ping)(struct gateway *gateway, struct session *session);
 
-    /* Writes what waits and closes what carries the session, which is detached and dies at the end of the
-     * turn. code 0: it is gone already. `text` lives for ever. */
+    /* Writes what is queued and closes what carries the session, which is detached and freed at the end of
+     * the turn. code 0: the client is gone already. `text` is static. */
     void (*close)(struct gateway *gateway, struct session *session, uint16_t code, const char *text);
 
     /* The session is CLOSING and has no transport any more, however that went: what it carried ends with it.

@@ -3,12 +3,12 @@
  * Socket.IO's further namespaces (setting NAMESPACES). The session that Engine.IO carries is the client in
  * "/"; in each further namespace the client is another session, whose transport is the first one: with an
  * identity, a sid, rooms and limits of its own, while heartbeat, socket and queue are those of the first.
- * What it is to be sent goes through its own queue into that of the first, as frames with the namespace in
- * front, made once a frame and namespace (frame_in_name_space).
+ * Frames for it go through its own queue into that of the first, with the namespace in front, encoded once
+ * per frame and namespace (frame_in_name_space).
  *
- * Where the first one ends, so do all it carries. One that is ended by the gateway (revoked, expired, too
- * slow) ends the first with it: a namespace that is told to disconnect never comes back by itself, a
- * transport that closes does. Loop thread.
+ * When the first one ends, so do all that it carries. If the gateway ends one of them (revoked, expired, too
+ * slow), the first ends with it: a client never reconnects a namespace that was disconnected, but does so
+ * when its transport closes. Loop thread.
  *
  * Memory: a session, and 40 bytes and the name.
  */
@@ -23,7 +23,7 @@
 struct gateway;
 struct session;
 
-/* The session that carries it; itself where it is no further namespace. NULL: it is closing. */
+/* The session that carries it; itself if it is no further namespace. NULL: it is closing. */
 struct session *namespace_carrier(struct session *session);
 
 /* The session of this name among those `carrier` carries, itself for "/"; NULL. */
