@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * slices into a message that is about to go -> the list and the bytes behind it, in one allocation.
+ * Slices into a message that is about to be freed -> the list and the bytes behind it, in one allocation.
  */
 #include "codec/attachments.h"
 

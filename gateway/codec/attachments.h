@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The binary parts of one event or answer. Where part n stands in the data is said there, by the object
- * {"_placeholder":true,"num":n}, as on Socket.IO's wire; services and `/ws` see the same. Pure; any thread.
+ * The binary parts of one event or answer. In the data, the object {"_placeholder":true,"num":n} marks the
+ * place of part n, as on Socket.IO's wire; services and `/ws` use the same form. Pure; any thread.
  */
 #ifndef POLLEN8_GATEWAY_CODEC_ATTACHMENTS_H
 #define POLLEN8_GATEWAY_CODEC_ATTACHMENTS_H
@@ -16,10 +16,10 @@ struct attachments {
     struct slice list[ATTACHMENTS_MAXIMUM]; /* borrowed, or into the same allocation */
 };
 
-/* One allocation that free() ends. STATUS_NO_MEMORY. */
+/* One allocation, released with free(). STATUS_NO_MEMORY. */
 enum status attachments_copy(const struct attachments *attachments, struct attachments **ret_copy);
 
-/* NULL is none. */
+/* NULL means none. */
 static inline size_t attachments_count(const struct attachments *attachments)
 {
     return attachments ? attachments->count : 0;

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What a client sent and what it is answered, the same for every transport: sio_packet, ws_json and ws_proto
- * decode to struct client_frame and encode struct client_result, so that ingress has one path. Pure; any
- * thread.
+ * The room codec/: the protocols of clients, between bytes and structs. Pure functions, which know no
+ * session.
+ *
+ *   in    one message of a client: text or binary, of Socket.IO or of a subprotocol of /ws
+ *   out   struct client_frame, or a status and a sentence for the developer at the other end
+ *   in    struct client_event or struct client_result
+ *   out   the bytes to send, appended to the caller's buf
+ *
+ * This file: what a client sent and how it is answered, in the same form for every transport. sio_packet,
+ * ws_json and ws_proto decode to struct client_frame and encode struct client_result, so that ingress has one
+ * path. Pure; any thread.
  *
  * Memory: a frame borrows from the message it was decoded from and holds no allocation. client_data_check
- * parses for a moment: at most CLIENT_DATA_VALUES JSON values, about 6 MB for the worst hostile input, freed
+ * parses temporarily: at most CLIENT_DATA_VALUES JSON values, about 6 MB for the worst hostile input, freed
  * before it returns.
  */
 #ifndef POLLEN8_GATEWAY_CODEC_CLIENT_FRAME_H
@@ -23,8 +31,8 @@
 #define CLIENT_DATA_VALUES      16384 /* JSON values in one frame's data, nested ones included */
 #define CLIENT_REASON_SIZE      160   /* with its NUL */
 
-/* `id` is in the transport's own form and is handed back untouched to the ack's encoder: for ws_json the JSON
- * text ("7" or "\"a\""), for ws_proto the string's bytes, for Socket.IO the digits of the ack id. */
+/* `id` is in the transport's own form and returns unchanged to the ack's encoder: the JSON text for ws_json
+ * ("7" or "\"a\""), the string's bytes for ws_proto, the digits of the ack id for Socket.IO. */
 struct client_frame {
     struct slice id;                          /* borrowed; length 0: no ack wanted */
     struct slice data;                        /* borrowed; one valid JSON text, length 0: none given */
@@ -41,8 +49,8 @@ static inline struct slice client_frame_event(const struct client_frame *frame)
 
 #define CLIENT_REASON_EVENT_NAME "event must be 1 to 64 of A-Z a-z 0-9 _ : . - with no empty part"
 
-/* One sentence for the developer at the other end; never holds a value of the input, except the name of an
- * unknown member (cut, and only where it is a plain word). Empty where there is nothing to say. */
+/* One sentence for the developer at the other end. It never holds a value of the input, except the name of an
+ * unknown member (cut, and only if it is a plain word). Empty if there is nothing to say. */
 struct client_reason {
     char text[CLIENT_REASON_SIZE];
 };
@@ -52,7 +60,7 @@ struct client_result {
     enum status status;                    /* STATUS_OK, or a refusal of errors.def */
     struct slice data;                     /* borrowed; ok only */
     const struct attachments *attachments; /* borrowed; ok only; NULL: none */
-    bool arguments;          /* data is an array: what Socket.IO's ack is called with, as it is */
+    bool arguments;                        /* data is an array: Socket.IO's ack is called with its elements */
     struct slice message;    /* borrowed, valid UTF-8; length 0: the status's default sentence */
     uint32_t retry_after_ms; /* 0: no hint */
 };
@@ -63,14 +71,14 @@ struct client_event {
     struct slice data;                     /* JSON text as it goes out; empty: none */
     struct slice offset;                   /* plain text; empty: none */
     const struct attachments *attachments; /* NULL: none */
-    uint64_t ask;                          /* not 0: an answer under this number is wanted */
+    uint64_t ask;                          /* not 0: the client is asked for an answer with this number */
     bool arguments;                        /* data is the array of the event's arguments */
 };
 
-/* What stands between the brackets of an array. STATUS_MALFORMED where the text is none. */
+/* The text between the brackets of an array. STATUS_MALFORMED if the text is not an array. */
 enum status client_array_inside(struct slice array, struct slice *ret_inside);
 
-/* Appends ,"attachments":["<base64>",...] where there are any. */
+/* Appends ,"attachments":["<base64>",...] if there are any. */
 enum status client_attachments_append(struct buf *buf, const struct attachments *attachments);
 
 /* Whether the text is one valid JSON text within bounds: syntax, UTF-8, depth, number of values, duplicate
@@ -80,10 +88,10 @@ enum status client_data_check(struct slice text, struct client_reason *reason);
 /* Appends {"ok":true,"data":D} or {"ok":false,"error":{"code","message"[,"retryAfterMs"]}}. */
 enum status client_result_append(struct buf *buf, const struct client_result *result);
 
-/* As above without the braces around it, for encoders that put an id in front. */
+/* The same without the braces around it, for encoders that put an id in front. */
 enum status client_result_append_members(struct buf *buf, const struct client_result *result);
 
-/* Sets the sentence; formatted text past the bound is cut. */
+/* Sets the sentence; text past the bound is cut. */
 void client_reason_set(struct client_reason *reason, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * WebSocket text message or one part of a polling body -> digit -> struct eio_packet; and back. Only binary
- * parts of a polling body need memory of their own, for the bytes behind the base64.
+ * parts of a polling body need memory of their own, for the decoded base64.
  */
 #include "codec/eio_packet.h"
 

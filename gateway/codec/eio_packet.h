@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Engine.IO v4 packets: one digit and its data; in a polling body several, joined by 0x1e, binary ones as
- * `b` + base64. On WebSocket a binary frame is a binary message as it is. Pure; any thread.
+ * Engine.IO v4 packets: one digit and its data. A polling body holds several, joined by 0x1e, with binary
+ * ones as `b` + base64. On WebSocket a binary frame is a binary message as it stands. Pure; any thread.
  *
- * Memory: decoding borrows from the input; base64 is decoded into the caller's buf, whose maximum is the
+ * Memory: decoding borrows from the input. Base64 is decoded into the caller's buf, whose maximum is the
  * bound (three bytes for four). Encoders append to the caller's buf and allocate nothing else.
  */
 #ifndef POLLEN8_GATEWAY_CODEC_EIO_PACKET_H
@@ -16,8 +16,8 @@
 #include "common/status.h"
 
 #define EIO_SEPARATOR '\x1e'
-/* Packets in one polling body. A stock client puts all that it kept while it was away into one, bounded by
- * maxPayload alone; rates are the session's to limit. */
+/* Packets in one polling body. After a disconnection a stock client puts everything it has queued into one
+ * body, bounded by maxPayload alone; the session limits rates. */
 #define EIO_PAYLOAD_PACKET_MAXIMUM 16384
 
 enum eio_type { /* the digit on the wire */
@@ -36,8 +36,8 @@ struct eio_packet {
     struct slice data; /* borrowed; after the digit, e.g. "probe" */
 };
 
-/* One packet from a whole WebSocket text message. STATUS_MALFORMED: empty or no known digit. Whether the
- * text is UTF-8 is not looked at. */
+/* One packet from a whole WebSocket text message. STATUS_MALFORMED if it is empty or has no known digit.
+ * UTF-8 is not checked here. */
 enum status eio_packet_decode(struct slice text, struct eio_packet *ret_packet);
 
 /* A whole WebSocket binary message; cannot fail. */
@@ -49,7 +49,7 @@ bool eio_packet_is_probe(const struct eio_packet *packet);
 /* A walk over a polling body. */
 struct eio_payload {
     struct slice rest; /* borrowed */
-    size_t left;       /* packets that may still come */
+    size_t left;       /* packets still allowed */
     bool done;
 };
 
@@ -72,14 +72,15 @@ struct eio_open {
     uint32_t max_payload; /* bytes */
 };
 
-/* 0{"sid":..,"upgrades":[..],"pingInterval":..,"pingTimeout":..,"maxPayload":..}: these keys, this order. */
+/* 0{"sid":..,"upgrades":[..],"pingInterval":..,"pingTimeout":..,"maxPayload":..}: these keys, in this
+ * order. */
 enum status eio_open_append(struct buf *buf, const struct eio_open *open);
 
 /* Appends a packet to a polling body, after a separator unless the body is empty. All or nothing. */
 enum status eio_payload_append(struct buf *body, enum eio_type type, struct slice data);
 
-/* The same for whole WebSocket frames (see ws_frame.h), each of which holds one packet, a binary one becoming
- * `b` and base64: so that what was encoded for WebSockets serves polling too. */
+/* The same for whole WebSocket frames (see ws_frame.h) with one packet each; a binary one becomes `b` and
+ * base64. So what was encoded for WebSockets serves polling too. */
 enum status eio_payload_append_frames(struct buf *body, struct slice frames);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * text, attachment, attachment ... -> one buffer, and where each ends.
+ * Text, attachment, attachment ... -> one buffer, and where each ends.
  */
 #include "codec/sio_assembly.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Decoding goes left to right over the text, each part cutting itself off the rest: type, attachments,
- * namespace, ack id; what remains is the payload, which is scanned in place. The event of a packet is then
- * read out of the payload in a second step, because its mistakes are answered differently.
+ * Decoding goes from left to right. Each part cuts itself off the rest: type, attachments, namespace, ack id.
+ * What remains is the payload, which is scanned in place. The event is then read from the payload in a second
+ * step, because its mistakes are answered differently.
  */
 #include "codec/sio_packet.h"
 
@@ -92,7 +92,7 @@ static enum status cut_ack_id(struct slice *rest, struct sio_packet *packet)
     return number_value(packet->ack_text, SIO_ACK_ID_MAXIMUM, &packet->ack_id);
 }
 
-/* What kind of payload, and whether an ack id, a type may have. */
+/* What kind of payload a type may have, and whether it may have an ack id. */
 static bool parts_fit(const struct sio_packet *packet)
 {
     enum json_scan_kind kind = json_scan_kind(packet->payload);
@@ -136,7 +136,7 @@ enum status sio_packet_decode(struct slice text, struct sio_packet *ret_packet)
     return STATUS_OK;
 }
 
-/* Whether the stock parser keeps the name for itself. */
+/* Whether the stock parser reserves the name. */
 static bool is_reserved(struct slice name)
 {
     static const char *const reserved[] = {"connect",       "connect_error", "disconnect",
@@ -208,7 +208,7 @@ enum status sio_event_decode(const struct sio_packet *packet, struct client_fram
     return status;
 }
 
-/* Whether an object is a placeholder, and then which. STATUS_NOT_FOUND: it is none. */
+/* Whether an object is a placeholder, and if so its number. STATUS_NOT_FOUND: it is not one. */
 static enum status read_placeholder(struct slice object, unsigned *ret_number)
 {
     struct json_scan_walk walk;
@@ -250,7 +250,7 @@ static const char *skip_string(const char *at, const char *end)
 enum status sio_placeholders_check(struct slice json, size_t attachments)
 {
     const char *end = json.data + json.length;
-    unsigned seen = 0; /* one bit a placeholder */
+    unsigned seen = 0; /* one bit per placeholder */
 
     for (const char *at = json.data; at < end; at++) {
         unsigned number = 0;
@@ -269,7 +269,7 @@ enum status sio_placeholders_check(struct slice json, size_t attachments)
     return seen == (1U << attachments) - 1 ? STATUS_OK : STATUS_MALFORMED;
 }
 
-/* ---- encoding ---- */
+/* ---- encoding ----------------------------------------------------------------------------------------- */
 
 static void append_name_space(struct append *out, struct slice name_space)
 {
@@ -285,7 +285,7 @@ static void append_head(struct append *out, enum sio_type type, struct slice nam
     append_name_space(out, name_space);
 }
 
-/* Of EVENT and ACK, which are of another type where attachments follow. */
+/* For EVENT and ACK, which change their type if attachments follow. */
 static void append_binary_head(struct append *out, enum sio_type type, size_t attachments,
                                struct slice name_space)
 {

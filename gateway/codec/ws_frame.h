@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * Complete, unmasked, unfragmented WebSocket frames as a server sends them (RFC 6455 section 5.2), so that
- * one buffer can be written raw to any number of sockets:
+ * one buffer can be written unchanged to any number of sockets:
  *
  *   FIN 1, RSV 0, opcode | length 0..125            2 bytes of header
  *                        | 126, length in 2 bytes   4
  *                        | 127, length in 8 bytes  10
  *
- * Pure; any thread. No allocation but the caller's buf.
+ * Pure; any thread. Allocates nothing except in the caller's buf.
  */
 #ifndef POLLEN8_GATEWAY_CODEC_WS_FRAME_H
 #define POLLEN8_GATEWAY_CODEC_WS_FRAME_H
@@ -42,7 +42,7 @@ size_t ws_frame_header(unsigned char out[WS_FRAME_HEADER_MAXIMUM], enum ws_opcod
 /* Appends header and payload, all or nothing. */
 enum status ws_frame_append(struct buf *buf, enum ws_opcode opcode, struct slice payload);
 
-/* Appends a close frame; a reason past its bound is cut at a character. */
+/* Appends a close frame; a reason past its bound is cut between characters. */
 enum status ws_frame_close_append(struct buf *buf, uint16_t code, struct slice reason);
 
 /* ---- what a client sends: the same with a mask of 4 bytes behind the length, and fragments ---- */
@@ -57,18 +57,18 @@ struct ws_client_frame {
     unsigned char mask[4];
 };
 
-/* Reads a header. STATUS_NOT_FOUND: it is not all there; STATUS_MALFORMED: unmasked, reserved bits or opcode,
- * a control frame that is long or a fragment, a length past 2^63. */
+/* Reads a header. STATUS_NOT_FOUND if it is incomplete; STATUS_MALFORMED if it is unmasked, has reserved bits
+ * or a reserved opcode, is a control frame that is long or a fragment, or has a length past 2^63. */
 enum status ws_client_frame_read(struct slice bytes, struct ws_client_frame *ret_frame);
 
 /* Unmasks a whole payload in place. */
 void ws_client_frame_unmask(const struct ws_client_frame *frame, char *payload);
 
-/* Whether a client may send it in a close frame (RFC 6455 section 7.4, and the registry). */
+/* Whether a client may send this code in a close frame (RFC 6455 section 7.4, and the registry). */
 bool ws_close_code_valid(unsigned code);
 
-/* A walk over complete frames as made here: cuts the first one off `frames`. False at the end, and where the
- * bytes are no such frames. */
+/* A walk over complete frames as made here: cuts the first one off `frames`. False at the end, or if the
+ * bytes are not such a frame. */
 bool ws_frame_next(struct slice *frames, enum ws_opcode *ret_opcode, struct slice *ret_payload);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The message is scanned once as a whole, then its members are walked: each is judged where it stands, the
- * first mistake is kept, and the walk goes on to the end so that an id behind the mistake is still found.
+ * The message is scanned once as a whole, then its members are walked. Each is judged where it stands. The
+ * first mistake is kept, and the walk goes on to the end, so that an id behind the mistake is still found.
  */
 #include "codec/ws_json.h"
 
@@ -11,7 +11,7 @@
 #include "text/append.h"
 #include "text/json_scan.h"
 
-/* Of the envelope: the object and its members. */
+/* The values of the envelope: the object and its members. */
 #define ENVELOPE_VALUES 5
 #define ANSWER_DIGITS   15
 
@@ -32,7 +32,7 @@ static void refuse(struct decoding *decoding, const char *reason)
     client_reason_set(&decoding->reason, "%s", reason);
 }
 
-/* An integer that every client's library can hold: 64 bits with a sign. */
+/* An integer that every client's library can hold: 64 bits, signed. */
 static bool is_integer64(struct slice number)
 {
     char text[24];
@@ -100,7 +100,8 @@ static void read_data(struct decoding *decoding, struct slice value)
     decoding->status = client_data_check(value, &decoding->reason);
 }
 
-/* The member's name for the reason, where it is a plain short word: nothing else of the input is repeated. */
+/* Puts the member's name into the reason if it is a plain short word: nothing else of the input is
+ * repeated. */
 static void refuse_unknown(struct decoding *decoding, struct slice key)
 {
     char name[32];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * ClientFrame (proto/client.proto) -> struct client_frame, and events and results -> ServerFrame. Messages to
- * encode stand on the stack; protobuf-c wants strings with a NUL, so short ones are copied there.
+ * encode stand on the stack. protobuf-c needs NUL-terminated strings, so short ones are copied there.
  */
 #include "codec/ws_proto.h"
 
@@ -74,7 +74,7 @@ enum status ws_proto_decode(struct wire_arena *arena, struct slice bytes, struct
     return status;
 }
 
-/* Copies with a NUL; STATUS_MALFORMED where it does not fit or would end early. */
+/* Copies with a NUL; STATUS_MALFORMED if it does not fit or contains a NUL. */
 static enum status copy_string(char *out, size_t size, struct slice text)
 {
     if (text.length >= size || (text.length > 0 && memchr(text.data, '\0', text.length)))
@@ -125,7 +125,7 @@ enum status ws_proto_event_append(struct buf *buf, const struct client_event *ev
     return wire_pack(buf, &frame.base);
 }
 
-/* Cuts at a character, and at a NUL, which the encoding could not carry. */
+/* Cuts between characters, and at a NUL, which the encoding could not carry. */
 static void copy_message(char out[WS_PROTO_MESSAGE_MAXIMUM_BYTES + 1], struct slice message)
 {
     if (message.length > WS_PROTO_MESSAGE_MAXIMUM_BYTES) {

@@ -135,7 +135,8 @@ enum status frame_create_wire(enum frame_format format, struct slice wire, struc
         return STATUS_NO_MEMORY;
     }
     copy->length = (uint32_t)wire.length;
-    copy->header = (uint32_t)(wire.length - payload.length); /* of the only one, where there is one */
+    /* of the only message, if there is exactly one */
+    copy->header = (uint32_t)(wire.length - payload.length);
     memcpy(copy->bytes, wire.data, wire.length);
     frame->wires[format] = copy;
     *ret_frame = frame;

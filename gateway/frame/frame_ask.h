@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What a frame carries that asks each client for an answer (client_ask.h).
+ * Part of a frame that asks each client for an answer (ingress/client_ask.h).
  */
 #ifndef POLLEN8_GATEWAY_FRAME_FRAME_ASK_H
 #define POLLEN8_GATEWAY_FRAME_FRAME_ASK_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Frames held back for one session, in order, bounded in bytes; and ids of frames it has had. Zeroed: empty.
- * Loop thread.
+ * Frames held back for one session, in order and bounded in bytes; and ids of frames that it has received.
+ * Zeroed: empty. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_FRAME_HELD_FRAMES_H
 #define POLLEN8_GATEWAY_FRAME_HELD_FRAMES_H
@@ -18,7 +18,7 @@ struct held_frames {
     uint64_t bytes; /* of their events and data */
 };
 
-/* Takes a reference. False: past `maximum` bytes, or memory is short. */
+/* Takes a reference. False: past `maximum` bytes, or out of memory. */
 bool held_frames_add(struct held_frames *held, struct frame *frame, uint64_t maximum);
 bool held_frames_have(const struct held_frames *held, uint64_t event_id); /* never 0 */
 void held_frames_drop(struct held_frames *held);
@@ -31,7 +31,7 @@ struct frame_ids {
 
 #define FRAME_IDS_MAXIMUM 4096
 
-/* 0 names nothing and is not added. False: it did not fit. */
+/* 0 is not an id and is not added. False: it did not fit. */
 bool frame_ids_add(struct frame_ids *ids, uint64_t id);
 bool frame_ids_have(const struct frame_ids *ids, uint64_t id);
 void frame_ids_done(struct frame_ids *ids);

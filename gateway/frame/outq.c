@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A vector with a moving head: references stay contiguous, so that the flush reads them as an array and can
- * tell that two sessions wait for the same frames. It moves to the front when it empties or when it would
- * have to grow.
+ * A vector with a moving head. References stay contiguous, so that the flush reads them as an array and can
+ * see that two sessions wait for the same frames. The vector moves to the front when it is empty or would
+ * otherwise have to grow.
  */
 #include "frame/outq.h"
 
@@ -36,7 +36,7 @@ static enum status grow(struct outq *outq)
     return STATUS_OK;
 }
 
-/* The waiting frame of the same key, or NULL. */
+/* The waiting frame with the same key, or NULL. */
 static struct frame **find_replaceable(struct outq *outq, uint64_t coalesce)
 {
     struct frame **all = slots(outq) + outq->head;
@@ -64,8 +64,8 @@ static void cut(struct outq *outq, struct frame **slot, enum frame_format format
     frame_unref(older);
 }
 
-/* Once `gone` frames (0 or 1) of `gone_bytes` have made room. One frame is always taken: a bound below its
- * size must not close every session. */
+/* Whether the frame fits after `gone` frames (0 or 1) of `gone_bytes` have left. One frame always fits: a
+ * bound below its size must not close every session. */
 static bool fits(const struct outq *outq, uint32_t length, uint32_t gone_bytes, unsigned gone,
                  uint32_t maximum_bytes)
 {

@@ -4,8 +4,8 @@
  *
  *   1 | epoch | time_ms | time_ms - since_ms | (lane, 4 bytes big-endian | sequence) ...
  *
- * Numbers without a size are little-endian base-128 (as protobuf's varint) in their shortest form. One
- * position has one text.
+ * Numbers without a size are little-endian base-128 (protobuf's varint) in their shortest form. One position
+ * has one text.
  */
 #include "frame/position.h"
 

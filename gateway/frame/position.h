@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * What has been received: the last number taken from each publishing lane, and since when no lane was missed.
- * Something published as (lane, sequence) is at or before a position where the lane is in it and the sequence
- * is not beyond that lane's; of a lane that is not in it, where it was published before `since_ms`.
+ * A position covers something published as (lane, sequence) if it has the lane and the sequence is not beyond
+ * the lane's; or if it does not have the lane and the publish was before `since_ms`.
  *
  * Its text is the offset that clients keep: base64url of a version byte, the epoch, the times, and the lanes
- * in ascending order; at most POSITION_TEXT_MAXIMUM characters. It names no room and lets nobody read one.
+ * in ascending order; at most POSITION_TEXT_MAXIMUM characters. It names no room and grants no access to one.
  *
  * A shared position is immutable and counted (loop thread only); one on the stack may be changed. Pure.
  */
@@ -31,22 +31,22 @@ struct position_lane {
 };
 
 struct position {
-    uint32_t references; /* 0: not counted, its owner's own */
+    uint32_t references; /* 0: not counted, belongs to its owner */
     uint32_t count;
     uint64_t epoch;
-    int64_t time_ms;                            /* Unix milliseconds: when it held */
+    int64_t time_ms;                            /* Unix milliseconds: the time it describes */
     int64_t since_ms;                           /* Unix milliseconds, never after time_ms */
     struct position_lane lanes[POSITION_LANES]; /* ascending; the first `count` */
 };
 
-/* Whether anything may be asked after it: some lane was heard, or it is known where nothing has been
- * published since. */
+/* Whether a history can be asked for what came after it: some lane was heard, or the time since which nothing
+ * was missed is known. */
 static inline bool position_known(const struct position *position)
 {
     return position->count > 0 || position->epoch > 0;
 }
 
-/* The place of the lane; NULL where it is not in. */
+/* The entry of the lane; NULL if the position does not have it. */
 const struct position_lane *position_find(const struct position *position, uint32_t lane);
 
 /* published_ms: Unix milliseconds; 0: unknown. */
@@ -56,10 +56,10 @@ bool position_covers(const struct position *position, uint32_t lane, uint64_t se
 enum status position_advance(struct position *position, uint32_t lane, uint64_t sequence);
 void position_remove(struct position *position, uint32_t lane);
 
-/* Raises `position` to everything that is at or before `other`; STATUS_FULL: some lanes had no room. */
+/* Raises `position` to cover everything that `other` covers; STATUS_FULL: some lanes had no room. */
 enum status position_merge(struct position *position, const struct position *other);
 
-/* A shared copy, with one reference; NULL where memory is short. */
+/* A shared copy, with one reference; NULL when out of memory. */
 struct position *position_share(const struct position *position);
 static inline struct position *position_ref(struct position *position)
 {
@@ -69,7 +69,7 @@ static inline struct position *position_ref(struct position *position)
 /* NULL is accepted. */
 void position_unref(struct position *position);
 
-/* Writes the offset and a NUL; returns its length, 0 where it would be too long. */
+/* Writes the offset and a NUL; returns its length, 0 if it would be too long. */
 size_t position_write(const struct position *position, char out[POSITION_TEXT_SIZE]);
 
 /* STATUS_MALFORMED for anything position_write does not write. */

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * mark -> its lane's state (a list as short as the position's) -> verdict -> position moved, copies of it
- * given up. A lane met for the first time is taken as it is while the gateway settles; later its first number
- * must say that nothing came before.
+ * released. A lane met for the first time is accepted as it is while the gateway settles. Later its first
+ * number must say that nothing came before.
  */
 #include "frame/progress.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define OVER_MS 5000 /* a lane that lives is heard once a second */
+#define OVER_MS 5000 /* a live lane is heard once a second */
 #define SKEW_MS 1000 /* between a stamp and when it is heard, and between clocks */
 
 struct lane_state {
     uint32_t lane;
-    bool unsure;    /* what is heard next is taken as it is */
+    bool unsure;    /* what is heard next is accepted as it is */
     uint64_t heard; /* the last number that every gateway hears */
-    uint64_t first; /* numbers up to here were not all seen: a repeat of them cannot be told */
+    uint64_t first; /* numbers up to here were not all seen: a repeat of them is not recognised by number */
     uint64_t last_ms;
 };
 
@@ -55,7 +55,7 @@ static void changed(struct progress *progress)
     progress->shared = NULL;
 }
 
-/* It never goes back, whatever the clock does. */
+/* The time never goes back, even if the clock does. */
 static void set_time(struct progress *progress, int64_t wall_ms)
 {
     if (wall_ms > progress->position.time_ms)
@@ -86,7 +86,7 @@ static struct lane_state *find(struct progress *progress, uint32_t lane)
     return NULL;
 }
 
-/* A lane leaves. Whatever lane is unknown by now, all that it published before `since_ms` was heard. */
+/* Removes a lane. Everything that lanes without an entry published before `since_ms` has been heard. */
 static void leave(struct progress *progress, struct lane_state *state, int64_t since_ms)
 {
     position_remove(&progress->position, state->lane);
@@ -96,7 +96,7 @@ static void leave(struct progress *progress, struct lane_state *state, int64_t s
     changed(progress);
 }
 
-/* The lane that has been silent for longest makes room, where it is over. */
+/* Removes the lane that has been silent longest, if it is over. */
 static void make_room(struct progress *progress, uint64_t now_ms)
 {
     struct lane_state *oldest = &progress->lanes[0];
@@ -108,7 +108,7 @@ static void make_room(struct progress *progress, uint64_t now_ms)
         leave(progress, oldest, progress->position.time_ms - (int64_t)silent_ms + SKEW_MS);
 }
 
-/* A lane not met before; NULL where there is no room. */
+/* Adds a lane not met before; NULL if there is no room. */
 static struct lane_state *add(struct progress *progress, uint32_t lane, uint64_t now_ms)
 {
     if (progress->count == POSITION_LANES)
@@ -157,7 +157,7 @@ enum progress_verdict progress_take(struct progress *progress, const struct lane
         set_time(progress, wall_ms);
         return mark->sequence > state->first ? PROGRESS_REPEAT : PROGRESS_NEW;
     }
-    if (!state && crowded(progress, now_ms)) /* there may have been no room for what came of it before */
+    if (!state && crowded(progress, now_ms)) /* earlier messages of the lane may have found no room */
         unsure = true;
     if (mark->heard && !unsure && mark->previous != heard)
         return PROGRESS_GAP;

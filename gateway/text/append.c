@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * Each step looks at the status first, so that callers write their output in the order of the wire without a
- * check a line.
+ * check on every line.
  */
 #include "text/append.h"
 

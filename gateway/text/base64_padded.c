@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * digits by common/base64.c, straight into the buf -> '=' up to a group of four.
+ * Digits by common/base64.c, straight into the buf -> '=' up to a group of four.
  */
 #include "text/base64_padded.h"
 

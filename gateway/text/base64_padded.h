@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Base64 with padding (RFC 4648 section 4), as clients write and read binary where only text goes. Strict:
- * no white space, no bits left over. Appends to the caller's buf, all or nothing. Pure; any thread.
+ * Base64 with padding (RFC 4648 section 4): how clients write and read binary data if only text can be sent.
+ * Strict: no white space, no bits left over. Appends to the caller's buf, all or nothing. Pure; any thread.
  */
 #ifndef POLLEN8_GATEWAY_TEXT_BASE64_PADDED_H
 #define POLLEN8_GATEWAY_TEXT_BASE64_PADDED_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Each source is cut in place; only what turned out to be the token is copied, once, into memory that the
- * wipe overwrites. JSON is walked, not parsed, so that no parser's heap keeps a second copy.
+ * Each source is cut in place. Only what has been recognised as the token is copied, once, into memory that
+ * the wipe overwrites. JSON is walked, not parsed, so that no parser's heap keeps a second copy.
  */
 #include "text/client_token.h"
 
@@ -53,7 +53,7 @@ static enum status decode(struct slice raw, enum encoding encoding, char *out, s
     return STATUS_OK;
 }
 
-/* The one place where a token is copied. An encoded one may be written a little longer than it is. */
+/* The one place that copies a token. An encoded token may be a little longer than the decoded one. */
 static enum status copy_token(struct slice raw, enum encoding encoding, struct client_token *ret_token)
 {
     struct client_token token = {.length = raw.length + 1};
@@ -75,7 +75,7 @@ static enum status copy_token(struct slice raw, enum encoding encoding, struct c
     return STATUS_OK;
 }
 
-/* Finds both names in one walk; a name that comes twice makes the whole object doubtful. */
+/* Finds both names in one walk. If a name appears twice, the whole object is rejected. */
 static enum status find_members(struct slice auth, struct slice *ret_token, struct slice *ret_header)
 {
     struct json_scan_walk walk;

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Reads the token of a connecting client out of the places where it may stand: Socket.IO CONNECT auth `token`,
- * then `x-auth-token`; `Authorization: Bearer`; query `token`. Only the characters of a bearer token (RFC 6750
- * section 2.1) can be one. Pure; any thread.
+ * Reads the token of a connecting client from the places where it may stand: Socket.IO CONNECT auth `token`,
+ * then `x-auth-token`; `Authorization: Bearer`; query `token`. A token holds only the characters of a bearer
+ * token (RFC 6750 section 2.1). Pure; any thread.
  *
- * Memory and secrecy: the token is an owned copy of at most CLIENT_TOKEN_MAXIMUM_BYTES, made without
- * copies elsewhere on the heap; client_token_wipe overwrites and frees it. Nothing here keeps, logs or
- * repeats one.
+ * Memory and secrecy: the token is an owned copy of at most CLIENT_TOKEN_MAXIMUM_BYTES, made without further
+ * copies on the heap. client_token_wipe overwrites and frees it. Nothing here keeps, logs or repeats a token.
  */
 #ifndef POLLEN8_GATEWAY_TEXT_CLIENT_TOKEN_H
 #define POLLEN8_GATEWAY_TEXT_CLIENT_TOKEN_H
@@ -23,13 +22,14 @@ struct client_token {
     size_t length; /* bytes */
 };
 
-/* From the JSON text of the CONNECT packet, or of the first message's data on /ws; from the header's value.
- * STATUS_NOT_FOUND if there is none; STATUS_AUTH_INVALID if it is no string, is empty, too long, given twice or
- * has characters that no token has, or `auth` is no JSON object; STATUS_NO_MEMORY. */
+/* From the JSON text of the CONNECT packet, or of the first message's data on /ws; or from the header's
+ * value. STATUS_NOT_FOUND if there is no token. STATUS_AUTH_INVALID if it is not a string, is empty, too
+ * long, given twice or has characters that no token has, or if `auth` is not a JSON object.
+ * STATUS_NO_MEMORY. */
 enum status client_token_from_auth(struct slice auth, struct client_token *ret_token);
 enum status client_token_from_authorization(struct slice value, struct client_token *ret_token);
 
-/* From a value that somebody else has cut out and decoded already: the query's. Never STATUS_NOT_FOUND. */
+/* From a value that the caller has already cut out and decoded: the query's. Never STATUS_NOT_FOUND. */
 enum status client_token_from_value(struct slice value, struct client_token *ret_token);
 
 /* Overwrites and frees; the token is empty afterwards. NULL is accepted. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * One pass over the bytes: scan_value is driven by what may come next (a value, a key, or what follows a
- * value), and remembers for each open container only whether it is an object, in the bits of a word. Walks
- * use the same pass to find where each member ends.
+ * One pass over the bytes. scan_value is driven by what may come next: a value, a key, or what follows a
+ * value. For each open container it remembers only whether it is an object, in the bits of a word. Walks use
+ * the same pass to find where each member ends.
  */
 #include "text/json_scan.h"
 
@@ -10,8 +10,8 @@
 
 #include "common/utf8.h"
 
-/* Deeper than JSON_DEPTH_MAXIMUM (32) so that an envelope around data of the full depth still scans; the data
- * itself is then judged by json_valid. */
+/* Deeper than JSON_DEPTH_MAXIMUM (32), so that an envelope around data of the full depth still scans.
+ * json_valid then judges the data itself. */
 #define DEPTH_MAXIMUM 40
 
 struct scan {
@@ -52,7 +52,7 @@ static int hex_value(char c)
     return -1;
 }
 
-/* The four digits after \u; -1 where they are none. */
+/* The four digits after \u; -1 if they are not hex digits. */
 static int32_t scan_hex4(const char *at, const char *end)
 {
     int32_t unit = 0;
@@ -69,8 +69,8 @@ static int32_t scan_hex4(const char *at, const char *end)
     return unit;
 }
 
-/* The code point of an escape whose backslash is at **at, which moves behind it; -1 for what is none. NUL and
- * lone surrogates are refused. */
+/* The code point of the escape whose backslash is at **at, which moves behind it; -1 if it is not a valid
+ * escape. NUL and lone surrogates are refused. */
 static int32_t scan_escape(const char **at, const char *end)
 {
     static const char plain[] = "\"\"\\\\//b\bf\fn\nr\rt\t";
@@ -104,7 +104,7 @@ static int32_t scan_escape(const char **at, const char *end)
     return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
 }
 
-/* Goes behind an escape; one that names no character passes only where that is asked for. */
+/* Moves behind an escape. One that names no character passes only if `any_escape` is set. */
 static bool pass_escape(struct scan *scan)
 {
     const char *at = scan->at;
@@ -263,7 +263,7 @@ static enum status step_next(struct scan *scan, enum expect *expect)
     return STATUS_OK;
 }
 
-/* One value with everything in it; `at` ends up right behind it. */
+/* One value with everything in it; `at` ends up directly behind it. */
 static enum status scan_value(struct scan *scan)
 {
     enum expect expect = EXPECT_VALUE;
@@ -364,7 +364,7 @@ enum status json_scan_walk_start(struct json_scan_walk *walk, struct slice text)
     return STATUS_OK;
 }
 
-/* What stands before a value: a comma unless it is the first, and in an object the key. */
+/* What precedes a value: a comma unless it is the first, and in an object the key. */
 static enum status walk_to_value(const struct json_scan_walk *walk, struct scan *scan, struct slice *ret_key)
 {
     const char *start;
@@ -392,7 +392,7 @@ static enum status walk_to_value(const struct json_scan_walk *walk, struct scan 
 enum status json_scan_walk_next(struct json_scan_walk *walk, struct slice *ret_key, struct slice *ret_value)
 {
     struct scan scan = scan_start(walk->at, walk->end, SIZE_MAX);
-    scan.any_escape = true; /* the check has judged that already */
+    scan.any_escape = true; /* json_scan_check has already judged escapes */
     struct slice key = {0};
     const char *start;
 

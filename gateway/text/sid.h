@@ -4,9 +4,9 @@
  *
  *   <20 characters>.<gateway name>
  *
- * The characters are base64url of the session's place in its gateway's table and 88 random bits: nobody can
- * guess one, and it is found without a table of its own. The name says to every other gateway whose it is.
- * Pure, but for the random bits; any thread.
+ * The characters are base64url of the session's place in its gateway's table and 88 random bits. So nobody
+ * can guess an id, and the gateway finds the session without an extra table. The name tells every other
+ * gateway which gateway owns the session. Pure, except for the random bits; any thread.
  */
 #ifndef POLLEN8_GATEWAY_TEXT_SID_H
 #define POLLEN8_GATEWAY_TEXT_SID_H
@@ -34,10 +34,10 @@ void sid_make_key(uint32_t place, char out[SID_KEY_SIZE]);
 /* The whole id of a key, NUL-terminated. `gateway` has at most SID_GATEWAY_MAXIMUM characters. */
 void sid_write(char out[SID_SIZE], const char *key, const char *gateway);
 
-/* STATUS_MALFORMED: no gateway made it. */
+/* STATUS_MALFORMED: no gateway made this id. */
 enum status sid_read(struct slice text, struct sid *ret_sid);
 
-/* Whether both are the same key; takes as long for any two of one length. */
+/* Whether both are the same key. The time taken depends only on the length. */
 bool sid_key_equal(const char *key, struct slice other);
 
 #endif
