@@ -31,6 +31,7 @@
 #include "frame/progress.h"
 #include "gaps/gaps.h"
 #include "gaps/reconnect.h"
+#include "http/exchange.h"
 #include "http/origin.h"
 #include "http/parked.h"
 #include "ingress/client_ask.h"
@@ -306,10 +307,12 @@ static enum status make_parts(struct gateway *gateway, char *error, size_t error
     gateway->controls = controls_create();
     gateway->dedupe = dedupe_create(DEDUPE_WINDOW_MS, DEDUPE_MAXIMUM);
     gateway->progress = progress_create(LANE_KEEP_MS, gateway->now_ms, clock_wall_ms() - PROGRESS_EARLY_MS);
+    gateway->exchanges = exchanges_create();
     gateway->poll_relays = poll_relays_create();
     gateway->departures = departures_create(DEPARTURES_MAXIMUM, DEPARTURE_KEPT_MS);
     if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->board || !gateway->controls ||
-        !gateway->dedupe || !gateway->progress || !gateway->poll_relays || !gateway->departures)
+        !gateway->dedupe || !gateway->progress || !gateway->poll_relays || !gateway->departures ||
+        !gateway->exchanges)
         return STATUS_NO_MEMORY;
     rooms_on_move(gateway->rooms, membership_moved);
     enum status status = make_pings(gateway);
@@ -385,6 +388,7 @@ static void free_parts(struct gateway *gateway)
     timer_wheel_free(gateway->wheel);
     parking_free(gateway->parking);
     loop_free(gateway->loop);
+    exchanges_free(gateway->exchanges);
     metrics_free(gateway->metrics);
 }
 

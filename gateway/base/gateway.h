@@ -45,6 +45,7 @@ struct gateway {
     struct sessions *sessions;
     struct sockets *sockets;
     struct parking *parking;
+    struct exchanges *exchanges;
     struct board *board;
     struct controls *controls;
     struct presence *presence;

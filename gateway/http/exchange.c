@@ -31,9 +31,6 @@
 #define DRAIN_STEP_MS  8
 #define PUSHES         64 /* pieces of a rest in one go */
 
-/* Loop thread only. */
-static struct exchange *ending_list;
-
 static const struct http_answer session_unknown = {
     400, HTTP_JSON, {"{\"code\":1,\"message\":\"Session ID unknown\"}", 41}, NULL, NULL};
 
@@ -54,52 +51,6 @@ void exchange_disown(struct exchange *exchange)
 uint64_t exchange_body_length(const struct exchange *exchange)
 {
     return exchange->body_length;
-}
-
-void exchange_release(struct exchange *exchange)
-{
-    if (exchange->wsi)
-        lws_set_opaque_user_data(exchange->wsi, NULL);
-    exchange_stay(exchange);
-    timer_wheel_cancel(exchange->gateway->wheel, &exchange->timer);
-    buf_done(&exchange->body);
-    exchange->magic = 0;
-    free(exchange);
-}
-
-void exchange_gone(struct exchange *exchange)
-{
-    struct gateway *gateway = exchange->gateway;
-    const struct exchange_owner *kind = exchange->kind;
-    void *owner = exchange->owner;
-    if (!exchange->ending)
-        exchange_release(exchange);
-    if (kind)
-        kind->gone(gateway, owner);
-}
-
-/* The connection is closed once no callback of the library is running. */
-static void end_later(struct exchange *exchange)
-{
-    if (exchange->ending)
-        return;
-    exchange->ending = true;
-    exchange->next_ending = ending_list;
-    ending_list = exchange;
-}
-
-void exchanges_end_turn(struct gateway *gateway)
-{
-    struct exchange *exchange;
-    (void)gateway;
-    while ((exchange = ending_list)) {
-        ending_list = exchange->next_ending;
-        exchange->ending = false;
-        if (exchange->wsi) /* frees the exchange by exchange_closed, or when the rest is written */
-            lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
-        else
-            exchange_release(exchange);
-    }
 }
 
 /* ---- answering ---------------------------------------------------------------------------------------- */
@@ -157,7 +108,7 @@ static void drain(void *context, struct wheel_timer *timer)
     struct gateway *gateway = context;
     struct exchange *exchange = (struct exchange *)(void *)((char *)timer - offsetof(struct exchange, timer));
     if (!push(exchange->wsi) || gateway->now_ms >= exchange->deadline_ms) {
-        end_later(exchange);
+        exchange_end_later(exchange);
     } else if (lws_partial_buffered(exchange->wsi)) {
         timer_wheel_arm(gateway->wheel, timer, gateway->now_ms + DRAIN_STEP_MS);
     } else {
@@ -170,11 +121,11 @@ static void answer_held(struct exchange *exchange, const struct http_answer *ans
     struct gateway *gateway = exchange->gateway;
     int64_t patience_ms = gateway->settings->write_timeout;
     if (!write_answer(exchange, answer) || (exchange->keep_alive && !push(exchange->wsi))) {
-        end_later(exchange);
+        exchange_end_later(exchange);
     } else if (!exchange->keep_alive) {
         lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)(patience_ms / 1000 + 1));
         if (lws_http_transaction_completed(exchange->wsi)) /* else the library has a rest to write first */
-            end_later(exchange);
+            exchange_end_later(exchange);
     } else if (lws_partial_buffered(exchange->wsi)) {
         metrics_add(gateway->metrics, METRIC_PARTIAL_WRITES, 1);
         exchange->state = DRAINING;
@@ -186,8 +137,8 @@ static void answer_held(struct exchange *exchange, const struct http_answer *ans
     }
 }
 
-/* Inside a callback of its own connection; it is ended there. Where its body is still to come the client is
- * told to send the next request elsewhere: the two could arrive together (see request() in http.c). */
+/* Inside a callback of its own connection; it is ended there. If its body is still to come the client is told
+ * to send the next request elsewhere: the two could arrive together (see request() in lws_callback.c). */
 static void answer_now(struct exchange *exchange, const struct http_answer *answer)
 {
     exchange->answered = true;
@@ -246,7 +197,7 @@ static void late(void *context, struct wheel_timer *timer)
     exchange->keep_alive = false;
     if (!exchange->answered)
         (void)write_answer(exchange, &timeout); /* it is hung up on in any case */
-    end_later(exchange);
+    exchange_end_later(exchange);
 }
 
 static void expect_body(struct exchange *exchange, enum state state)

@@ -17,7 +17,8 @@
 
 #include "http/http_answer.h"
 
-struct exchange; /* opaque */
+struct exchange;  /* opaque */
+struct exchanges; /* opaque: lists of them */
 struct gateway;
 struct lws;
 
@@ -73,7 +74,11 @@ int exchange_body(struct lws *wsi, const void *data, size_t length);
 int exchange_body_end(struct lws *wsi);
 void exchange_closed(struct lws *wsi);
 
-/* ---- for the loop ---- */
+/* ---- for main and the loop ---- */
+
+/* NULL when out of memory. */
+struct exchanges *exchanges_create(void);
+void exchanges_free(struct exchanges *exchanges);
 
 /* Once it has polled, before the library is served what is left: connections that wait leave the library. */
 void exchanges_polled(struct gateway *gateway);

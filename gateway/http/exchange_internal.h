@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What exchange.c (a request and its answer) and exchange_park.c (its connection leaves the library) share.
- * Loop thread.
+ * What exchange.c (a request and its answer), exchange_park.c (its connection leaves the library) and
+ * exchange_end.c (it is freed) share. exchange.c stands above the second, both stand above the third. Loop
+ * thread.
  */
 #ifndef POLLEN8_GATEWAY_HTTP_EXCHANGE_INTERNAL_H
 #define POLLEN8_GATEWAY_HTTP_EXCHANGE_INTERNAL_H
@@ -24,7 +25,7 @@ struct exchange {
     bool head;
     bool answered;
     bool stays;            /* with the library, which may have read of the next request */
-    bool ending;           /* on the list below: its connection is closed at the end of the turn */
+    bool ending;           /* its connection is closed at the end of the turn */
     struct lws *wsi;       /* NULL once closed, or PARKED */
     struct parked *parked; /* PARKED */
     struct gateway *gateway;
@@ -35,9 +36,9 @@ struct exchange {
     struct buf body;
     struct wheel_timer timer;
     struct exchange *next_ending;
-    uint64_t consumed;     /* bytes the library had taken from the socket when it was put on the list below */
-    struct exchange *next; /* to be parked once the loop has polled */
-    struct exchange **link;           /* NULL: not on that list */
+    uint64_t consumed;                /* bytes the library had taken from the socket when it became fresh */
+    struct exchange *next;            /* of the fresh or the settling */
+    struct exchange **link;           /* what points here in that list; NULL: on neither */
     exchange_elsewhere_fn *elsewhere; /* ELSEWHERE: answers it */
     void *context;                    /* of that */
     size_t origin_length;
@@ -45,11 +46,25 @@ struct exchange {
 };
 _Static_assert(sizeof(struct exchange) <= 192, "stated in exchange.h");
 
+struct exchanges {
+    struct exchange *ending;   /* their connections are closed at the end of the turn */
+    struct exchange *fresh;    /* may be parked once the loop has polled */
+    struct exchange *settling; /* kept alive; may be parked once it has polled again */
+};
+
+/* ---- exchange_end.c ---- */
+
 /* Off its connection, which stays; freed. */
 void exchange_release(struct exchange *exchange);
 
 /* Its connection is gone: releases it, and tells its owner. */
 void exchange_gone(struct exchange *exchange);
+
+/* Its connection is closed at the end of the turn, when no callback of the library is running. */
+void exchange_end_later(struct exchange *exchange);
+
+/* Is not parked, if that was still to come. */
+void exchange_stay(struct exchange *exchange);
 
 /* ---- exchange_park.c ---- */
 
@@ -58,8 +73,5 @@ void exchange_park(struct exchange *exchange);
 
 /* One that was answered, and whose connection stays: likewise; the exchange is not the caller's any more. */
 void exchange_keep(struct exchange *exchange);
-
-/* Is not parked, where that was still to come. */
-void exchange_stay(struct exchange *exchange);
 
 #endif

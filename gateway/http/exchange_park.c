@@ -23,10 +23,6 @@
 #include "net/listener.h"
 #include "net/loop.h"
 
-/* Loop thread only. */
-static struct exchange *fresh;
-static struct exchange *settling;
-
 /* Bytes that were taken from the socket. Between the two looks more may come, which then counts as taken. */
 static bool read_consumed(int descriptor, uint64_t *ret_consumed)
 {
@@ -39,16 +35,6 @@ static bool read_consumed(int descriptor, uint64_t *ret_consumed)
         return false;
     *ret_consumed = info.tcpi_bytes_received - (uint64_t)unread;
     return true;
-}
-
-void exchange_stay(struct exchange *exchange)
-{
-    if (!exchange->link)
-        return;
-    *exchange->link = exchange->next;
-    if (exchange->next)
-        exchange->next->link = exchange->link;
-    exchange->link = NULL;
 }
 
 static void enlist(struct exchange **list, struct exchange *exchange)
@@ -68,7 +54,7 @@ void exchange_park(struct exchange *exchange)
     exchange->stays = exchange->stays || lws_is_ssl(wsi) || !loop_polling(exchange->gateway->loop) ||
                       !read_consumed(lws_get_socket_fd(wsi), &exchange->consumed);
     if (!exchange->stays)
-        enlist(&fresh, exchange);
+        enlist(&exchange->gateway->exchanges->fresh, exchange);
 }
 
 void exchange_keep(struct exchange *exchange)
@@ -134,20 +120,21 @@ static bool writable(const struct exchange *exchange)
 
 void exchanges_polled(struct gateway *gateway)
 {
-    bool input_waits = settling && loop_input_waits(gateway->loop); /* perhaps of one of these */
+    struct exchanges *exchanges = gateway->exchanges;
+    bool input_waits = exchanges->settling && loop_input_waits(gateway->loop); /* perhaps of one of these */
     struct exchange *exchange;
-    while ((exchange = settling)) {
+    while ((exchange = exchanges->settling)) {
         exchange_stay(exchange);
         if (may_leave(exchange, input_waits) && leave_library(exchange))
             continue;
         stay_for_good(exchange);
     }
-    while ((exchange = fresh)) {
+    while ((exchange = exchanges->fresh)) {
         exchange_stay(exchange);
         if (!exchange->keep_alive && may_leave(exchange, false) && leave_library(exchange))
             continue;
         if (exchange->keep_alive && writable(exchange))
-            enlist(&settling, exchange);
+            enlist(&exchanges->settling, exchange);
         else
             stay_for_good(exchange);
     }

@@ -18,6 +18,7 @@
 #include "common/ops/lifecycle.h"
 #include "common/rng.h"
 #include "frame/progress.h"
+#include "http/exchange.h"
 #include "http/origin.h"
 #include "http/parked.h"
 #include "lws_callback.h"
@@ -144,10 +145,11 @@ static enum status make(struct gateway *gateway, char *error, size_t error_size)
     gateway->sessions = sessions_create();
     gateway->board = board_create();
     gateway->progress = progress_create(1000, gateway->now_ms, clock_wall_ms());
+    gateway->exchanges = exchanges_create();
     gateway->handshakes = address_limits_create(&unlimited, 16, 0);
     gateway->proxies = networks_parse("");
     if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->board || !gateway->progress ||
-        !gateway->handshakes || !gateway->proxies)
+        !gateway->exchanges || !gateway->handshakes || !gateway->proxies)
         return STATUS_NO_MEMORY;
     enum status status =
         frame_create_message(FRAME_SOCKETIO, WS_TEXT, SLICE_LITERAL("2"), &gateway->pings[FRAME_SOCKETIO]);
@@ -178,6 +180,7 @@ static void unmake(struct gateway *gateway)
     timer_wheel_free(gateway->wheel);
     parking_free(gateway->parking);
     loop_free(gateway->loop);
+    exchanges_free(gateway->exchanges);
     metrics_free(gateway->metrics);
 }
 
