@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "base/gateway.h"
-#include "cluster/move/move_out.h"
 #include "common/utf8.h"
 #include "http/exchange.h"
 #include "session/frames_written.h"
@@ -55,18 +54,23 @@ static const struct http_answer posted = {200, HTTP_HTML, {"ok", 2}, NULL, NULL}
 struct polling {
     struct gateway *gateway;
     struct session *session;
-    struct exchange *get;     /* the poll that is held */
-    struct exchange *post;    /* the body that is read */
-    struct websocket *probe;  /* wants to take over */
-    char *away;               /* owned: the gateway where a WebSocket does; NULL: none */
-    uint64_t away_id;         /* of that there */
-    uint64_t upgrade_ms;      /* by then it must have */
-    bool making_way;          /* polls are ended */
-    bool leaving;             /* the client has closed; `post` is answered with the end */
-    struct wheel_timer timer; /* of the upgrade, or of leaving */
+    struct exchange *get;      /* the poll that is held */
+    struct exchange *post;     /* the body that is read */
+    struct websocket *probe;   /* wants to take over */
+    struct upgrade_away *away; /* owned: a WebSocket at another gateway does; NULL: none */
+    uint64_t upgrade_ms;       /* by then it must have */
+    bool making_way;           /* polls are ended */
+    bool leaving;              /* the client has closed; `post` is answered with the end */
+    struct wheel_timer timer;  /* of the upgrade, or of leaving */
     char sid[SID_KEY_SIZE];
 };
-_Static_assert(sizeof(struct polling) <= 128, "stated in polling.h");
+_Static_assert(sizeof(struct polling) <= 120, "stated in polling.h");
+
+struct upgrade_away {
+    polling_away_ended_fn *ended;
+    uint64_t id; /* what that gateway calls the session to be */
+    char gateway[];
+};
 
 static const struct transport_ops polling_ops;
 
@@ -196,7 +200,7 @@ static void close_polling(struct gateway *gateway, struct session *session, uint
     if (polling->probe)
         websocket_end(polling->probe, 1000, "");
     if (polling->away)
-        move_out_ended(gateway, polling->away, polling->away_id);
+        polling->away->ended(gateway, polling->away->gateway, polling->away->id);
     polling_free(polling);
 }
 
@@ -379,15 +383,18 @@ void polling_probe_lost(struct gateway *gateway, struct session *session)
 }
 
 enum status polling_set_away(struct gateway *gateway, struct session *session, const char *gateway_name,
-                             uint64_t id)
+                             uint64_t id, polling_away_ended_fn *ended)
 {
     struct polling *polling = session->transport;
+    size_t size = strlen(gateway_name) + 1;
     if (polling->leaving)
         return STATUS_NOT_FOUND;
-    polling->away = strdup(gateway_name);
-    if (!polling->away)
+    struct upgrade_away *away = malloc(sizeof(*away) + size);
+    if (!away)
         return STATUS_NO_MEMORY;
-    polling->away_id = id;
+    *away = (struct upgrade_away){.ended = ended, .id = id};
+    memcpy(away->gateway, gateway_name, size);
+    polling->away = away;
     polling_set_probe(gateway, session, NULL);
     polling_make_way(gateway, session);
     return STATUS_OK;
@@ -396,7 +403,8 @@ enum status polling_set_away(struct gateway *gateway, struct session *session, c
 bool polling_is_away(const struct session *session, const char *gateway_name, uint64_t id)
 {
     const struct polling *polling = session->transport;
-    return polling->away && polling->away_id == id && strcmp(polling->away, gateway_name) == 0;
+    const struct upgrade_away *away = polling->away;
+    return away && away->id == id && strcmp(away->gateway, gateway_name) == 0;
 }
 
 bool polling_upgrading(const struct session *session)

@@ -4,7 +4,7 @@
  * read at a time, both as exchanges (exchange.h), so that it does not matter where the requests arrived. Loop
  * thread.
  *
- * Memory: 128 bytes, and an exchange for each of the two while it lasts.
+ * Memory: 120 bytes, and an exchange for each of the two while it lasts.
  */
 #ifndef POLLEN8_GATEWAY_TRANSPORT_POLLING_H
 #define POLLEN8_GATEWAY_TRANSPORT_POLLING_H
@@ -61,10 +61,14 @@ struct websocket *polling_probe(const struct session *session);
 void polling_set_probe(struct gateway *gateway, struct session *session, struct websocket *websocket);
 void polling_probe_lost(struct gateway *gateway, struct session *session);
 
-/* The WebSocket is at another gateway: `id` is what it calls the session to be. As polling_set_probe and
- * polling_make_way. STATUS_NO_MEMORY, STATUS_NOT_FOUND where the client has closed. */
+/* The session of an upgrade that is on its way has ended. */
+typedef void polling_away_ended_fn(struct gateway *gateway, const char *gateway_name, uint64_t id);
+
+/* The WebSocket is at another gateway, which calls the session to be `id`. As polling_set_probe and
+ * polling_make_way. `ended` is called if the session ends before it has moved. STATUS_NO_MEMORY,
+ * STATUS_NOT_FOUND if the client has closed. */
 enum status polling_set_away(struct gateway *gateway, struct session *session, const char *gateway_name,
-                             uint64_t id);
+                             uint64_t id, polling_away_ended_fn *ended);
 bool polling_is_away(const struct session *session, const char *gateway_name, uint64_t id);
 
 /* Whether a WebSocket is to take over, here or there. */

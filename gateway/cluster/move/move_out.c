@@ -53,7 +53,8 @@ static void answer_rooms(struct gateway *gateway, const char *reply, struct sess
     pack_arena_done(&pack_arena);
 }
 
-void move_out_ended(struct gateway *gateway, const char *gateway_name, uint64_t id)
+/* The other gateway is told that the session has ended. */
+static void on_away_ended(struct gateway *gateway, const char *gateway_name, uint64_t id)
 {
     Pollen8__GatewayMessage message = POLLEN8__GATEWAY_MESSAGE__INIT;
     Pollen8__UpgradeReply body = POLLEN8__UPGRADE_REPLY__INIT;
@@ -70,7 +71,7 @@ static void probe(struct gateway *gateway, struct session *session, const Pollen
 {
     int64_t room = bus_maximum_payload(gateway->bus) / QUEUE_SHARE;
     if (!session || polling_upgrading(session) || (int64_t)session->outq.bytes > room ||
-        polling_set_away(gateway, session, request->gateway, request->id) != STATUS_OK)
+        polling_set_away(gateway, session, request->gateway, request->id, on_away_ended) != STATUS_OK)
         answer(gateway, reply, request->id, POLLEN8__UPGRADE_REPLY__RESULT__REFUSED);
     else
         answer_rooms(gateway, reply, session, request->id, POLLEN8__UPGRADE_REPLY__RESULT__PROBED);

@@ -24,7 +24,4 @@ struct gateway;
 bool move_out_request(struct gateway *gateway, const Pollen8__UpgradeRequest *request, const char *reply,
                       enum peer_stage stage);
 
-/* The session of an upgrade that is on its way has ended. */
-void move_out_ended(struct gateway *gateway, const char *gateway_name, uint64_t id);
-
 #endif
