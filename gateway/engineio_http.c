@@ -19,7 +19,7 @@
 #include "session/sessions.h"
 #include "text/client_token.h"
 #include "text/sid.h"
-#include "transport/engineio.h"
+#include "transport/engineio_ws.h"
 #include "transport/polling.h"
 
 #define RETRY "retry-after: 1\r\n"

@@ -22,20 +22,16 @@
 #include "http/http_request.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "net/websocket.h"
 #include "text/client_token.h"
 #include "text/sid.h"
-#include "transport/engineio.h"
+#include "transport/engineio_ws.h"
 #include "transport/plain_ws.h"
 #include "transport/polling.h"
 
 /* Versions of clang-format differ on this. */
 /* clang-format off */
 #define ANSWER_BYTES 2048
-
-/* The library's memory for a connection: what outlives it is not kept here. */
-struct slot {
-    struct websocket *websocket;
-};
 
 #define ANSWER(status, text, extra, label)                                                                   \
     {                                                                                                        \
@@ -154,7 +150,7 @@ static int confirm_upgrade(struct gateway *gateway, struct lws *wsi, const char 
 }
 
 /* Engine.IO: a session of its own, or one that polls. */
-static enum status established_engineio(struct gateway *gateway, struct lws *wsi, struct slot *slot,
+static enum status established_engineio(struct gateway *gateway, struct lws *wsi, struct websocket_slot *slot,
                                         struct client_token *token, enum status token_status)
 {
     char text[SID_SIZE];
@@ -163,12 +159,12 @@ static enum status established_engineio(struct gateway *gateway, struct lws *wsi
         if (sid_read(slice_from_string(text), &sid) == STATUS_OK &&
             !slice_equal_string(sid.gateway, gateway->settings->gateway_name))
             return move_in_open(gateway, wsi, &sid, token, token_status, &slot->websocket);
-        return engineio_attend(gateway, wsi, slice_from_string(text), &slot->websocket);
+        return engineio_ws_attend(gateway, wsi, slice_from_string(text), &slot->websocket);
     }
-    return engineio_open(gateway, wsi, token, token_status, &slot->websocket);
+    return engineio_ws_open(gateway, wsi, token, token_status, &slot->websocket);
 }
 
-static int established(struct gateway *gateway, struct lws *wsi, struct slot *slot)
+static int established(struct gateway *gateway, struct lws *wsi, struct websocket_slot *slot)
 {
     struct client_token token = {0};
     enum frame_format format = FRAME_JSON;
@@ -237,7 +233,8 @@ static int request(struct gateway *gateway, struct lws *wsi)
 
 /* ---- the library's callback --------------------------------------------------------------------------- */
 
-static void on_websocket(struct slot *slot, enum lws_callback_reasons reason, const void *data, size_t length)
+static void on_websocket(struct websocket_slot *slot, enum lws_callback_reasons reason, const void *data,
+                         size_t length)
 {
     struct websocket *websocket = slot ? slot->websocket : NULL;
     if (!websocket)
@@ -280,18 +277,12 @@ const struct lws_protocols *lws_callback_protocols(void)
 {
     /* Received in small pieces, because each connection keeps a buffer of that size; sent in large ones. */
     static const struct lws_protocols protocols[] = {
-        {"http", callback, sizeof(struct slot), 512, 0, NULL, 65536},
-        {WS_JSON_SUBPROTOCOL, callback, sizeof(struct slot), 512, 0, NULL, 65536},
-        {WS_PROTO_SUBPROTOCOL, callback, sizeof(struct slot), 512, 0, NULL, 65536},
+        {"http", callback, sizeof(struct websocket_slot), 512, 0, NULL, 65536},
+        {WS_JSON_SUBPROTOCOL, callback, sizeof(struct websocket_slot), 512, 0, NULL, 65536},
+        {WS_PROTO_SUBPROTOCOL, callback, sizeof(struct websocket_slot), 512, 0, NULL, 65536},
         {NULL, NULL, 0, 0, 0, NULL, 0},
     };
     return protocols;
-}
-
-void lws_callback_forget(struct lws *wsi)
-{
-    struct slot *slot = lws_wsi_user(wsi);
-    slot->websocket = NULL;
 }
 
 const struct lws_http_mount *lws_callback_mounts(void)

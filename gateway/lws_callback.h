@@ -17,9 +17,6 @@ struct lws_protocols;
 /* The table for the library; ends with a zero entry. The context's user pointer is the struct gateway. */
 const struct lws_protocols *lws_callback_protocols(void);
 
-/* The WebSocket of this connection goes on without it: nothing that still happens here concerns it. */
-void lws_callback_forget(struct lws *wsi);
-
 /* Which plain requests reach the callback: all. */
 const struct lws_http_mount *lws_callback_mounts(void);
 

@@ -55,6 +55,7 @@
 #include "transport/engineio.h"
 #include "transport/namespace.h"
 #include "transport/socketio.h"
+#include "transport/ws_writer.h"
 #include "turn.h"
 
 #define DEDUPE_WINDOW_MS   10000 /* twice the time after which value-svc's stream delivers again */
@@ -308,11 +309,12 @@ static enum status make_parts(struct gateway *gateway, char *error, size_t error
     gateway->dedupe = dedupe_create(DEDUPE_WINDOW_MS, DEDUPE_MAXIMUM);
     gateway->progress = progress_create(LANE_KEEP_MS, gateway->now_ms, clock_wall_ms() - PROGRESS_EARLY_MS);
     gateway->exchanges = exchanges_create();
+    gateway->ws_writer = ws_writer_create();
     gateway->poll_relays = poll_relays_create();
     gateway->departures = departures_create(DEPARTURES_MAXIMUM, DEPARTURE_KEPT_MS);
     if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->board || !gateway->controls ||
         !gateway->dedupe || !gateway->progress || !gateway->poll_relays || !gateway->departures ||
-        !gateway->exchanges)
+        !gateway->exchanges || !gateway->ws_writer)
         return STATUS_NO_MEMORY;
     rooms_on_move(gateway->rooms, membership_moved);
     enum status status = make_pings(gateway);
@@ -389,6 +391,7 @@ static void free_parts(struct gateway *gateway)
     parking_free(gateway->parking);
     loop_free(gateway->loop);
     exchanges_free(gateway->exchanges);
+    ws_writer_free(gateway->ws_writer);
     metrics_free(gateway->metrics);
 }
 

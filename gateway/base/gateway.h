@@ -46,6 +46,7 @@ struct gateway {
     struct sockets *sockets;
     struct parking *parking;
     struct exchanges *exchanges;
+    struct ws_writer *ws_writer;
     struct board *board;
     struct controls *controls;
     struct presence *presence;

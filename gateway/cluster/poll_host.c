@@ -19,7 +19,7 @@
 #include "http/http_answer.h"
 #include "session/session.h"
 #include "session/sessions.h"
-#include "transport/engineio.h"
+#include "transport/engineio_ws.h"
 #include "transport/polling.h"
 
 #define ENVELOPE 256 /* bytes around an answer's body, at most */

@@ -22,6 +22,7 @@
 #include "common/ops/lifecycle.h"
 #include "net/listener.h"
 #include "net/socket.h"
+#include "net/websocket.h"
 
 #define LIBRARY_SHARE         4     /* of the descriptors: one in so many */
 #define LIBRARY_FILES_MAXIMUM 16384 /* connections that are being opened, and requests of HTTP at work */
@@ -289,7 +290,7 @@ enum status loop_create(struct gateway *gateway, const struct loop_handlers *han
     snprintf(error, error_size, "the event loop cannot be made");
     if (init_handles(loop) != STATUS_OK)
         return STATUS_NO_MEMORY;
-    if (sockets_create(gateway, &loop->uv, &gateway->sockets) != STATUS_OK)
+    if (websockets_create(gateway, &loop->uv) != STATUS_OK)
         return STATUS_NO_MEMORY;
     uint64_t library_files = choose_library_files(gateway->settings, open_files);
     if (!create_context(loop, library_files)) {

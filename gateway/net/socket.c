@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * in:  readable -> one recv into the buffer all share -> frames, unmasked in place -> websocket_part; what is
+ * in:  readable -> one recv into the buffer all share -> frames, unmasked in place -> events->part; what is
  *      half-way moves to a buffer of the socket's own until the rest has come
  * out: send -> (what was not taken) rest -> writable -> send
  */
@@ -12,18 +12,15 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "base/gateway.h"
-#include "base/timer_wheel.h"
 #include "codec/ws_frame.h"
 #include "common/clock.h"
 #include "common/utf8.h"
 #include "net/listener.h"
 #include "net/websocket_internal.h"
 
-#define EVENTS_A_TURN   128 /* then a turn */
-#define INPUT_BYTES     65536
+#define EVENTS_A_TURN   128  /* then a turn */
 #define EXTRA_MAXIMUM   4096 /* of control frames behind a rest */
 #define CLOSE_WAIT_MS   5000 /* for the client's part of the closing handshake */
 #define CLOSE_LOOK_MS   500
@@ -37,15 +34,10 @@ struct socket_rest {
 };
 _Static_assert(sizeof(struct socket_rest) <= 24, "stated in socket.h");
 
-struct sockets {
-    struct gateway *gateway;
-    uv_poll_t poll; /* of the epoll below */
-    int epoll;
-    struct websocket *resumed;   /* reading again, with input that waits */
-    struct websocket *lingering; /* closed by us; their clients have their part to do */
-    struct wheel_timer linger;   /* looks through them */
-    char input[INPUT_BYTES];
-};
+static const struct socket_events *events_of(const struct websocket *websocket)
+{
+    return websocket->gateway->sockets->events;
+}
 
 /* ---- lists -------------------------------------------------------------------------------------------- */
 
@@ -178,7 +170,7 @@ static bool finish(struct websocket *websocket)
     struct socket_rest *rest = websocket->rest;
     ssize_t sent = send_some(websocket, rest->bytes + rest->sent, rest->length - rest->sent);
     if (sent < 0) {
-        websocket_closed(websocket);
+        events_of(websocket)->closed(websocket);
         return false;
     }
     rest->sent += (size_t)sent;
@@ -189,7 +181,7 @@ static bool finish(struct websocket *websocket)
         watch(websocket);
     }
     if (sent > 0)
-        websocket_unblocked(websocket, all);
+        events_of(websocket)->unblocked(websocket, all);
     return true;
 }
 
@@ -212,7 +204,7 @@ static void take_close(struct websocket *websocket, struct slice payload)
     if (!websocket->closing)
         write_control(websocket, WS_CLOSE, payload);
     (void)shutdown(websocket->descriptor, SHUT_WR);
-    websocket_closed(websocket);
+    events_of(websocket)->closed(websocket);
 }
 
 /* Whether the websocket is still there. */
@@ -224,13 +216,14 @@ static bool take_frame(struct websocket *websocket, const struct ws_client_frame
         if (!websocket->closing)
             write_control(websocket, WS_PONG, payload);
         break;
-    case WS_PONG: websocket_pong(websocket); break;
+    case WS_PONG: events_of(websocket)->pong(websocket); break;
     default:
-        if (websocket->session && (frame->opcode == WS_CONTINUATION) != (websocket->fragments != NULL))
-            websocket_refuse(websocket, 1002); /* a message inside a message, or the rest of none */
+        if (websocket->kind && (frame->opcode == WS_CONTINUATION) != (websocket->fragments != NULL))
+            events_of(websocket)->refuse(websocket,
+                                         1002); /* a message inside a message, or the rest of none */
         else
-            websocket_part(websocket, frame->opcode != WS_CONTINUATION, frame->opcode == WS_BINARY,
-                           frame->final, payload);
+            events_of(websocket)->part(websocket, frame->opcode != WS_CONTINUATION,
+                                       frame->opcode == WS_BINARY, frame->final, payload);
         break;
     }
     return true;
@@ -252,12 +245,12 @@ static bool take_frames(struct websocket *websocket, char *bytes, size_t length,
         if (status == STATUS_NOT_FOUND)
             break;
         if (status != STATUS_OK) {
-            websocket_refuse(websocket, 1002);
+            events_of(websocket)->refuse(websocket, 1002);
             websocket->skip = UINT64_MAX; /* nothing that follows can be read */
             continue;
         }
         if (frame.length > maximum) {
-            websocket_fail(websocket, CAUSE_TOO_LARGE);
+            events_of(websocket)->failed(websocket, STATUS_FULL);
             websocket->skip = frame.header + frame.length;
             continue;
         }
@@ -281,13 +274,13 @@ static void keep_input(struct websocket *websocket, const char *bytes, size_t le
         websocket->input = calloc(1, sizeof(struct buf));
     if (websocket->input) {
         size_t maximum =
-            (size_t)websocket->gateway->settings->max_payload + WS_CLIENT_HEADER_MAXIMUM + INPUT_BYTES;
+            (size_t)websocket->gateway->settings->max_payload + WS_CLIENT_HEADER_MAXIMUM + SOCKET_INPUT_BYTES;
         if (!websocket->input->data)
             buf_init(websocket->input, maximum);
         status = buf_append(websocket->input, bytes, length);
     }
     if (status != STATUS_OK) {
-        websocket_fail(websocket, CAUSE_MEMORY);
+        events_of(websocket)->failed(websocket, STATUS_NO_MEMORY);
         websocket->skip = UINT64_MAX;
     }
 }
@@ -318,11 +311,11 @@ static void read_some(struct websocket *websocket)
 {
     struct sockets *sockets = websocket->gateway->sockets;
     size_t at = 0;
-    ssize_t length = recv(websocket->descriptor, sockets->input, INPUT_BYTES, MSG_DONTWAIT);
+    ssize_t length = recv(websocket->descriptor, sockets->input, SOCKET_INPUT_BYTES, MSG_DONTWAIT);
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (length <= 0) {
-        websocket_closed(websocket);
+        events_of(websocket)->closed(websocket);
         return;
     }
     if (websocket->input) {
@@ -359,7 +352,7 @@ void socket_end(struct websocket *websocket)
     struct slice reason = slice_from_string(websocket->close_text);
     struct buf frame;
     if (!websocket->close_code) {
-        websocket_closed(websocket);
+        events_of(websocket)->closed(websocket);
         return;
     }
     buf_init(&frame, CONTROL_MAXIMUM);
@@ -367,7 +360,7 @@ void socket_end(struct websocket *websocket)
                 socket_write(websocket, frame.data, frame.length);
     buf_done(&frame);
     if (!told) {
-        websocket_closed(websocket);
+        events_of(websocket)->closed(websocket);
         return;
     }
     websocket->linger_ms = websocket->gateway->now_ms + CLOSE_WAIT_MS;
@@ -401,18 +394,20 @@ static void look(void *context, struct wheel_timer *timer)
     for (struct websocket *each = gateway->sockets->lingering; each; each = next) {
         next = each->next;
         if (each->linger_ms <= gateway->now_ms)
-            websocket_closed(each);
+            gateway->sockets->events->closed(each);
     }
     if (gateway->sockets->lingering)
         timer_wheel_arm(gateway->wheel, timer, gateway->now_ms + CLOSE_LOOK_MS);
 }
 
-enum status sockets_create(struct gateway *gateway, struct uv_loop_s *loop, struct sockets **ret_sockets)
+enum status sockets_create(struct gateway *gateway, struct uv_loop_s *loop,
+                           const struct socket_events *events, struct sockets **ret_sockets)
 {
     struct sockets *sockets = calloc(1, sizeof(*sockets));
     if (!sockets)
         return STATUS_NO_MEMORY;
     sockets->gateway = gateway;
+    sockets->events = events;
     sockets->linger.fire = look;
     sockets->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (sockets->epoll < 0 || uv_poll_init(loop, &sockets->poll, sockets->epoll) != 0) {
@@ -429,7 +424,7 @@ void sockets_stop(struct gateway *gateway)
 {
     struct sockets *sockets = gateway->sockets;
     while (sockets->lingering)
-        websocket_closed(sockets->lingering);
+        sockets->events->closed(sockets->lingering);
     timer_wheel_cancel(gateway->wheel, &sockets->linger);
     uv_close((uv_handle_t *)&sockets->poll, NULL);
 }

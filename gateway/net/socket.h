@@ -3,7 +3,7 @@
  * The sockets of established WebSockets without TLS, once they are ours: the library has done the upgrade,
  * and is left out from then on (websocket.c). Read when they are readable, through one epoll of their own, in
  * one buffer for all; written by one send; what a socket does not take is kept here and finished when it can
- * be.
+ * be. Only websocket.c uses this, and the loop what is at the end.
  *
  * Why: the library keeps 2 KB for a connection, of which nothing is needed once it is open, and costs a few
  * hundred instructions a write. Memory here: nothing for a socket with nothing half-way; else 24
@@ -14,7 +14,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "common/slice.h"
 #include "common/status.h"
 
 struct gateway;
@@ -22,7 +24,29 @@ struct sockets; /* opaque */
 struct uv_loop_s;
 struct websocket;
 
-enum status sockets_create(struct gateway *gateway, struct uv_loop_s *loop, struct sockets **ret_sockets);
+/* What websocket.c is told. */
+struct socket_events {
+    /* A part of a message, or all of it. */
+    void (*part)(struct websocket *websocket, bool first, bool binary, bool final, struct slice part);
+
+    void (*pong)(struct websocket *websocket);
+
+    /* The client broke the protocol: it is closed with this code. */
+    void (*refuse)(struct websocket *websocket, uint16_t code);
+
+    /* What the client sends is too much (STATUS_FULL), or there is no memory for it (STATUS_NO_MEMORY). */
+    void (*failed)(struct websocket *websocket, enum status status);
+
+    /* The client took something of the rest, or all of it. */
+    void (*unblocked)(struct websocket *websocket, bool all);
+
+    /* The connection is gone, or has been ended: frees the websocket. */
+    void (*closed)(struct websocket *websocket);
+};
+
+/* `events` are those of all sockets. */
+enum status sockets_create(struct gateway *gateway, struct uv_loop_s *loop,
+                           const struct socket_events *events, struct sockets **ret_sockets);
 
 /* Makes `descriptor` the websocket's. STATUS_NO_MEMORY: nothing has changed. */
 enum status socket_adopt(struct websocket *websocket, int descriptor);

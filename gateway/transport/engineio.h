@@ -4,9 +4,9 @@
  * can change from the first to the second. It knows nothing of what the messages mean: that is the handler's,
  * of which the gateway has one (socketio.h; an echo in the conformance server). Loop thread.
  *
- *   HTTP:      http -> engineio_http -> polling   \
- *                                                 engineio -> handler (up) ; session's queue (down)
- *   WebSocket: http -> websocket -> engineio     /
+ *   HTTP:      lws_callback -> engineio_http -> polling   \
+ *                                                         engineio -> handler (up) ; session's queue (down)
+ *   WebSocket: lws_callback -> websocket -> engineio_ws   /
  *
  * Upgrade: WebSocket with the session's sid -> `2probe`, answered `3probe`; from then on polls are ended with
  * `6` -> `5`: the session's transport is the WebSocket, and what waits goes there. Until then messages go
@@ -16,10 +16,7 @@
 #define POLLEN8_GATEWAY_TRANSPORT_ENGINEIO_H
 
 #include "codec/eio_packet.h"
-#include "net/websocket.h"
 #include "session/transport.h"
-
-struct client_token;
 
 /* What lives above. */
 struct engineio_handler {
@@ -32,24 +29,6 @@ struct engineio_handler {
                     const struct client_result *result);
     void (*ended)(struct gateway *gateway, struct session *session);
 };
-
-/* The session of a sid of this gateway, whatever carries it by now; NULL. */
-struct session *engineio_find(struct gateway *gateway, struct slice text);
-
-/* ---- for what brings a client ---- */
-
-/* An upgraded socket of a new client: makes its session and sends the open packet. The token of the upgrade
- * is taken (it may be empty); token_status says why it cannot be used. STATUS_NO_MEMORY. */
-enum status engineio_open(struct gateway *gateway, struct lws *wsi, struct client_token *token,
-                          enum status token_status, struct websocket **ret_websocket);
-
-/* An upgraded socket that names a session. Where that cannot be upgraded (any more) the socket is closed.
- * STATUS_NO_MEMORY. */
-enum status engineio_attend(struct gateway *gateway, struct lws *wsi, struct slice sid,
-                            struct websocket **ret_websocket);
-
-/* The same where the session has come here from another gateway: it goes over the socket from now on. */
-void engineio_arrived(struct gateway *gateway, struct session *session, struct websocket *websocket);
 
 /* ---- for the transports ---- */
 

@@ -9,12 +9,14 @@
 #include "common/wire.h"
 #include "ingress/ingress.h"
 #include "ingress/relay.h"
+#include "net/websocket.h"
 #include "rooms/membership.h"
 #include "session/client_reply.h"
 #include "session/identity.h"
 #include "session/session.h"
 #include "session/session_send.h"
 #include "text/client_token.h"
+#include "transport/ws_writer.h"
 
 #define READY_MAXIMUM 65536
 
@@ -71,12 +73,12 @@ static void ping(struct gateway *gateway, struct session *session)
 
 static const struct transport_ops ops = {
     .name = "websocket",
-    .flush = websocket_flush,
-    .writable = websocket_writable,
+    .flush = ws_writer_flush,
+    .writable = ws_writer_writable,
     .opened = opened,
     .refused = refused,
     .ping = ping,
-    .close = websocket_close,
+    .close = ws_writer_close,
 };
 
 /* ---- what the client sends ---------------------------------------------------------------------------- */
@@ -140,8 +142,9 @@ static void on_answer(struct gateway *gateway, struct session *session, const st
     buf_done(&array);
 }
 
-static void on_message(struct gateway *gateway, struct session *session, bool binary, struct slice message)
+static void on_message(struct gateway *gateway, void *owner, bool binary, struct slice message)
 {
+    struct session *session = owner;
     const struct format_ops *format = &formats[session->format];
     struct client_frame frame;
     struct client_reason reason = {{0}};
@@ -168,8 +171,13 @@ enum status plain_ws_open(struct gateway *gateway, struct lws *wsi, enum frame_f
                           struct client_token *token, enum status token_status,
                           struct websocket **ret_websocket)
 {
+    static const struct websocket_owner owner = {.message = on_message,
+                                                 .pong = ws_writer_pong,
+                                                 .unblocked = ws_writer_unblocked,
+                                                 .failed = ws_writer_failed,
+                                                 .lost = ws_writer_lost};
     uint64_t deadline_ms = gateway->now_ms + (uint64_t)gateway->settings->handshake_timeout;
-    struct websocket *websocket = websocket_create(gateway, wsi, on_message);
+    struct websocket *websocket = websocket_create(gateway, wsi);
     if (!websocket)
         return STATUS_NO_MEMORY;
     struct session *session = session_create(gateway, &ops, websocket, format, deadline_ms);
@@ -177,7 +185,7 @@ enum status plain_ws_open(struct gateway *gateway, struct lws *wsi, enum frame_f
         websocket_closed(websocket);
         return STATUS_NO_MEMORY;
     }
-    websocket_carry(websocket, session);
+    websocket_own(websocket, &owner, session);
     *ret_websocket = websocket;
     if (token_status != STATUS_OK)
         refuse(gateway, session, (struct slice){0}, token_status, NULL);

@@ -13,13 +13,15 @@
 #ifndef POLLEN8_GATEWAY_TRANSPORT_PLAIN_WS_H
 #define POLLEN8_GATEWAY_TRANSPORT_PLAIN_WS_H
 
+#include "common/status.h"
 #include "frame/frame.h"
-#include "net/websocket.h"
-#include "session/transport.h"
 
 struct client_token;
+struct gateway;
+struct lws;
+struct websocket;
 
-/* As transport_eio_open; the format is FRAME_JSON or FRAME_PROTOBUF. */
+/* As engineio_ws_open; the format is FRAME_JSON or FRAME_PROTOBUF. */
 enum status plain_ws_open(struct gateway *gateway, struct lws *wsi, enum frame_format format,
                           struct client_token *token, enum status token_status,
                           struct websocket **ret_websocket);

@@ -17,6 +17,7 @@
 #include "base/gateway.h"
 #include "common/utf8.h"
 #include "http/exchange.h"
+#include "net/websocket.h"
 #include "session/frames_written.h"
 #include "session/session.h"
 #include "session/session_events.h"

@@ -31,6 +31,7 @@
 #include "session/session_send.h"
 #include "session/sessions.h"
 #include "transport/engineio.h"
+#include "transport/ws_writer.h"
 #include "turn.h"
 
 static const struct metric_definition metric_definitions[] = {
@@ -146,10 +147,11 @@ static enum status make(struct gateway *gateway, char *error, size_t error_size)
     gateway->board = board_create();
     gateway->progress = progress_create(1000, gateway->now_ms, clock_wall_ms());
     gateway->exchanges = exchanges_create();
+    gateway->ws_writer = ws_writer_create();
     gateway->handshakes = address_limits_create(&unlimited, 16, 0);
     gateway->proxies = networks_parse("");
     if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->board || !gateway->progress ||
-        !gateway->exchanges || !gateway->handshakes || !gateway->proxies)
+        !gateway->exchanges || !gateway->ws_writer || !gateway->handshakes || !gateway->proxies)
         return STATUS_NO_MEMORY;
     enum status status =
         frame_create_message(FRAME_SOCKETIO, WS_TEXT, SLICE_LITERAL("2"), &gateway->pings[FRAME_SOCKETIO]);
@@ -181,6 +183,7 @@ static void unmake(struct gateway *gateway)
     parking_free(gateway->parking);
     loop_free(gateway->loop);
     exchanges_free(gateway->exchanges);
+    ws_writer_free(gateway->ws_writer);
     metrics_free(gateway->metrics);
 }
 

@@ -20,6 +20,7 @@
 #include "session/sessions.h"
 #include "text/client_token.h"
 #include "transport/engineio.h"
+#include "transport/engineio_ws.h"
 
 #define AGAIN_MS 20
 
@@ -115,11 +116,11 @@ static struct arrival *arrival_of(const struct gateway *gateway, uint64_t handle
     return session && session->ops == &arriving_ops ? session->transport : NULL;
 }
 
-static void on_lost(struct gateway *gateway, struct session *session)
+static void on_socket_lost(struct gateway *gateway, void *owner)
 {
-    struct arrival *arrival = session->transport;
+    struct arrival *arrival = owner;
     arrival->websocket = NULL;
-    session_close(gateway, session, CAUSE_CLIENT);
+    session_close(gateway, arrival->session, CAUSE_CLIENT);
 }
 
 /* ---- the end of it ------------------------------------------------------------------------------------ */
@@ -140,7 +141,7 @@ static void take(struct gateway *gateway, struct arrival *arrival, const Pollen8
     timer_wheel_cancel(gateway->wheel, &arrival->timer);
     free(arrival);
     gateway_count(gateway, METRIC_MOVES, "in");
-    engineio_arrived(gateway, session, websocket);
+    engineio_ws_arrived(gateway, session, websocket);
 }
 
 static void on_committed(struct gateway *gateway, uint64_t id, enum status status,
@@ -225,22 +226,24 @@ static bool take_packet(struct gateway *gateway, struct arrival *arrival, const 
     return true;
 }
 
-static void on_message(struct gateway *gateway, struct session *session, bool binary, struct slice message)
+static void on_socket_message(struct gateway *gateway, void *owner, bool binary, struct slice message)
 {
+    struct arrival *arrival = owner;
+    struct session *session = arrival->session;
     struct eio_packet packet;
-    if (binary || eio_packet_decode(message, &packet) != STATUS_OK ||
-        !take_packet(gateway, session->transport, &packet))
+    if (binary || eio_packet_decode(message, &packet) != STATUS_OK || !take_packet(gateway, arrival, &packet))
         session_close(gateway, session, CAUSE_PROTOCOL);
 }
 
 static void open_arrival(struct gateway *gateway, struct arrival *arrival, const struct sid *sid)
 {
+    static const struct websocket_owner owner = {.message = on_socket_message, .lost = on_socket_lost};
     memcpy(arrival->sid, sid->text.data, sid->text.length);
     arrival->end_ms = gateway->now_ms + (uint64_t)gateway->settings->upgrade_timeout;
     arrival->timer.fire = on_timer;
     timer_wheel_arm(gateway->wheel, &arrival->timer, arrival->end_ms);
     timer_wheel_cancel(gateway->wheel, &arrival->session->heartbeat);
-    websocket_attend(arrival->websocket, arrival->session, on_lost);
+    websocket_own(arrival->websocket, &owner, arrival);
 }
 
 enum status move_in_open(struct gateway *gateway, struct lws *wsi, const struct sid *sid,
@@ -248,7 +251,7 @@ enum status move_in_open(struct gateway *gateway, struct lws *wsi, const struct 
                          struct websocket **ret_websocket)
 {
     struct arrival *arrival = calloc(1, sizeof(*arrival));
-    struct websocket *websocket = arrival ? websocket_create(gateway, wsi, on_message) : NULL;
+    struct websocket *websocket = arrival ? websocket_create(gateway, wsi) : NULL;
     struct session *session =
         websocket ? session_create(gateway, &arriving_ops, arrival, FRAME_SOCKETIO, 0) : NULL;
     if (!session) {

@@ -21,7 +21,7 @@ struct client_token;
 struct lws;
 struct websocket;
 
-/* As engineio_open. The token is for a session that has not joined yet: that of its first poll stays where
+/* As engineio_ws_open. The token is for a session that has not joined yet: that of its first poll stays where
  * it was. */
 enum status move_in_open(struct gateway *gateway, struct lws *wsi, const struct sid *sid,
                          struct client_token *token, enum status token_status,

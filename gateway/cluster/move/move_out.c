@@ -16,7 +16,7 @@
 #include "frame/progress.h"
 #include "ingress/client_ask.h"
 #include "session/session.h"
-#include "transport/engineio.h"
+#include "transport/engineio_ws.h"
 #include "transport/namespace.h"
 #include "transport/polling.h"
 

@@ -1,42 +1,41 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * A WebSocket whose socket we read and write ourselves: one end of a socket pair is the gateway's, the other
- * the client's. What the client says whole, in pieces and wrongly; what it does not read; how both end.
+ * the client's. What the client says whole, in pieces and wrongly; what it does not read; how both end; and
+ * what the owner is told.
  */
-#include <uv.h>
+#include "socket_client.h"
 
-#include "gateway_fixture.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <malloc.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
+#include "base/timer_wheel.h"
 #include "codec/ws_frame.h"
 #include "common/clock.h"
 #include "net/socket.h"
-#include "net/websocket_internal.h"
-#include "session/session_send.h"
-#include "session/sessions.h"
 
-#define CLIENT_BYTES 300000
+static const struct metric_definition definitions[] = {
+#define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
+#include "base/metrics.def"
+#undef METRIC
+};
 
 static struct rig {
-    struct fixture *fixture;
-    struct gateway *gateway;
+    struct gateway gateway;
+    struct settings settings;
     uv_loop_t loop;
-    struct websocket *websocket;
-    struct session *session;
-    int client;
-    char heard[CLIENT_BYTES]; /* by the gateway: messages, each with a letter in front and a newline */
+    struct websocket *websocket; /* NULL: its owner has lost it */
+    char heard[CLIENT_BYTES];    /* by the owner: messages, each with a letter in front and a newline */
     size_t heard_length;
+    unsigned pongs;
+    unsigned unblocked; /* of all */
+    enum status failure;
     bool pause; /* stop reading at the next message */
 } rig;
 
-static void on_message(struct gateway *gateway, struct session *session, bool binary, struct slice message)
+/* ---- the owner ---------------------------------------------------------------------------------------- */
+
+static void on_message(struct gateway *gateway, void *owner, bool binary, struct slice message)
 {
-    (void)gateway;
+    assert_ptr_equal(gateway, &rig.gateway);
+    assert_ptr_equal(owner, &rig);
     assert_true(rig.heard_length + message.length + 2 < sizeof(rig.heard));
     rig.heard[rig.heard_length++] = binary ? 'b' : 't';
     if (message.length)
@@ -45,135 +44,92 @@ static void on_message(struct gateway *gateway, struct session *session, bool bi
     rig.heard[rig.heard_length++] = '\n';
     rig.heard[rig.heard_length] = '\0';
     if (rig.pause)
-        websocket_read(session->transport, false);
+        websocket_read(rig.websocket, false);
 }
 
-static const struct transport_ops socket_ops = {.name = "test",
-                                                .flush = websocket_flush,
-                                                .opened = opened,
-                                                .refused = refused,
-                                                .ping = ping,
-                                                .close = websocket_close};
+static void on_pong(struct gateway *gateway, void *owner)
+{
+    (void)gateway;
+    (void)owner;
+    rig.pongs++;
+}
+
+static void on_unblocked(struct gateway *gateway, void *owner, bool all)
+{
+    (void)gateway;
+    (void)owner;
+    rig.unblocked += all;
+}
+
+static void on_failed(struct gateway *gateway, void *owner, enum status status)
+{
+    (void)gateway;
+    (void)owner;
+    rig.failure = status;
+    websocket_end(rig.websocket, 1013, "failed");
+    rig.websocket = NULL;
+}
+
+static void on_lost(struct gateway *gateway, void *owner)
+{
+    (void)gateway;
+    assert_ptr_equal(owner, &rig);
+    assert_non_null(rig.websocket); /* once */
+    rig.websocket = NULL;
+}
+
+static const struct websocket_owner owner_kind = {
+    .message = on_message, .pong = on_pong, .unblocked = on_unblocked, .failed = on_failed, .lost = on_lost};
+
+/* As one that does not carry anything yet: it is told only what comes, and that it has lost the socket. */
+static const struct websocket_owner plain_kind = {.message = on_message, .lost = on_lost};
+
+/* ---- the loop ----------------------------------------------------------------------------------------- */
 
 static void turn(void)
 {
     uv_run(&rig.loop, UV_RUN_NOWAIT);
-    sessions_flush(rig.gateway);
-    websockets_end_turn(rig.gateway);
-    sockets_end_turn(rig.gateway);
-    sessions_end_turn(rig.gateway);
+    websockets_end_turn(&rig.gateway);
+    sockets_end_turn(&rig.gateway);
+}
+
+static void pass_time(uint64_t milliseconds)
+{
+    rig.gateway.now_ms += milliseconds;
+    timer_wheel_advance(rig.gateway.wheel, rig.gateway.now_ms);
 }
 
 static int start(void **state)
 {
-    int pair[2];
+    (void)state;
     memset(&rig, 0, sizeof(rig));
-    if (setup(state) != 0)
-        return -1;
-    rig.fixture = *state;
-    rig.gateway = &rig.fixture->gateway;
-    rig.fixture->settings.max_payload = 200000;
-    rig.fixture->settings.session_queue_bytes = 1 << 20;
-    rig.gateway->now_ms = clock_monotonic_ms(); /* as the sockets tell it */
+    rig.settings.max_payload = 200000;
+    rig.gateway.settings = &rig.settings;
+    rig.gateway.now_ms = clock_monotonic_ms(); /* as the sockets tell it */
+    rig.gateway.wheel = timer_wheel_create(rig.gateway.now_ms, &rig.gateway);
+    assert_non_null(rig.gateway.wheel);
+    assert_int_equal(metrics_create(definitions, METRIC_COUNT, &rig.gateway.metrics), STATUS_OK);
     assert_int_equal(uv_loop_init(&rig.loop), 0);
-    assert_int_equal(sockets_create(rig.gateway, &rig.loop, &rig.gateway->sockets), STATUS_OK);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    rig.websocket = calloc(1, sizeof(*rig.websocket));
-    assert_non_null(rig.websocket);
-    rig.websocket->magic = WEBSOCKET_MAGIC;
-    rig.websocket->gateway = rig.gateway;
-    rig.websocket->reading = true;
-    rig.websocket->message = on_message;
-    rig.client = pair[1];
-    assert_int_equal(socket_adopt(rig.websocket, pair[0]), STATUS_OK);
-    rig.session = session_create(rig.gateway, &socket_ops, rig.websocket, FRAME_JSON, 0);
-    assert_non_null(rig.session);
-    websocket_carry(rig.websocket, rig.session);
+    assert_int_equal(websockets_create(&rig.gateway, &rig.loop), STATUS_OK);
+    rig.websocket = open_websocket(&rig.gateway);
+    websocket_own(rig.websocket, &owner_kind, &rig);
     return 0;
 }
 
 static int stop(void **state)
 {
-    for (size_t i = 0; i < sessions_slots(rig.gateway->sessions); i++)
-        if (sessions_at(rig.gateway->sessions, i))
-            session_close(rig.gateway, sessions_at(rig.gateway->sessions, i), CAUSE_NORMAL);
-    websockets_end_turn(rig.gateway);
-    sockets_stop(rig.gateway);
+    (void)state;
+    if (rig.websocket)
+        websocket_end(rig.websocket, 1000, "");
+    websockets_end_turn(&rig.gateway);
+    sockets_stop(&rig.gateway);
     uv_run(&rig.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&rig.loop), 0);
-    sockets_free(rig.gateway->sockets);
-    close(rig.client);
-    return teardown(state);
-}
-
-/* ---- the client --------------------------------------------------------------------------------------- */
-
-static size_t mask_frame(char *out, unsigned first, const char *payload, size_t length)
-{
-    static const unsigned char mask[4] = {0x12, 0x34, 0x56, 0x78};
-    size_t at = 0;
-    out[at++] = (char)first;
-    if (length < 126) {
-        out[at++] = (char)(0x80 | length);
-    } else if (length < 65536) {
-        out[at++] = (char)(0x80 | 126);
-        out[at++] = (char)(length >> 8);
-        out[at++] = (char)length;
-    } else {
-        out[at++] = (char)(0x80 | 127);
-        for (int shift = 56; shift >= 0; shift -= 8)
-            out[at++] = (char)((uint64_t)length >> shift);
-    }
-    memcpy(out + at, mask, 4);
-    at += 4;
-    for (size_t i = 0; i < length; i++)
-        out[at++] = (char)(payload[i] ^ mask[i % 4]);
-    return at;
-}
-
-static void say_raw(const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t sent = send(rig.client, bytes, length, MSG_NOSIGNAL);
-        assert_true(sent > 0 || errno == EAGAIN);
-        if (sent > 0) {
-            bytes += sent;
-            length -= (size_t)sent;
-        }
-        turn();
-    }
-}
-
-static void say(unsigned first, const char *payload, size_t length)
-{
-    static char frame[CLIENT_BYTES];
-    say_raw(frame, mask_frame(frame, first, payload, length));
-}
-
-/* What the client reads within some turns; the length. */
-static size_t listen_to(char *out, size_t capacity)
-{
-    size_t length = 0;
-    for (int i = 0; i < 20; i++) {
-        ssize_t got = recv(rig.client, out + length, capacity - length, 0);
-        if (got > 0)
-            length += (size_t)got;
-        turn();
-    }
-    return length;
-}
-
-static void assert_reads(const char *bytes, size_t length)
-{
-    char got[512];
-    assert_int_equal(listen_to(got, sizeof(got)), length);
-    assert_memory_equal(got, bytes, length);
-}
-
-static void assert_end(void)
-{
-    char byte;
-    assert_int_equal(recv(rig.client, &byte, 1, 0), 0);
+    sockets_free(rig.gateway.sockets);
+    timer_wheel_free(rig.gateway.wheel);
+    metrics_free(rig.gateway.metrics);
+    close(client_socket);
+    return 0;
 }
 
 /* ---- tests -------------------------------------------------------------------------------------------- */
@@ -219,8 +175,9 @@ static void test_long_messages(void **state)
     say(0x82, payload, 200001);
     assert_int_equal(rig.heard_length, 0);
     assert_true(listen_to(got, sizeof(got)) >= 4);
-    assert_memory_equal(got + 2, "\x03\xf1", 2); /* 1009 */
-    say(0x88, "\x03\xf1", 2);
+    assert_int_equal(rig.failure, STATUS_FULL);
+    assert_memory_equal(got + 2, "\x03\xf5", 2); /* the owner's 1013 */
+    say(0x88, "\x03\xf5", 2);
     turn();
     assert_end();
 }
@@ -234,7 +191,21 @@ static void test_fragments_have_a_bound(void **state)
     say(0x02, payload, sizeof(payload));
     say(0x00, payload, sizeof(payload));
     assert_true(listen_to(got, sizeof(got)) >= 4);
-    assert_memory_equal(got + 2, "\x03\xf1", 2);
+    assert_int_equal(rig.failure, STATUS_FULL);
+    assert_memory_equal(got + 2, "\x03\xf5", 2);
+}
+
+/* An owner that does not care about failures loses the socket by one, which is closed for it. */
+static void test_failure_of_an_owner_that_does_not_care(void **state)
+{
+    static char payload[200001];
+    (void)state;
+    websocket_own(rig.websocket, &plain_kind, &rig);
+    say(0x8a, "p", 1); /* nor about pongs */
+    say(0x82, payload, sizeof(payload));
+    assert_null(rig.websocket);
+    assert_int_equal(rig.heard_length, 0);
+    assert_reads("\x88\x02\x03\xf1", 4); /* 1009 */
 }
 
 static void test_wrong_frames(void **state)
@@ -254,15 +225,13 @@ static void test_wrong_frames(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
         if (i > 0) {
-            void *again = rig.fixture;
-            assert_int_equal(stop(&again), 0);
-            assert_int_equal(start(&again), 0);
-            *state = again;
+            assert_int_equal(stop(state), 0);
+            assert_int_equal(start(state), 0);
         }
         say_raw(rows[i].bytes, rows[i].length);
         turn();
         assert_reads("\x88\x02\x03\xea", 4); /* 1002 */
-        assert_int_equal(sessions_count(rig.gateway->sessions), 0);
+        assert_null(rig.websocket);
     }
 }
 
@@ -283,7 +252,7 @@ static void test_client_closes(void **state)
     turn();
     assert_reads("\x88\x02\x03\xe8", 4);
     assert_end();
-    assert_int_equal(sessions_count(rig.gateway->sessions), 0);
+    assert_null(rig.websocket);
 }
 
 static void test_client_closes_with_a_code_there_is_not(void **state)
@@ -298,35 +267,50 @@ static void test_client_closes_with_a_code_there_is_not(void **state)
 static void test_client_vanishes(void **state)
 {
     (void)state;
-    shutdown(rig.client, SHUT_RDWR);
+    shutdown(client_socket, SHUT_RDWR);
     turn();
-    assert_int_equal(sessions_count(rig.gateway->sessions), 0);
+    assert_null(rig.websocket);
 }
 
 static void test_we_close(void **state)
 {
     (void)state;
-    session_close(rig.gateway, rig.session, CAUSE_REVOKED);
+    websocket_end(rig.websocket, 4003, "revoked");
     turn();
-    char got[64];
-    assert_true(listen_to(got, sizeof(got)) > 4);
-    assert_memory_equal(got + 2, "\x0f\xa3", 2); /* 4003 */
-    say(0x81, "late", 4);                        /* nobody listens any more */
+    assert_reads("\x88\x09\x0f\xa3revoked", 11);
+    say(0x81, "late", 4); /* nobody listens any more */
     assert_int_equal(rig.heard_length, 0);
     say(0x88, "\x0f\xa3", 2);
     turn();
     assert_end();
+    assert_non_null(rig.websocket); /* it knew: it is not told */
+    rig.websocket = NULL;
+}
+
+static void test_owners_change(void **state)
+{
+    (void)state;
+    websocket_own(rig.websocket, &plain_kind, &rig);
+    assert_int_equal(websocket_keep_sid(rig.websocket, "key"), STATUS_OK);
+    assert_true(websocket_serves(rig.websocket, &rig));
+    assert_false(websocket_serves(rig.websocket, state));
+    say(0x8a, "", 0);
+    assert_int_equal(rig.pongs, 0);
+    websocket_own(rig.websocket, &owner_kind, &rig);
+    say(0x8a, "", 0);
+    assert_int_equal(rig.pongs, 1);
+    assert_string_equal(websocket_sid(rig.websocket), "key");
 }
 
 static void test_client_does_not_answer_a_close(void **state)
 {
-    char got[64];
     (void)state;
-    session_close(rig.gateway, rig.session, CAUSE_REVOKED);
+    websocket_end(rig.websocket, 1000, "");
+    rig.websocket = NULL;
     turn();
-    pass_time(rig.gateway, 4000);
-    assert_true(listen_to(got, sizeof(got)) > 4);
-    pass_time(rig.gateway, 2000);
+    pass_time(4000);
+    assert_reads("\x88\x02\x03\xe8", 4);
+    pass_time(2000);
     turn();
     assert_end();
 }
@@ -349,69 +333,40 @@ static void test_reading_can_wait(void **state)
     assert_null(rig.websocket->input);
 }
 
-/* What a client does not read is kept, in order, and finished when it reads; nothing is lost or doubled. */
+/* What a client does not read is kept and finished when it reads; nothing more is sent by then but what
+ * control frames ask for. */
 static void test_slow_client(void **state)
 {
-    static char got[600000];
-    char data[2000];
-    size_t expected = 0;
-    (void)state;
-    memset(data, '1', sizeof(data));
-    for (int i = 0; i < 200; i++) {
-        struct frame *frame = NULL;
-        assert_int_equal(frame_create_event(SLICE_LITERAL("e"), slice_make(data, sizeof(data)), NULL, &frame),
-                         STATUS_OK);
-        session_send(rig.gateway, rig.session, frame);
-        expected += frame_wire(frame, FRAME_JSON)->length;
-        frame_unref(frame);
-        turn();
-    }
-    assert_non_null(rig.websocket->rest);
-    assert_true(rig.session->write_ms > 0);
-    say(0x89, "x", 1); /* its answer waits behind */
+    static char bytes[2000000];
+    static char got[2000100];
+    struct slice frames = slice_make(bytes, sizeof(bytes));
     size_t length = 0;
-    for (int i = 0; i < 2000 && length < expected + 3; i++) {
-        ssize_t part = recv(rig.client, got + length, 1000, 0);
+    (void)state;
+    memset(bytes, 'x', sizeof(bytes));
+    assert_true(websocket_send(rig.websocket, frames));
+    assert_true(websocket_blocked(rig.websocket));
+    websocket_await(rig.websocket);
+    say(0x89, "x", 1); /* its answer waits behind */
+    for (int i = 0; i < 4000 && length < sizeof(bytes) + 3; i++) {
+        ssize_t part = recv(client_socket, got + length, 10000, 0);
         if (part > 0)
             length += (size_t)part;
         turn();
     }
-    assert_int_equal(length, expected + 3);
-    assert_null(rig.websocket->rest);
-    assert_int_equal(rig.session->write_ms, 0);
-    struct slice frames = slice_make(got, length);
-    struct slice payload;
-    enum ws_opcode opcode;
-    unsigned events = 0;
-    unsigned pongs = 0;
-    while (ws_frame_next(&frames, &opcode, &payload)) {
-        events += opcode == WS_TEXT;
-        pongs += opcode == WS_PONG;
-    }
-    assert_int_equal(frames.length, 0);
-    assert_int_equal(events, 200);
-    assert_int_equal(pongs, 1);
+    assert_int_equal(length, sizeof(bytes) + 3);
+    assert_memory_equal(got, bytes, sizeof(bytes));
+    assert_memory_equal(got + sizeof(bytes), "\x8a\x01x", 3);
+    assert_false(websocket_blocked(rig.websocket));
+    assert_int_equal(rig.unblocked, 1);
 }
 
-/* Everything an idle session has but its identity: WebSocket, session, rooms, places in them. */
-static void test_memory_of_a_session(void **state)
+static void test_one_message_past_the_queue(void **state)
 {
-    enum { SESSIONS = 2000, BYTES = 1100 };
-    static struct probe probes[SESSIONS];
-    static void *websockets[SESSIONS];
-    char user[16];
     (void)state;
-    size_t before = mallinfo2().uordblks;
-    for (int i = 0; i < SESSIONS; i++) {
-        snprintf(user, sizeof(user), "user-%d", i);
-        websockets[i] = calloc(1, sizeof(struct websocket));
-        open_session(rig.gateway, &probes[i], user, "steel,rail");
-    }
-    size_t each = (mallinfo2().uordblks - before) / SESSIONS; /* 0 where a sanitizer has its own allocator */
-    if (each > BYTES)
-        fail_msg("%zu bytes a session", each);
-    for (int i = 0; i < SESSIONS; i++)
-        free(websockets[i]);
+    websocket_write(rig.websocket, SLICE_LITERAL("3probe"));
+    assert_reads("\x81\x06"
+                 "3probe",
+                 8);
 }
 
 int main(void)
@@ -421,16 +376,18 @@ int main(void)
         TEST(test_every_cut),
         TEST(test_long_messages),
         TEST(test_fragments_have_a_bound),
+        TEST(test_failure_of_an_owner_that_does_not_care),
         TEST(test_wrong_frames),
         TEST(test_text_must_be_utf8),
         TEST(test_client_closes),
         TEST(test_client_closes_with_a_code_there_is_not),
         TEST(test_client_vanishes),
         TEST(test_we_close),
+        TEST(test_owners_change),
         TEST(test_client_does_not_answer_a_close),
         TEST(test_reading_can_wait),
         TEST(test_slow_client),
-        TEST(test_memory_of_a_session),
+        TEST(test_one_message_past_the_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
