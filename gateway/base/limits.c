@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A bucket keeps what is missing to be full, so that zeroed memory is a full bucket and an idle one needs no
- * attention. Addresses hash to a set of WAYS entries, which is all that is ever looked at: no chains, no
+ * A bucket stores what is missing to be full, so that zeroed memory is a full bucket and an idle bucket needs
+ * no attention. An address hashes to a set of WAYS entries, and nothing else is looked at: no chains, no
  * sweeps, the same small cost under attack.
  */
 #include "base/limits.h"
@@ -17,7 +17,7 @@
 #define TOKEN UINT64_C(60000) /* units of one token: the milliseconds of a minute */
 #define WAYS  8
 
-/* What is missing after the time since the last look. */
+/* What is still missing after the time since the last update. */
 static uint64_t missing_now(const struct token_bucket *bucket, const struct token_rule *rule, uint64_t now_ms)
 {
     uint64_t elapsed = now_ms > bucket->updated_ms ? now_ms - bucket->updated_ms : 0;
@@ -52,7 +52,7 @@ enum status token_bucket_take(struct token_bucket *bucket, const struct token_ru
     return STATUS_OK;
 }
 
-/* An address cut to what one subscriber has: 4 bytes, or the first 8 of IPv6. */
+/* An address cut to what one subscriber has: 4 bytes of IPv4, or the first 8 of IPv6. */
 struct entry {
     uint64_t address;
     uint32_t family; /* 4 or 6; 0: free */
@@ -111,7 +111,7 @@ static bool address_key(const struct sockaddr *address, uint64_t *ret_key, uint3
     return false;
 }
 
-/* The address's entry, made where there is none: in a free place, else in place of the fullest. */
+/* The address's entry, made if there is none: in a free place, otherwise in place of the fullest. */
 static struct entry *find_entry(struct address_limits *limits, uint64_t key, uint32_t family, uint64_t now_ms)
 {
     size_t set = hash64(&key, sizeof(key), limits->seed + family) & (limits->sets - 1);

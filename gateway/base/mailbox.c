@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Each lane is a list under a lock; the loop takes the whole list at once and then works on it without the
- * lock. The count covers both, so that the bound holds for what has been taken over but not been handled.
+ * Each lane is a list under a lock. The loop takes the whole list at once and then works on it without the
+ * lock. The count covers both, so that mail the loop has taken but not handled counts against the bound too.
  */
 #include "base/mailbox.h"
 
@@ -105,7 +105,7 @@ void mailbox_each(struct mailbox *mailbox, enum mail_lane number,
         end = &(*end)->next;
     }
     pthread_mutex_lock(&mailbox->lock);
-    *end = lane->head; /* taken over behind what was */
+    *end = lane->head; /* appended to what was taken before */
     lane->head = NULL;
     lane->tail = &lane->head;
     pthread_mutex_unlock(&mailbox->lock);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The text of the setting is the list: names are cut off it one by one.
+ * The text of the setting is the list; names are cut off it one by one.
  */
 #include "base/namespace_list.h"
 

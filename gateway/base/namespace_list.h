@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The further namespaces of Socket.IO that are configured (setting NAMESPACES): names separated by commas.
+ * The additional namespaces of Socket.IO that are configured (setting NAMESPACES): names separated by commas.
  * NULL is the empty list. Any thread.
  */
 #ifndef POLLEN8_GATEWAY_BASE_NAMESPACE_LIST_H
@@ -12,10 +12,10 @@
 
 #define NAMESPACES_MAXIMUM 16
 
-/* Whether the text can be the list: different names of clean text that start with / and have more. */
+/* Whether the text is a valid list: different names of clean text that start with / and are longer. */
 bool namespace_list_valid(const char *list);
 
-/* The place of the name in the list; -1: it is not there. */
+/* The index of the name in the list, or -1. */
 int namespace_list_index(const char *list, struct slice name);
 
 #endif

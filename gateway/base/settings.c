@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * The table of config.def, read once: environment -> struct settings -> checks across settings. Networks in
- * CIDR form are kept as 16-byte IPv6 addresses (IPv4 mapped), so that one comparison serves both.
+ * CIDR form are stored as 16-byte IPv6 addresses (IPv4 mapped), so that one comparison serves both.
  */
 #include "base/settings.h"
 

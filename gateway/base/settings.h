@@ -22,14 +22,14 @@ struct settings {
 
 enum auth_payload { AUTH_PAYLOAD_TOKEN, AUTH_PAYLOAD_WHOLE }; /* the choices of AUTH_PAYLOAD */
 
-/* Reads the environment and the command line; ends the process as config_load says, also where settings
+/* Reads the environment and the command line. Ends the process as config_load does, and also if settings
  * contradict each other. */
 void settings_load(struct settings *settings, int argc, char **argv);
 void settings_done(struct settings *settings);
 
-/* TRUSTED_PROXIES: networks in CIDR form. Whether the address is in one of them. */
+/* TRUSTED_PROXIES: networks in CIDR form. networks_contain says whether the address is in one of them. */
 struct networks;
-struct networks *networks_parse(const char *text); /* NULL: malformed or no memory */
+struct networks *networks_parse(const char *text); /* NULL: malformed, or out of memory */
 void networks_free(struct networks *networks);
 bool networks_contain(const struct networks *networks, const struct sockaddr *address);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Free slots are a list through the table, the last one left first. A slot's generation goes on when its item
- * leaves.
+ * Free slots form a list through the table; the slot freed last is used first. A slot's generation is
+ * incremented when its item leaves.
  */
 #include "base/slots.h"
 

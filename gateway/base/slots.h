@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A table of what is awaited or alive, found by handle. A slot is used again when its item has left, but never
- * under the same handle: a handle that something in flight still holds finds nothing, or its own item.
+ * A table of items that are alive or awaited, found by handle. A slot is used again after its item has left,
+ * but never under the same handle. So a handle that something in flight still holds finds nothing, or its own
+ * item.
  *
  *   handle   generation of the slot (32 bits, never 0), then the slot's index (32 bits); never 0
  *
- * The items are their owner's. One thread at a time.
+ * The items belong to their owner. One thread at a time.
  *
- * Memory: 16 bytes a slot, twice as many slots whenever all are taken; none is given back before the end.
+ * Memory: 16 bytes per slot. The table doubles when all slots are taken; it never shrinks.
  */
 #ifndef POLLEN8_GATEWAY_BASE_SLOTS_H
 #define POLLEN8_GATEWAY_BASE_SLOTS_H
@@ -31,11 +32,11 @@ struct slots {
     uint32_t capacity;
     uint32_t count; /* items in it */
     uint32_t free;
-    uint32_t first;   /* slots made at first */
-    uint32_t maximum; /* slots at most */
+    uint32_t first;   /* initial capacity */
+    uint32_t maximum; /* maximum capacity */
 };
 
-/* Room for `first` at first, and for `maximum` (SLOTS_MAXIMUM at most) in the end: `first` times a power of
+/* `first` slots at first, and at most `maximum` (which is at most SLOTS_MAXIMUM): `first` times a power of
  * two. Allocates nothing. */
 void slots_init(struct slots *slots, uint32_t first, uint32_t maximum);
 void slots_done(struct slots *slots);
@@ -46,7 +47,7 @@ enum status slots_reserve(struct slots *slots);
 /* Puts the item into a slot. STATUS_FULL, STATUS_NO_MEMORY. */
 enum status slots_put(struct slots *slots, void *item, uint64_t *ret_handle);
 
-/* A new handle for an item that is in the table; the old one finds nothing from now on. */
+/* A new handle for an item that is in the table; the old handle finds nothing from now on. */
 uint64_t slots_renew(struct slots *slots, uint64_t handle);
 
 /* Takes an item out. */
@@ -61,7 +62,7 @@ static inline void *slots_find(const struct slots *slots, uint64_t handle)
     return slots->list[index].item;
 }
 
-/* The item in slot `index`, or NULL; for walks over `used` slots. */
+/* The item in slot `index`, or NULL; for iterating over `used` slots. */
 static inline void *slots_at(const struct slots *slots, size_t index)
 {
     return index < slots->used ? slots->list[index].item : NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Slots are doubly linked lists; a bitmap of the slots in use finds the next one to visit without walking
- * thousands of empty ones. While a slot is visited its timers hang on a local list, so that firing ones may
- * arm and cancel any timer, themselves included.
+ * Slots are doubly linked lists. A bitmap of the slots in use finds the next one to visit without walking
+ * thousands of empty ones. While a slot is visited its timers hang on a local list, so that a firing timer
+ * may arm and cancel any timer, including itself.
  */
 #include "base/timer_wheel.h"
 
@@ -12,7 +12,7 @@
 
 struct timer_wheel {
     void *context;
-    uint64_t tick; /* the next tick to visit: all before it have been */
+    uint64_t tick; /* the next tick to visit; all before it have been visited */
     uint64_t armed;
     uint64_t used[WORDS]; /* a bit for each slot that may hold timers */
     struct wheel_timer *slots[TIMER_WHEEL_SLOTS];
@@ -97,8 +97,8 @@ static void visit(struct timer_wheel *wheel, uint64_t slot, uint64_t now_tick)
     }
 }
 
-/* The first slot in use at or after `tick`, as a tick; at most one revolution on. What has been used and
- * whose timers have all gone elsewhere, as those of answered heartbeats have, is passed over. */
+/* The first slot in use at or after `tick`, as a tick; at most one revolution ahead. Skips slots whose timers
+ * have all moved elsewhere, as those of answered heartbeats have. */
 static uint64_t next_used(struct timer_wheel *wheel, uint64_t tick)
 {
     uint64_t slot = tick % TIMER_WHEEL_SLOTS;
@@ -124,7 +124,7 @@ void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now_ms)
         return;
     if (now_tick - first >= TIMER_WHEEL_SLOTS)
         first = now_tick - TIMER_WHEEL_SLOTS + 1; /* after a long stop each slot is visited once */
-    wheel->tick = now_tick + 1;                   /* what is armed meanwhile for the past comes next time */
+    wheel->tick = now_tick + 1;                   /* timers armed for the past while firing come next time */
     while (first <= now_tick) {
         uint64_t tick = next_used(wheel, first);
         if (tick > now_tick)

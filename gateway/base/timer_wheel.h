@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A timing wheel: arming and cancelling are O(1) for any number of timers, where a sorted list or a heap
- * would cost with every heartbeat of every session. TIMER_WHEEL_SLOTS slots of TIMER_WHEEL_TICK_MS; a timer further away
- * than one revolution stays in its slot and is looked at once a revolution. A timer fires at its time or up
- * to one tick later, never before. Pure; the caller says what time it is. Loop thread.
+ * A timing wheel: arming and cancelling are O(1) for any number of timers. A sorted list or a heap would cost
+ * with every heartbeat of every session. It has TIMER_WHEEL_SLOTS slots of TIMER_WHEEL_TICK_MS. A timer
+ * further ahead than one revolution stays in its slot and is checked once per revolution. A timer fires at
+ * its time or up to one tick later, never before. Pure; the caller passes the time. Loop thread.
  *
- * A timer is embedded in its owner (32 bytes) and zeroed to start; it may be armed again at any time, also
+ * A timer is embedded in its owner (32 bytes) and zeroed to start. It may be armed again at any time, even
  * while it fires. The owner cancels it before it dies.
  */
 #ifndef POLLEN8_GATEWAY_BASE_TIMER_WHEEL_H
@@ -32,7 +32,7 @@ struct wheel_timer {
 };
 _Static_assert(sizeof(struct wheel_timer) <= 32, "two of them are part of every session");
 
-/* `context` is handed to every timer's fire. NULL where memory is short. */
+/* `context` is passed to every timer's fire. NULL when out of memory. */
 struct timer_wheel *timer_wheel_create(uint64_t now_ms, void *context);
 void timer_wheel_free(struct timer_wheel *wheel);
 
@@ -45,10 +45,11 @@ static inline bool timer_wheel_armed(const struct wheel_timer *timer)
     return timer->link != NULL;
 }
 
-/* Fires what is due. Timers armed by a firing one for the past fire at the next call. */
+/* Fires what is due. Timers that a firing one arms for the past fire at the next call. */
 void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now_ms);
 
-/* When timer_wheel_advance has something to look at next, monotonic ms; TIMER_WHEEL_NEVER where no timer is armed. */
+/* When timer_wheel_advance next has something to check, in monotonic ms; TIMER_WHEEL_NEVER if no timer is
+ * armed. */
 uint64_t timer_wheel_next(struct timer_wheel *wheel);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * bytes -> protobuf (arena) -> event name, JSON and keys checked -> frame and delivery -> mailbox. What is
- * malformed is counted and logged (limited), never delivered.
+ * bytes -> protobuf (arena) -> event name, JSON and keys checked -> frame and delivery -> mailbox. A
+ * malformed message is counted and logged (rate-limited), never delivered.
  */
 #include "broker/delivery.h"
 
@@ -46,7 +46,7 @@ static struct frame_rule rule_of(const Pollen8__OutboundFrame *message)
                                .version = message->version};
 }
 
-/* What the frame owns beside its text. */
+/* Copies what the frame owns beside its text. */
 static enum status copy_rest(struct frame *frame, const Pollen8__OutboundFrame *message, struct slice data)
 {
     enum status status =
@@ -190,7 +190,7 @@ static enum status post(struct gateway *gateway, struct delivery *delivery)
     return status;
 }
 
-/* Where the answers of clients are to go. */
+/* Notes where the answers of clients are to go. */
 static enum status take_ask(uint32_t timeout_ms, struct slice reply, struct frame *frame)
 {
     if (!timeout_ms || !reply.length)

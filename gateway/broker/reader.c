@@ -28,7 +28,7 @@ struct reader {
     struct gateway *gateway;
     struct broker_link *link; /* NULL: library */
     uint64_t numbers;         /* subscriptions ever numbered */
-    size_t ready_depth;       /* frames that may wait before reading does */
+    size_t ready_depth;       /* reading pauses at this many waiting frames */
     const struct reader_events *events;
     size_t topic_count;
     struct topic topics[READER_TOPICS]; /* subscription i + 1 is topic i */
@@ -194,7 +194,7 @@ enum status reader_create(struct gateway *gateway, struct uv_loop_s *loop, const
 
 enum status reader_subscribe(struct reader *reader, const char *subject, bus_message_fn *callback)
 {
-    struct bus_subscription *kept; /* until the bus goes */
+    struct bus_subscription *kept; /* kept until the bus is freed */
     if (!reader->link)
         return bus_subscribe(reader->gateway->bus, subject, NULL, callback, reader->gateway, &kept);
     if (reader->topic_count == READER_TOPICS)
@@ -220,7 +220,7 @@ void reader_leave(struct reader *reader, struct reader_feed *feed)
     *feed = (struct reader_feed){0};
 }
 
-/* A request that waits for its subscriptions to be known. */
+/* A request that waits until the broker knows its subscriptions. */
 struct held {
     struct gateway *gateway;
     bus_reply_fn *callback;
@@ -254,7 +254,7 @@ static void go_on(void *context, enum status status)
 enum status reader_request(struct reader *reader, const char *subject, struct slice data, bool large,
                            uint32_t timeout_ms, bus_reply_fn *callback, void *context)
 {
-    if (!reader->link || broker_link_settled(reader->link)) /* the sender does one after the other */
+    if (!reader->link || broker_link_settled(reader->link)) /* the sender keeps them in order */
         return ask(reader->gateway, subject, data, large, timeout_ms, callback, context);
     struct held *held = malloc(sizeof(*held) + data.length);
     if (!held)

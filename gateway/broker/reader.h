@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What the gateway hears without having asked: frames and controls. All of it comes over one connection, in
- * the order in which it was published there, and is handed to a callback. There are two ways:
+ * The room broker/: what the gateway hears, says and asks over NATS.
+ *
+ *   in    frames, marks and controls that others publish (this file; delivery.h checks them) and the answers
+ *         of services (requests.h)
+ *   out   deliveries and controls in the mailbox (base/mailbox.h), publishes (sender.h), requests
+ *         (requests.h: bytes; service_call.h: messages)
+ *
+ * This file: what the gateway hears without having asked, that is frames and controls. All of it comes over
+ * one connection, in the order in which it was published there, and is passed to a callback. There are two
+ * ways:
  *
  *   loop     our own connection, read on the loop thread: no thread is woken for a message, and a user's
  *            subscription costs nothing here. For nats:// servers without a credentials file.
  *   library  the connection of the bus and its delivery thread. For everything else (TLS, credentials).
  *
- * BROKER_READER chooses; `auto` is the first that can be had. Publishes go over the bus in both; for requests
- * see requests.h. Backpressure: on the loop nothing is read while half of INBOUND_QUEUE waits; a broker that
- * cannot wait ends the connection, which is a gap like every other. Loop thread, but for reader_connected.
+ * BROKER_READER chooses; `auto` is the first one that is possible. Publishes go over the bus in both ways;
+ * for requests see requests.h. Backpressure: the loop reads nothing while half of INBOUND_QUEUE waits. If the
+ * broker cannot wait, it ends the connection, which is a gap like any other. Loop thread, except for
+ * reader_connected.
  */
 #ifndef POLLEN8_GATEWAY_BROKER_READER_H
 #define POLLEN8_GATEWAY_BROKER_READER_H
@@ -25,18 +34,20 @@ struct uv_loop_s;
 
 enum reader_kind { READER_AUTO, READER_LOOP, READER_LIBRARY }; /* as BROKER_READER's choices */
 
-/* What happens to the connection that frames come over; static. All but the first on the loop thread, and
- * only if the loop reads. */
+/* What happens to the connection that frames come over; static. All but the first are called on the loop
+ * thread, and only if the loop reads. */
 struct reader_events {
-    bus_message_fn *user_frame;             /* a frame of reader_enter's users; its context is the gateway */
-    void (*renew)(struct gateway *gateway); /* the broker has forgotten us: enter every user again */
+    bus_message_fn *user_frame; /* a frame of reader_enter's users; its context is the gateway */
+    /* the broker has lost our subscriptions: enter every user again */
+    void (*renew)(struct gateway *gateway);
     void (*first)(struct gateway *gateway); /* everything subscribed to is received from now on */
-    void (*again)(struct gateway *gateway); /* the same after it was lost; frames may have come before this */
-    void (*lost)(struct gateway *gateway);  /* from now on something is missed */
+    /* the same after it was lost; frames may arrive before this call */
+    void (*again)(struct gateway *gateway);
+    void (*lost)(struct gateway *gateway); /* from now on messages are missed */
 };
 
-/* After the bus and the sender. `loop`: what reads our own connection. Connects in the background.
- * STATUS_MALFORMED with one line in `error` if BROKER_READER asks for what NATS_URL does not allow. */
+/* After the bus and the sender. `loop` reads our own connection. Connects in the background. STATUS_MALFORMED
+ * with one line in `error` if BROKER_READER asks for something that NATS_URL does not allow. */
 enum status reader_create(struct gateway *gateway, struct uv_loop_s *loop, const struct reader_events *events,
                           struct reader **ret_reader, char *error, size_t error_size);
 
@@ -53,10 +64,10 @@ struct reader_feed {
 enum status reader_enter(struct reader *reader, struct slice user, struct reader_feed *feed);
 void reader_leave(struct reader *reader, struct reader_feed *feed);
 
-/* A request that the broker is to see after every subscription made so far: it waits for the broker to say
- * so. Otherwise as requests_ask, or with `large`, for answers that are not to be unpacked on the loop, as
- * sender_request. If the connection is lost before, STATUS_DISCONNECTED comes to the callback, on the loop
- * thread and perhaps before this returns. */
+/* A request that the broker is to see after every subscription made so far: it waits until the broker has
+ * confirmed them. Otherwise like requests_ask; or, with `large` (for answers that must not be unpacked on the
+ * loop), like sender_request. If the connection is lost first, the callback gets STATUS_DISCONNECTED, on the
+ * loop thread and perhaps before this returns. */
 enum status reader_request(struct reader *reader, const char *subject, struct slice data, bool large,
                            uint32_t timeout_ms, bus_reply_fn *callback, void *context);
 
@@ -66,7 +77,8 @@ bool reader_on_loop(const struct reader *reader);
 /* Any thread. */
 bool reader_connected(const struct reader *reader);
 
-/* Once a turn: sends what the turn has asked for and reads on what had to wait. Whether there is more. */
+/* Once a turn: sends what was requested during the turn and resumes reading if it paused. Whether there is
+ * more. */
 bool reader_turn(struct reader *reader);
 
 /* Closes the connection; the loop must turn once more for its handles. Then only reader_free. */

@@ -2,7 +2,7 @@
  *
  * request -> slot -> PUB <subject> <inbox>.<generation and slot in hex> · MSG <inbox>.<the same> -> slot ->
  * callback. A request leaves its slot with its answer, its deadline or the loss of the connection, whichever
- * comes first: so it is answered once.
+ * comes first. So it is answered exactly once.
  */
 #include "broker/requests_internal.h"
 
@@ -36,7 +36,7 @@ static void on_message(struct gateway *gateway, const struct broker_operation *o
 {
     const struct bus_message message = {
         .subject = operation->subject, .reply = operation->reply, .data = operation->data};
-    struct request *request = NULL; /* it may have ended */
+    struct request *request = NULL; /* NULL: the request has ended */
     uint64_t id;
     if (subject_reply_id(operation->subject, INBOX_LENGTH, &id))
         request = request_find(gateway->requests, id);
@@ -117,7 +117,7 @@ void requests_turn(struct requests *requests)
     if (!requests || !requests->link)
         return;
     gathers_turn(requests);
-    (void)broker_link_turn(requests->link); /* it reads whatever comes */
+    (void)broker_link_turn(requests->link); /* nothing limits what it reads */
 }
 
 /* ---- life --------------------------------------------------------------------------------------------- */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * While ON_THE_WAY messages of a kind have no answer yet, what is asked is gathered for WAIT_MS, or until a
- * message is full, and goes out together: one at a time nobody waits, and under load a message carries many.
- * That an answer has come meanwhile does not end it: with small messages broker and services would spend
- * their time on waking up for each, and all of them would have their answers later.
+ * While ON_THE_WAY messages of a kind have no answer yet, further requests are gathered for WAIT_MS, or until
+ * a message is full, and go out together. So a single request never waits, and under load a message carries
+ * many. The arrival of an answer does not end the gathering: with small messages broker and services would
+ * spend their time on waking up for each, and every answer would come later.
  *
  *   request -> a Batch -> end of the turn -> <subject>.batch ~> a Batch of answers -> each to its request
  *
- * Whether somebody takes a Batch is asked with an empty one when the connection is there. Where nobody does
- * (services of an earlier version, or permissions that forbid the subject) each request is asked by itself,
- * and it is asked again every now and then.
+ * When the connection is up, an empty Batch asks whether any service accepts Batches. If none does (services
+ * of an earlier version, or permissions that forbid the subject), each request is sent alone, and the
+ * question is repeated from time to time.
  */
 #include "broker/requests_internal.h"
 
@@ -27,11 +27,12 @@
 #define PROBE_WAIT_MS 5000
 #define ASK_AGAIN_MS  5000
 #define ITEM_OVERHEAD 32    /* its id, tags and lengths, at most */
-#define FORBIDDEN_MS  60000 /* no word came back: the broker may not have let it through */
+#define FORBIDDEN_MS  60000 /* there was no reply: the broker may have refused the subject */
 
 static struct request *message_create(struct gather *gather, size_t count, uint32_t timeout_ms);
 
-/* ---- whether somebody takes several -------------------------------------------------------------------- */
+/* ---- whether a service accepts a Batch
+ * ------------------------------------------------------------------ */
 
 static void ask_again(struct gather *gather, uint32_t after_ms)
 {
@@ -86,7 +87,7 @@ static struct request *message_create(struct gather *gather, size_t count, uint3
 
 void gather_over(struct request *message, enum status status)
 {
-    struct gather *gather = message->gather; /* NULL: it has been answered in part */
+    struct gather *gather = message->gather; /* NULL: it was partly answered before */
     struct requests *requests = message->requests;
     size_t count = message->left;
     if (gather && status != STATUS_DISCONNECTED && (status == STATUS_NO_RESPONDERS || count == 0))
@@ -146,7 +147,7 @@ static void clear(struct gather *gather)
     timer_wheel_cancel(gather->requests->gateway->wheel, &gather->timer);
 }
 
-/* Those that cannot be sent have their own deadlines. */
+/* Requests that cannot be sent end by their own deadlines. */
 static void send(struct gather *gather)
 {
     struct request *message = message_create(gather, gather->count, gather->timeout_ms);
@@ -164,7 +165,7 @@ struct gather *gather_of(struct requests *requests, const char *subject)
     return NULL;
 }
 
-/* Of a message: what the broker takes bounds it too. */
+/* The bound of a message: the broker's limit counts too. */
 static size_t batch_limit(const struct gather *gather)
 {
     size_t payload = broker_link_payload_maximum(gather->requests->link);

@@ -48,7 +48,7 @@ void request_end(struct request *request, enum status status, const struct bus_m
 
 void requests_end_all(struct requests *requests, enum status status)
 {
-    uint32_t used = requests->slots.used; /* what is asked meanwhile is asked elsewhere */
+    uint32_t used = requests->slots.used; /* requests made during the loop are sent elsewhere */
     for (uint32_t i = 0; i < used; i++) {
         struct request *request = slots_at(&requests->slots, i);
         if (request)

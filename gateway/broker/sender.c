@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Loop thread -> list under a lock -> (signal where the thread sleeps) -> sender thread takes the whole list
- * -> one bus call for each job.
+ * Loop thread -> list under a lock -> (signal if the thread sleeps) -> sender thread takes the whole list ->
+ * one bus call for each job.
  */
 #include "broker/sender.h"
 
@@ -53,7 +53,7 @@ static void perform(struct sender *sender, struct job *job)
             job->callback(job->context, status, NULL);
         break;
     case JOB_PUBLISH:
-        /* Presence and the like: the next report makes good for a lost one. */
+        /* Presence and the like: the next report replaces a lost one. */
         (void)bus_publish_with(sender->bus, job->subject, job->headers, job->data, job->length);
         break;
     case JOB_CALL: job->function(job->context, sender->bus); break;

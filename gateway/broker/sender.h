@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The way out to the broker: a thread of its own, because publishing can block, and a bounded queue in front
- * of it. Everything is done in the order it was asked for, so that a subscription is known to the server
+ * The way out to the broker: its own thread, because publishing can block, with a bounded queue in front of
+ * it. Everything is done in the order in which it was requested, so that the server knows a subscription
  * before a request that follows it. Called on the loop thread.
  */
 #ifndef POLLEN8_GATEWAY_BROKER_SENDER_H
@@ -14,20 +14,21 @@ struct sender; /* opaque */
 /* `maximum` publishes and requests may wait. The bus is borrowed. */
 enum status sender_create(struct bus *bus, size_t maximum, struct sender **ret_sender);
 
-/* Does what is queued (publishes and requests fail fast where the broker is away), then ends the thread. */
+/* Finishes what is queued (publishes and requests fail fast if the broker is unreachable), then ends the
+ * thread. */
 void sender_free(struct sender *sender);
 
-/* A request whose callback comes exactly once, on a thread of the bus or the sender's. STATUS_FULL at the
- * bound, STATUS_NO_MEMORY: then it never comes. The bytes are copied; with `secret` the copy is wiped. */
+/* A request whose callback is called exactly once, on a thread of the bus or the sender's. STATUS_FULL at the
+ * bound, STATUS_NO_MEMORY: then it is never called. The bytes are copied; with `secret` the copy is wiped. */
 enum status sender_request(struct sender *sender, const char *subject, struct slice data, bool secret,
                            uint32_t timeout_ms, bus_reply_fn *callback, void *context);
 
-/* `headers` as bus_publish_with, static strings; may be NULL. */
+/* `headers` as for bus_publish_with, static strings; may be NULL. */
 enum status sender_publish(struct sender *sender, const char *subject, const char *const *headers,
                            struct slice data);
 
-/* Runs a function on the sender's thread, in order with the rest. Beyond the bound (there is at most one for
- * each user and change). STATUS_NO_MEMORY. */
+/* Runs a function on the sender's thread, in order with the rest. Not subject to the bound (there is at most
+ * one for each user and change). STATUS_NO_MEMORY. */
 enum status sender_call(struct sender *sender, void (*function)(void *context, struct bus *bus),
                         void *context);
 

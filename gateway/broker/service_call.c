@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * loop: message packed -> requests ~> service
- * loop, or the delivery thread: answer unpacked, its kind takes what it wants -> mailbox (reply lane)
- * loop: its kind acts
+ *   loop                         message packed -> requests ~> service
+ *   loop, or delivery thread     answer unpacked, its kind takes what it needs -> mailbox (reply lane)
+ *   loop                         its kind acts
  */
 #include "broker/service_call.h"
 

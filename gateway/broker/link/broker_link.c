@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * in:  readable -> one recv -> operations -> the owner's message(), PONGs to those who wait for them
- * out: SUB, UNSUB, PUB, PING gathered during a turn -> one send at its end
+ *   in    readable -> one recv -> operations -> the owner's message(), PONGs to those who wait for them
+ *   out   SUB, UNSUB, PUB, PING gathered during a turn -> one send at its end
  *
- * PINGs and PONGs come in order, so that counting both tells which PONG is whose.
+ * PINGs and PONGs come in order, so that counting both shows which PONG answers which PING.
  */
 #include "broker/link/broker_link.h"
 
@@ -24,7 +24,7 @@
 #define INPUT_BYTES      ((size_t)256 * 1024)
 #define BODY_MAXIMUM     ((size_t)8 * 1024 * 1024)
 #define OUTPUT_MAXIMUM   ((size_t)256 * 1024 * 1024)
-#define PUBLISH_MAXIMUM  ((size_t)16 * 1024 * 1024) /* waiting, beyond which nothing more is published */
+#define PUBLISH_MAXIMUM  ((size_t)16 * 1024 * 1024) /* bytes; if more wait, nothing more is published */
 #define PAYLOAD_DEFAULT  (1024 * 1024)
 #define HANDSHAKE_MS     2000
 #define PING_INTERVAL_MS 15000
@@ -39,24 +39,24 @@ struct broker_link {
     struct dialer *dialer;
     enum link_state state;
     atomic_bool up;
-    bool was_up;              /* ever */
+    bool was_up;              /* at any time */
     bool held;                /* not reading: the owner cannot take more */
     bool watch_write;         /* the socket is full */
     bool subscribed;          /* since the last PING */
-    bool secret;              /* something in the output is to be wiped */
-    bool urgent;              /* something in the output waits for nothing */
+    bool secret;              /* part of the output must be wiped */
+    bool urgent;              /* part of the output must not wait */
     int descriptor;           /* -1: DOWN */
-    int unanswered;           /* keepalive pings in a row */
+    int unanswered;           /* keepalive PINGs without an answer, in a row */
     uv_poll_t *poll;          /* freed by its close callback */
     struct wheel_timer timer; /* end of the handshake, keepalive */
     char *list;               /* owned; the servers' texts */
     char *name;               /* owned */
     struct broker_server servers[BROKER_SERVERS];
-    const struct broker_server *server; /* connected to */
-    size_t payload_maximum;             /* as the server has said */
+    const struct broker_server *server; /* the one connected to */
+    size_t payload_maximum;             /* as stated by the server */
     struct buf output;
     size_t output_sent;
-    char *input; /* owned; what has been read and not been worked on is [input_start, input_end) */
+    char *input; /* owned; read but not yet parsed: [input_start, input_end) */
     size_t input_start;
     size_t input_end;
     size_t input_capacity;
@@ -74,7 +74,7 @@ static void free_handle(uv_handle_t *handle)
     free(handle);
 }
 
-/* Nothing of the output is wanted any more. */
+/* Drops the output: nothing of it is needed any more. */
 static void clear_output(struct broker_link *link)
 {
     if (link->secret)
@@ -86,7 +86,7 @@ static void clear_output(struct broker_link *link)
     link->output_sent = 0;
 }
 
-/* Nothing of the connection is left. */
+/* Releases everything that belongs to the connection. */
 static void reset(struct broker_link *link)
 {
     if (link->poll) {
@@ -182,7 +182,7 @@ static bool speaks(const struct broker_link *link)
     return link->state == LINK_LEARNING || link->state == LINK_UP;
 }
 
-/* What cannot be said on this connection is said on the next. */
+/* Ends the connection if something could not be queued: the next connection sends it. */
 static void said(struct broker_link *link, enum status status)
 {
     if (status != STATUS_OK)
@@ -242,7 +242,7 @@ bool broker_link_settled(const struct broker_link *link)
 
 void broker_link_then(struct broker_link *link, link_waiter_fn *function, void *context)
 {
-    /* The PING that covers the latest subscriptions goes out at the end of the turn. */
+    /* the PING that covers the latest subscriptions goes out at the end of the turn */
     uint64_t number = link->subscribed ? link->pings + 1 : link->pings;
     if (!speaks(link))
         function(context, STATUS_DISCONNECTED);
@@ -314,7 +314,7 @@ static void take(struct broker_link *link, const struct broker_operation *operat
     }
 }
 
-/* Works on what has been read. Whether the owner could take all of it. */
+/* Handles what has been read. Whether the owner could take all of it. */
 static bool parse(struct broker_link *link)
 {
     struct broker_operation operation;
@@ -339,7 +339,7 @@ static bool parse(struct broker_link *link)
     return true;
 }
 
-/* Room for the rest of a message of which `size` bytes must be there in all. */
+/* Makes room for the rest of a message that needs `size` bytes in all. */
 static bool make_room(struct broker_link *link, size_t size)
 {
     size_t count = link->input_end - link->input_start;
@@ -413,7 +413,7 @@ bool broker_link_turn(struct broker_link *link)
     if (link->held && parse(link))
         hold(link, false);
     bool ask = speaks(link) && link->subscribed && link_waiters_any(&link->waiters);
-    /* One PING at a time: a PONG is a write of the server's. What is subscribed to meanwhile waits. */
+    /* One PING at a time: a PONG is a write for the server. Later subscriptions wait for the next PING. */
     bool wait = ask && link->state == LINK_UP && link->pings != link->pongs;
     if (ask && !wait)
         ping(link);

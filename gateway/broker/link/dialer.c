@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * WAITING (timer) -> RESOLVING -> CONNECTING, an address after the other -> connected, or the next server.
+ * WAITING (timer) -> RESOLVING -> CONNECTING, one address after the other -> connected, or the next server.
  */
 #include "broker/link/dialer.h"
 
@@ -32,19 +32,19 @@ struct dialer {
     dialer_connected_fn *connected;
     void *context;
     enum dialer_state state;
-    size_t server; /* being tried */
-    size_t tried;  /* servers of this round */
+    size_t server; /* the one being tried */
+    size_t tried;  /* servers tried in this round */
     uv_getaddrinfo_t resolve;
-    struct addrinfo *addresses; /* of the server; owned */
+    struct addrinfo *addresses; /* owned; of the server */
     struct addrinfo *next_address;
     int descriptor;           /* CONNECTING */
     uv_poll_t *poll;          /* CONNECTING; freed by its close callback */
-    struct wheel_timer timer; /* the pause, or the end of a try */
+    struct wheel_timer timer; /* the pause, or the limit of an attempt */
 };
 
 static void try_address(struct dialer *dialer);
 
-/* The next server, at once or, where all have been tried, after a pause. */
+/* Tries the next server: at once, or after a pause if all have been tried. */
 void dialer_start(struct dialer *dialer)
 {
     uint64_t wait_ms = 0;
@@ -177,7 +177,7 @@ static bool start_connecting(struct dialer *dialer, const struct addrinfo *addre
            watch(dialer);
 }
 
-/* The next address of the server, else the next server. */
+/* Tries the next address of the server, otherwise the next server. */
 static void try_address(struct dialer *dialer)
 {
     give_up(dialer);
@@ -222,7 +222,7 @@ struct dialer *dialer_create(struct gateway *gateway, struct uv_loop_s *loop,
     dialer->context = context;
     dialer->descriptor = -1;
     dialer->timer.fire = timer_fired;
-    dialer->server = rng_below(count); /* gateways spread over a cluster */
+    dialer->server = rng_below(count); /* spreads gateways over a cluster */
     return dialer;
 }
 

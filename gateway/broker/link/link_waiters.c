@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A list that grows behind and shrinks in front.
+ * A list that grows at the end and shrinks at the front.
  */
 #include "broker/link/link_waiters.h"
 
