@@ -8,19 +8,62 @@
 
 #include "gateway_test.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
 #include "base/gateway.h"
 #include "base/mailbox.h"
 #include "base/timer_wheel.h"
 
+#define BASE_RIG_LIMIT_S 30 /* which only a failure reaches */
+
 struct base_rig {
     struct gateway gateway;
     struct settings settings;
-    unsigned wakes; /* of the loop, by posts to an empty lane */
+    pthread_mutex_t lock;
+    pthread_cond_t woken;
+    unsigned wakes; /* lock: of the loop, by posts to an empty lane */
 };
 
 static inline void base_rig_wake(void *context)
 {
-    __atomic_fetch_add((unsigned *)context, 1, __ATOMIC_RELAXED);
+    struct base_rig *rig = context;
+
+    pthread_mutex_lock(&rig->lock);
+    rig->wakes++;
+    pthread_cond_signal(&rig->woken);
+    pthread_mutex_unlock(&rig->lock);
+}
+
+/* Returns when there is mail, where other threads post. */
+static inline void base_rig_wait(struct base_rig *rig, enum mail_lane lane)
+{
+    struct timespec limit;
+    int error = 0;
+
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += BASE_RIG_LIMIT_S;
+    pthread_mutex_lock(&rig->lock);
+    while (mailbox_depth(rig->gateway.mailbox, lane) == 0 && error != ETIMEDOUT)
+        error = pthread_cond_timedwait(&rig->woken, &rig->lock, &limit);
+    pthread_mutex_unlock(&rig->lock);
+    assert_true(mailbox_depth(rig->gateway.mailbox, lane) > 0);
+}
+
+/* Waits for the next mail, and takes it. */
+static inline struct mail *base_rig_mail(struct base_rig *rig, enum mail_lane lane)
+{
+    base_rig_wait(rig, lane);
+    return mailbox_take(rig->gateway.mailbox, lane);
+}
+
+/* Waits for the next mail, and acts on it. */
+static inline void base_rig_act(struct base_rig *rig, enum mail_lane lane)
+{
+    struct mail *mail = base_rig_mail(rig, lane);
+
+    mail->kind->act(&rig->gateway, mail);
 }
 
 /* Zeroes it first; the settings are for the test to fill in afterwards. */
@@ -35,12 +78,14 @@ static inline void base_rig_start(struct base_rig *rig, size_t mails_maximum)
     struct gateway *gateway = &rig->gateway;
 
     *rig = (struct base_rig){.settings.gateway_name = name};
+    pthread_mutex_init(&rig->lock, NULL);
+    pthread_cond_init(&rig->woken, NULL);
     gateway->settings = &rig->settings;
     gateway->now_ms = clock_monotonic_ms();
     gateway->turn_us = INT64_MAX; /* it is never over */
     assert_int_equal(metrics_create(definitions, METRIC_COUNT, &gateway->metrics), STATUS_OK);
     gateway->wheel = timer_wheel_create(gateway->now_ms, gateway);
-    gateway->mailbox = mailbox_create(mails_maximum, base_rig_wake, &rig->wakes);
+    gateway->mailbox = mailbox_create(mails_maximum, base_rig_wake, rig);
     assert_non_null(gateway->wheel);
     assert_non_null(gateway->mailbox);
 }
@@ -55,6 +100,8 @@ static inline void base_rig_stop(struct base_rig *rig)
     mailbox_free(gateway->mailbox);
     timer_wheel_free(gateway->wheel);
     metrics_free(gateway->metrics);
+    pthread_cond_destroy(&rig->woken);
+    pthread_mutex_destroy(&rig->lock);
 }
 
 /* What a counter or gauge shows; `label` NULL for one without labels. */

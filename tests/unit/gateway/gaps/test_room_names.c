@@ -15,12 +15,10 @@ static void names_outlive_their_rooms(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 100; i++) {
-        struct slice name;
+        int length = snprintf(expected, sizeof(expected), "room %u", i);
 
-        snprintf(expected, sizeof(expected), "room %u", i);
-        name = exact_string(expected); /* no NUL behind it */
-        assert_int_equal(room_names_add(&list, name), STATUS_OK);
-        exact_free(name);
+        memset(expected + length, '-', 3); /* something else follows */
+        assert_int_equal(room_names_add(&list, slice_make(expected, (size_t)length)), STATUS_OK);
     }
     assert_int_equal(list.count, 100);
     for (unsigned i = 0; i < 100; i++) {
