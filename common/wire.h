@@ -46,6 +46,12 @@ void wire_arena_done(struct wire_arena *arena);
 enum status wire_unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *descriptor,
                         struct slice bytes, const ProtobufCMessage **ret_message);
 
+/* Bytes as a field of a message that will be packed: packing only reads them. */
+static inline ProtobufCBinaryData wire_borrow(struct slice bytes)
+{
+    return (ProtobufCBinaryData){.len = bytes.length, .data = (uint8_t *)(uintptr_t)bytes.data};
+}
+
 /* Appends the packed message. */
 enum status wire_pack(struct buf *buf, const ProtobufCMessage *message);
 

@@ -10,16 +10,12 @@
 #include "base/gateway.h"
 #include "cluster/departures.h"
 #include "cluster/peer_message.h"
+#include "common/wire.h"
 #include "session/client_reply.h"
 #include "session/identity.h"
 #include "session/session.h"
 #include "session/sessions.h"
 #include "transport/namespace.h"
-
-static ProtobufCBinaryData borrow(struct slice bytes)
-{
-    return (ProtobufCBinaryData){.len = bytes.length, .data = (uint8_t *)(uintptr_t)bytes.data};
-}
 
 uint64_t forward_name(const struct session *session)
 {
@@ -43,18 +39,16 @@ void forward_answer(struct gateway *gateway, uint64_t handle, struct slice id, s
     message.forwarded = &body;
     body.id = departure->id;
     body.name_space = departure->name_space;
-    body.ack = borrow(id);
+    body.ack = wire_borrow(id);
     body.event = name;
     body.no_responders = result->status == STATUS_NO_RESPONDERS;
     if (result->status != STATUS_OK && !body.no_responders)
         body.code = (char *)(uintptr_t)status_code(client_reply_refusal(NULL, result->status, event));
-    body.text = borrow(result->status == STATUS_OK ? result->data : result->message);
+    body.text = wire_borrow(result->status == STATUS_OK ? result->data : result->message);
     body.retry_after_ms = result->retry_after_ms;
     body.arguments = result->arguments;
-    body.n_attachments = attachments_count(result->attachments);
+    body.n_attachments = attachments_borrow(result->attachments, attachments);
     body.attachments = attachments;
-    for (size_t i = 0; i < body.n_attachments; i++)
-        attachments[i] = borrow(result->attachments->list[i]);
     (void)peer_message_tell(gateway, departure->gateway, &message); /* no answer: the client asks again */
 }
 

@@ -15,6 +15,7 @@
 #include "cluster/peer_message.h"
 #include "cluster/peers.h"
 #include "common/bus/bus.h"
+#include "common/wire.h"
 #include "http/exchange.h"
 #include "http/http_answer.h"
 #include "session/session.h"
@@ -53,8 +54,7 @@ static void fill(const struct gateway *gateway, Pollen8__RelayedAnswer *said, ui
         return;
     said->status = answer->status;
     said->type = (char *)(uintptr_t)answer->type;
-    said->body.data = (uint8_t *)(uintptr_t)answer->body.data;
-    said->body.len = answer->body.length;
+    said->body = wire_borrow(answer->body);
 }
 
 /* As the reply, or as a message of its own to the gateway. */

@@ -18,6 +18,7 @@
 #include "base/timer_wheel.h"
 #include "cluster/peer_message.h"
 #include "cluster/peers.h"
+#include "common/wire.h"
 #include "http/exchange.h"
 #include "http/http_answer.h"
 #include "transport/polling.h"
@@ -122,8 +123,7 @@ static enum status say(struct gateway *gateway, const struct relay *relay, http_
     request.id = relay->id;
     request.sid = (char *)(uintptr_t)relay->sid;
     request.kind = kind;
-    request.body.data = (uint8_t *)(uintptr_t)body.data;
-    request.body.len = body.length;
+    request.body = wire_borrow(body);
     request.unsupported = relay->unsupported;
     return answered ? peer_message_ask(gateway, owner_of(relay), &message, false, answered, relay->id)
                     : peer_message_tell(gateway, owner_of(relay), &message);

@@ -36,3 +36,11 @@ enum status attachments_copy(const struct attachments *attachments, struct attac
     *ret_copy = copy;
     return STATUS_OK;
 }
+
+size_t attachments_borrow(const struct attachments *attachments, ProtobufCBinaryData out[ATTACHMENTS_MAXIMUM])
+{
+    size_t count = attachments_count(attachments);
+    for (size_t i = 0; i < count; i++)
+        out[i] = wire_borrow(attachments->list[i]);
+    return count;
+}

@@ -8,6 +8,7 @@
 
 #include "common/slice.h"
 #include "common/status.h"
+#include "common/wire.h"
 
 #define ATTACHMENTS_MAXIMUM 10
 
@@ -24,5 +25,9 @@ static inline size_t attachments_count(const struct attachments *attachments)
 {
     return attachments ? attachments->count : 0;
 }
+
+/* As a repeated field of a message that will be packed, in the caller's room for it; returns how many. */
+size_t attachments_borrow(const struct attachments *attachments,
+                          ProtobufCBinaryData out[ATTACHMENTS_MAXIMUM]);
 
 #endif

@@ -85,22 +85,6 @@ static enum status copy_string(char *out, size_t size, struct slice text)
     return STATUS_OK;
 }
 
-/* protobuf-c never writes through these when it packs. */
-static ProtobufCBinaryData borrow_bytes(struct slice bytes)
-{
-    ProtobufCBinaryData data = {.len = bytes.length};
-
-    memcpy(&data.data, &bytes.data, sizeof(data.data));
-    return data;
-}
-
-static void borrow_attachments(const struct attachments *attachments,
-                               ProtobufCBinaryData out[ATTACHMENTS_MAXIMUM])
-{
-    for (size_t i = 0; i < attachments_count(attachments); i++)
-        out[i] = borrow_bytes(attachments->list[i]);
-}
-
 enum status ws_proto_event_append(struct buf *buf, const struct client_event *event)
 {
     char event_text[EVENT_NAME_MAXIMUM_BYTES + 1];
@@ -112,11 +96,10 @@ enum status ws_proto_event_append(struct buf *buf, const struct client_event *ev
     if (copy_string(event_text, sizeof(event_text), event->event) != STATUS_OK ||
         copy_string(offset_text, sizeof(offset_text), event->offset) != STATUS_OK)
         return STATUS_MALFORMED;
-    borrow_attachments(event->attachments, attachments);
     body.event = event_text;
-    body.data = borrow_bytes(event->data);
+    body.data = wire_borrow(event->data);
     body.offset = offset_text;
-    body.n_attachments = attachments_count(event->attachments);
+    body.n_attachments = attachments_borrow(event->attachments, attachments);
     body.attachments = attachments;
     body.ask = event->ask;
     body.arguments = event->arguments;
@@ -150,12 +133,11 @@ enum status ws_proto_ack_append(struct buf *buf, struct slice id, const struct c
     if (copy_string(id_text, sizeof(id_text), id) != STATUS_OK ||
         copy_string(code, sizeof(code), slice_from_string(status_code(result->status))) != STATUS_OK)
         return STATUS_MALFORMED;
-    borrow_attachments(result->attachments, attachments);
     body.id = id_text;
     body.ok = result->status == STATUS_OK;
     if (body.ok) {
-        body.data = borrow_bytes(result->data.length > 0 ? result->data : SLICE_LITERAL("{}"));
-        body.n_attachments = attachments_count(result->attachments);
+        body.data = wire_borrow(result->data.length > 0 ? result->data : SLICE_LITERAL("{}"));
+        body.n_attachments = attachments_borrow(result->attachments, attachments);
         body.attachments = attachments;
     } else {
         copy_message(message, result->message.length > 0 ? result->message

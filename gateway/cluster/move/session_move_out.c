@@ -6,6 +6,7 @@
 #include "cluster/move/session_move.h"
 #include "codec/sio_assembly.h"
 #include "common/clock.h"
+#include "common/wire.h"
 #include "frame/progress.h"
 #include "ingress/client_ask.h"
 #include "recovery/catchup.h"
@@ -141,12 +142,9 @@ static enum status fill_half(struct pack_arena *pack_arena, const struct session
     if (!move->half_parts)
         return STATUS_NO_MEMORY;
     struct slice text = sio_assembly_text(assembly);
-    move->half.data = (uint8_t *)(uintptr_t)text.data;
-    move->half.len = text.length;
+    move->half = wire_borrow(text);
     move->half_attachments = (uint32_t)sio_assembly_wanted(assembly);
-    for (size_t i = 0; i < parts.count; i++)
-        move->half_parts[move->n_half_parts++] =
-            (ProtobufCBinaryData){parts.list[i].length, (uint8_t *)(uintptr_t)parts.list[i].data};
+    move->n_half_parts = attachments_borrow(&parts, move->half_parts);
     return STATUS_OK;
 }
 
