@@ -13,6 +13,8 @@
 
 #include "common/bus/subject.h"
 
+#define PACKED_MAXIMUM (4u * 1024 * 1024)
+
 enum job_kind { JOB_REQUEST, JOB_PUBLISH, JOB_CALL };
 
 struct job {
@@ -183,6 +185,18 @@ enum status sender_publish(struct sender *sender, const char *subject, const cha
     job->headers = headers;
     post(sender, job);
     return STATUS_OK;
+}
+
+enum status sender_publish_message(struct sender *sender, const char *subject, const char *const *headers,
+                                   const ProtobufCMessage *message)
+{
+    struct buf packed;
+    buf_init(&packed, PACKED_MAXIMUM);
+    enum status status = wire_pack(&packed, message);
+    if (status == STATUS_OK)
+        status = sender_publish(sender, subject, headers, buf_slice(&packed));
+    buf_done(&packed);
+    return status;
 }
 
 enum status sender_call(struct sender *sender, void (*function)(void *context, struct bus *bus),

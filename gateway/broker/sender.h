@@ -8,6 +8,7 @@
 #define POLLEN8_GATEWAY_BROKER_SENDER_H
 
 #include "common/bus/bus.h"
+#include "common/wire.h"
 
 struct sender; /* opaque */
 
@@ -26,6 +27,10 @@ enum status sender_request(struct sender *sender, const char *subject, struct sl
 /* `headers` as for bus_publish_with, static strings; may be NULL. */
 enum status sender_publish(struct sender *sender, const char *subject, const char *const *headers,
                            struct slice data);
+
+/* The same with a message, packed here. */
+enum status sender_publish_message(struct sender *sender, const char *subject, const char *const *headers,
+                                   const ProtobufCMessage *message);
 
 /* Runs a function on the sender's thread, in order with the rest. Not subject to the bound (there is at most
  * one for each user and change). STATUS_NO_MEMORY. */

@@ -51,6 +51,17 @@ enum status client_array_inside(struct slice array, struct slice *ret_inside)
     return STATUS_OK;
 }
 
+enum status client_array_make(struct slice inside, struct buf *ret_array)
+{
+    buf_init(ret_array, inside.length + 2);
+    enum status status = buf_reserve(ret_array, inside.length + 2);
+    if (status == STATUS_OK)
+        status = buf_append_char(ret_array, '[');
+    if (status == STATUS_OK && inside.length)
+        status = buf_append(ret_array, inside.data, inside.length);
+    return status ? status : buf_append_char(ret_array, ']');
+}
+
 enum status client_attachments_append(struct buf *buf, const struct attachments *attachments)
 {
     struct append out = append_start(buf);

@@ -78,6 +78,10 @@ struct client_event {
 /* The text between the brackets of an array. STATUS_MALFORMED if the text is not an array. */
 enum status client_array_inside(struct slice array, struct slice *ret_inside);
 
+/* Makes the array from the text between its brackets. Initialises the buf, which is the caller's to free, even
+ * on failure. STATUS_NO_MEMORY. */
+enum status client_array_make(struct slice inside, struct buf *ret_array);
+
 /* Appends ,"attachments":["<base64>",...] if there are any. */
 enum status client_attachments_append(struct buf *buf, const struct attachments *attachments);
 

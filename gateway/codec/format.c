@@ -81,6 +81,7 @@ const struct format_ops formats[FRAME_FORMATS] = {
             .ping = {"2", 1},
             .attachments_follow = true,
             .lent_offsets = true,
+            .recovers_by_pid = true,
             .append_event = socketio_event,
             .append_ack = socketio_ack,
         },

@@ -21,6 +21,7 @@ struct format_ops {
     struct slice ping;
     bool attachments_follow; /* as binary messages after the message; false: inside it */
     bool lent_offsets;       /* an event that is in no history may still have an offset: frame_lend_offset */
+    bool recovers_by_pid;    /* its clients reconnect with a pid; those of other formats send `resume` */
     bool null_ack;           /* a message without a readable id is refused with an ack whose id is null */
 
     /* All or nothing. `name_space` is ignored by formats that have none. */

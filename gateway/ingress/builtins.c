@@ -87,14 +87,10 @@ static enum status unsubscribe(struct gateway *gateway, struct session *session,
 
 static enum status append_current(struct buf *buf, const struct session *session)
 {
-    enum status status = buf_append_string(buf, "{\"industries\":[");
-    for (unsigned i = MEMBERSHIP_INDUSTRIES; status == STATUS_OK && i < session->membership_count; i++) {
-        if (i > MEMBERSHIP_INDUSTRIES)
-            status = buf_append_char(buf, ',');
-        if (status == STATUS_OK)
-            status = buf_append_json_string(buf, room_key(session->memberships[i].room));
-    }
-    return status ? status : buf_append_string(buf, "]}");
+    enum status status = buf_append_char(buf, '{');
+    if (status == STATUS_OK)
+        status = membership_append(buf, session);
+    return status ? status : buf_append_char(buf, '}');
 }
 
 static void change_industries(struct gateway *gateway, struct session *session,

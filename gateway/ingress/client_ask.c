@@ -21,7 +21,7 @@
 #include "session/session_extra.h"
 #include "session/session_send.h"
 
-#define PACKED_MAXIMUM (4u * 1024 * 1024)
+#define MESSAGE_MAXIMUM (4u * 1024 * 1024)
 
 struct ask {
     struct ask *next;
@@ -33,24 +33,14 @@ struct ask {
 
 /* ---- to the service ----------------------------------------------------------------------------------- */
 
-static ProtobufCBinaryData borrow(struct slice bytes)
-{
-    return (ProtobufCBinaryData){.len = bytes.length, .data = (uint8_t *)(uintptr_t)bytes.data};
-}
-
 static void publish(struct gateway *gateway, const struct session *session, const char *reply,
                     Pollen8__ClientAnswer *answer, const char *result)
 {
-    struct buf packed;
     answer->session = (char *)(uintptr_t)session->id;
     if (session->identity)
         answer->user_id = session->identity->message.user_id;
-    buf_init(&packed, PACKED_MAXIMUM);
-    enum status status = wire_pack(&packed, &answer->base);
-    if (status == STATUS_OK)
-        status = sender_publish(gateway->sender, reply, NULL, buf_slice(&packed));
+    enum status status = sender_publish_message(gateway->sender, reply, NULL, &answer->base);
     gateway_count(gateway, METRIC_ASKS, status == STATUS_OK ? result : "dropped");
-    buf_done(&packed);
 }
 
 static void publish_error(struct gateway *gateway, const struct session *session, const char *reply,
@@ -71,11 +61,9 @@ static void publish_data(struct gateway *gateway, const struct session *session,
     Pollen8__ClientAnswer answer = POLLEN8__CLIENT_ANSWER__INIT;
     ProtobufCBinaryData list[ATTACHMENTS_MAXIMUM];
     answer.result_case = POLLEN8__CLIENT_ANSWER__RESULT_DATA;
-    answer.data = borrow(array);
-    answer.n_attachments = attachments_count(attachments);
+    answer.data = wire_borrow(array);
+    answer.n_attachments = attachments_borrow(attachments, list);
     answer.attachments = list;
-    for (size_t i = 0; i < answer.n_attachments; i++)
-        list[i] = borrow(attachments->list[i]);
     publish(gateway, session, reply, &answer, "answered");
 }
 
@@ -169,7 +157,7 @@ static void send(struct gateway *gateway, struct session *session, const struct 
     struct buf message;
     event.ask = number;
     event.offset = (struct slice){0};
-    buf_init(&message, PACKED_MAXIMUM);
+    buf_init(&message, MESSAGE_MAXIMUM);
     if (format->append_event(&message, session_name_space(session), &event) == STATUS_OK)
         session_send_messages(gateway, session, buf_slice(&message),
                               format->attachments_follow ? frame->attachments : NULL);

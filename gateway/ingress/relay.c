@@ -18,6 +18,7 @@
 #include "common/bus/subject.h"
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/wire.h"
 #include "recovery/recovery.h"
 #include "rooms/control.h"
 #include "session/client_reply.h"
@@ -250,22 +251,6 @@ static enum status send_call(struct gateway *gateway, struct session *session, s
 }
 
 /* The library never writes through these when it packs. */
-static ProtobufCBinaryData borrow(struct slice bytes)
-{
-    return (ProtobufCBinaryData){.len = bytes.length, .data = (uint8_t *)(uintptr_t)bytes.data};
-}
-
-static enum status make_array(struct buf *buf, struct slice inside)
-{
-    buf_init(buf, inside.length + 2);
-    enum status status = buf_reserve(buf, inside.length + 2);
-    if (status == STATUS_OK)
-        status = buf_append_char(buf, '[');
-    if (status == STATUS_OK)
-        status = buf_append(buf, inside.data, inside.length);
-    return status ? status : buf_append_char(buf, ']');
-}
-
 /* STATUS_FULL: too much is in flight; STATUS_NO_MEMORY. */
 static enum status verify(struct gateway *gateway, struct session *session, const struct client_token *token,
                           struct slice auth, struct slice id)
@@ -278,7 +263,7 @@ static enum status verify(struct gateway *gateway, struct session *session, cons
     if (token->text)
         message.token = token->text;
     if (gateway->settings->auth_payload == AUTH_PAYLOAD_WHOLE)
-        message.auth = borrow(auth);
+        message.auth = wire_borrow(auth);
     message.deadline_ms = timeout_ms;
     relayed->call.secret = true; /* it holds the token */
     relayed->controls = controls_last(gateway->controls);
@@ -312,19 +297,17 @@ enum status relay_event(struct gateway *gateway, struct session *session, const 
         return STATUS_NO_MEMORY;
     memcpy(relayed->event, frame->event, sizeof(relayed->event));
     message.event = relayed->event;
-    message.data = borrow(frame->data.length ? frame->data : SLICE_LITERAL("{}"));
+    message.data = wire_borrow(frame->data.length ? frame->data : SLICE_LITERAL("{}"));
     if (frame->arguments) {
-        if (make_array(&array, frame->data) != STATUS_OK) {
+        if (client_array_make(frame->data, &array) != STATUS_OK) {
             relayed_free(&relayed->call);
             return STATUS_NO_MEMORY;
         }
-        message.data = borrow(buf_slice(&array));
+        message.data = wire_borrow(buf_slice(&array));
         message.arguments = true;
     }
-    message.n_attachments = attachments_count(frame->attachments);
+    message.n_attachments = attachments_borrow(frame->attachments, attachments);
     message.attachments = attachments;
-    for (size_t i = 0; i < message.n_attachments; i++)
-        attachments[i] = borrow(frame->attachments->list[i]);
     message.name_space = (char *)(uintptr_t)session_name_space_text(session);
     message.identity = &session->identity->message;
     message.session = session->id;

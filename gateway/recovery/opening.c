@@ -18,7 +18,6 @@
 #include "common/clock.h"
 #include "common/industry.h"
 #include "common/rng.h"
-#include "common/wire.h"
 #include "frame/progress.h"
 #include "recovery/catchup.h"
 #include "recovery/catchup_live.h"
@@ -32,7 +31,6 @@
 
 #define WAIT_MS          3000
 #define KEPT_MAXIMUM     256
-#define PACKED_MAXIMUM   65536
 #define RETRY_FIRST_MS   UINT64_C(200) /* to three times as long */
 #define RETRY_DOUBLINGS  3             /* 1.6 to 4.8 s from then on */
 #define PID_REFRESH_MS   (25u * 60 * 1000)
@@ -323,15 +321,11 @@ void opening_record(struct gateway *gateway, const struct session *session)
 {
     Pollen8__SessionOpen message;
     char *industries[MEMBERSHIP_MAXIMUM];
-    struct buf packed;
     if (!session->pid)
         return;
-    buf_init(&packed, PACKED_MAXIMUM);
     fill(gateway, session, industries, &message);
     message.purpose = POLLEN8__SESSION_OPEN__PURPOSE__RECORD;
-    if (wire_pack(&packed, &message.base) == STATUS_OK)
-        (void)sender_publish(gateway->sender, SUBJECT_SESSION_OPEN, NULL, buf_slice(&packed));
-    buf_done(&packed);
+    (void)sender_publish_message(gateway->sender, SUBJECT_SESSION_OPEN, NULL, &message.base);
 }
 
 enum status opening_claim(struct gateway *gateway, const struct session *session, const char *user,
@@ -355,7 +349,7 @@ enum status opening_claim(struct gateway *gateway, const struct session *session
 /* Until the token expires, with a pid, asking for its snapshots. */
 static enum status start(struct gateway *gateway, struct session *session)
 {
-    bool may_recover = gateway->settings->connection_recovery && session->format == FRAME_SOCKETIO;
+    bool may_recover = gateway->settings->connection_recovery && formats[session->format].recovers_by_pid;
     enum status status = identity_deadline(session->identity, gateway->now_ms, &session->deadline_ms);
     if (status == STATUS_OK && may_recover && !session->pid) {
         session->pid = pid_make(session);
@@ -377,7 +371,7 @@ static enum status enter(struct gateway *gateway, struct session *session, struc
     if (status != STATUS_OK)
         return status;
     session->wants_kept = true;
-    if (gateway->settings->connection_recovery && session->format != FRAME_SOCKETIO)
+    if (gateway->settings->connection_recovery && !formats[session->format].recovers_by_pid)
         catchup_open(gateway, session);
     return start(gateway, session);
 }

@@ -150,6 +150,18 @@ size_t membership_industries(const struct session *session, char *ret_industries
     return count;
 }
 
+enum status membership_append(struct buf *buf, const struct session *session)
+{
+    enum status status = buf_append_string(buf, "\"industries\":[");
+    for (unsigned i = MEMBERSHIP_INDUSTRIES; status == STATUS_OK && i < session->membership_count; i++) {
+        if (i > MEMBERSHIP_INDUSTRIES)
+            status = buf_append_char(buf, ',');
+        if (status == STATUS_OK)
+            status = buf_append_json_string(buf, room_key(session->memberships[i].room));
+    }
+    return status ? status : buf_append_char(buf, ']');
+}
+
 bool membership_permitted(const struct session *session, struct slice industry)
 {
     const Pollen8__Identity *message = &session->identity->message;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "common/buf.h"
 #include "common/slice.h"
 #include "common/status.h"
 #include "rooms/rooms.h"
@@ -40,6 +41,9 @@ void membership_leave(struct gateway *gateway, struct session *session, struct s
 
 /* The industries it is in, borrowed until it leaves one; returns how many. */
 size_t membership_industries(const struct session *session, char *ret_industries[MEMBERSHIP_MAXIMUM]);
+
+/* Appends the member "industries":["...",...] of a JSON object. */
+enum status membership_append(struct buf *buf, const struct session *session);
 
 /* Whether these are others than its identity's own. */
 bool membership_narrowed(const struct session *session);

@@ -17,12 +17,10 @@
 #include "broker/sender.h"
 #include "common/bus/subject.h"
 #include "common/log.h"
-#include "common/wire.h"
 #include "rooms/rooms.h"
 #include "session/identity.h"
 
-#define LEAVE_WAIT_MS  3000 /* a reconnect is not a leave */
-#define PACKED_MAXIMUM 65536
+#define LEAVE_WAIT_MS 3000 /* a reconnect is not a leave */
 
 struct user {
     struct room *room;         /* pinned while the user lives */
@@ -57,19 +55,14 @@ static void publish_left(const struct gateway *gateway, const struct room *room)
     static const char *const headers[] = {"Pollen8-Type", "SessionClosed", NULL}; /* the sender keeps them */
     Pollen8__SessionClosed message = POLLEN8__SESSION_CLOSED__INIT;
     char subject[SUBJECT_SIZE];
-    struct buf packed;
     message.gateway = gateway->settings->gateway_name;
     message.user_id = (char *)(uintptr_t)room->key;
-    buf_init(&packed, PACKED_MAXIMUM);
     enum status status = subject_make(subject, SUBJECT_SESSION, slice_from_string(message.gateway));
     if (status == STATUS_OK)
-        status = wire_pack(&packed, &message.base);
-    if (status == STATUS_OK)
-        status = sender_publish(gateway->sender, subject, headers, buf_slice(&packed));
+        status = sender_publish_message(gateway->sender, subject, headers, &message.base);
     if (status != STATUS_OK)
         log_event_limited(LOG_WARN, status == STATUS_NO_MEMORY ? "out of memory for a report of presence"
                                                                : "a report of presence was not sent");
-    buf_done(&packed);
 }
 
 static void on_left(void *context, struct wheel_timer *timer)

@@ -12,12 +12,10 @@
 #include "broker/sender.h"
 #include "common/bus/subject.h"
 #include "common/names.h"
-#include "common/wire.h"
 #include "session/identity.h"
 #include "session/session.h"
 
-#define ENTRIES        256
-#define PACKED_MAXIMUM 65536
+#define ENTRIES 256
 
 /* Loop thread only; empty between turns. */
 static struct {
@@ -31,16 +29,12 @@ static void publish(struct gateway *gateway, size_t from, size_t count)
     static const char *const headers[] = {"Pollen8-Type", "FramesWritten", NULL};
     Pollen8__FramesWritten message = POLLEN8__FRAMES_WRITTEN__INIT;
     char subject[SUBJECT_SIZE];
-    struct buf packed;
-    buf_init(&packed, PACKED_MAXIMUM);
     message.gateway = gateway->settings->gateway_name;
     message.user_id = list.users[from];
     message.n_event_ids = count;
     message.event_ids = list.ids + from;
-    if (subject_make(subject, SUBJECT_SESSION, slice_from_string(message.gateway)) == STATUS_OK &&
-        wire_pack(&packed, &message.base) == STATUS_OK)
-        (void)sender_publish(gateway->sender, subject, headers, buf_slice(&packed));
-    buf_done(&packed);
+    if (subject_make(subject, SUBJECT_SESSION, slice_from_string(message.gateway)) == STATUS_OK)
+        (void)sender_publish_message(gateway->sender, subject, headers, &message.base);
 }
 
 void frames_written_turn(struct gateway *gateway)

@@ -134,32 +134,21 @@ bool session_send(struct gateway *gateway, struct session *session, struct frame
     return status == STATUS_OK;
 }
 
-static void send_bytes(struct gateway *gateway, struct session *session, enum ws_opcode opcode,
-                       struct slice payload, const struct attachments *attachments)
+void session_send_messages(struct gateway *gateway, struct session *session, struct slice payload,
+                           const struct attachments *attachments)
 {
+    enum frame_format format = (enum frame_format)session->format;
     struct frame *frame = NULL;
-    if (frame_create_messages((enum frame_format)session->format, opcode, payload, attachments, &frame) ==
-        STATUS_OK)
+    if (frame_create_messages(format, formats[format].opcode, payload, attachments, &frame) == STATUS_OK)
         session_send(gateway, session, frame);
     else
         session_close(gateway, session, CAUSE_MEMORY);
     frame_unref(frame);
 }
 
-void session_send_messages(struct gateway *gateway, struct session *session, struct slice payload,
-                           const struct attachments *attachments)
-{
-    send_bytes(gateway, session, formats[session->format].opcode, payload, attachments);
-}
-
 void session_send_message(struct gateway *gateway, struct session *session, struct slice payload)
 {
     session_send_messages(gateway, session, payload, NULL);
-}
-
-void session_send_binary(struct gateway *gateway, struct session *session, struct slice bytes)
-{
-    send_bytes(gateway, session, WS_BINARY, bytes, NULL);
 }
 
 /* ---- what carries it ---------------------------------------------------------------------------------- */

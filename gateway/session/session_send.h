@@ -33,9 +33,6 @@ void session_send_message(struct gateway *gateway, struct session *session, stru
 void session_send_messages(struct gateway *gateway, struct session *session, struct slice payload,
                            const struct attachments *attachments);
 
-/* The same for a binary message of FRAME_SOCKETIO. */
-void session_send_binary(struct gateway *gateway, struct session *session, struct slice bytes);
-
 /* Whatever is queued goes over the new transport. The old one is the caller's to free. */
 void session_change_transport(struct gateway *gateway, struct session *session,
                               const struct transport_ops *ops, void *transport);

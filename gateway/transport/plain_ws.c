@@ -28,14 +28,10 @@ static enum status append_ready(struct buf *buf, const struct session *session)
     if (status == STATUS_OK)
         status = buf_append_json_string(buf, identity_user(session->identity));
     if (status == STATUS_OK)
-        status = buf_append_string(buf, ",\"industries\":[");
-    for (unsigned i = MEMBERSHIP_INDUSTRIES; status == STATUS_OK && i < session->membership_count; i++) {
-        if (i > MEMBERSHIP_INDUSTRIES)
-            status = buf_append_char(buf, ',');
-        if (status == STATUS_OK)
-            status = buf_append_json_string(buf, room_key(session->memberships[i].room));
-    }
-    return status ? status : buf_append_string(buf, "]}");
+        status = buf_append_char(buf, ',');
+    if (status == STATUS_OK)
+        status = membership_append(buf, session);
+    return status ? status : buf_append_char(buf, '}');
 }
 
 static void opened(struct gateway *gateway, struct session *session, struct slice id)
@@ -129,13 +125,7 @@ static void on_malformed(struct gateway *gateway, struct session *session, struc
 static void on_answer(struct gateway *gateway, struct session *session, const struct client_frame *frame)
 {
     struct buf array;
-    buf_init(&array, frame->data.length + 2);
-    enum status status = buf_append_char(&array, '[');
-    if (status == STATUS_OK && frame->data.length)
-        status = buf_append(&array, frame->data.data, frame->data.length);
-    if (status == STATUS_OK)
-        status = buf_append_char(&array, ']');
-    if (status == STATUS_OK)
+    if (client_array_make(frame->data, &array) == STATUS_OK)
         ingress_answer(gateway, session, frame->answer, buf_slice(&array), frame->attachments);
     else
         session_close(gateway, session, CAUSE_MEMORY);
