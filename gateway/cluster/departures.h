@@ -40,7 +40,7 @@ const struct departure *departures_by_key(const struct departures *departures, s
 const struct departure *departures_by_handle(const struct departures *departures, uint64_t handle,
                                              uint64_t now_ms);
 
-/* Whether the session of this sid has moved away not long ago. NULL is accepted: there is no other gateway. */
+/* Whether the session of this sid has moved away not long ago. NULL: there is no other gateway. */
 bool departures_has(const struct departures *departures, const struct sid *sid, uint64_t now_ms);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A letter is one message on its way to the loop: one that came unasked, with the subject of its reply, or the
- * reply to one of ours. The letter of a reply is allocated before it is asked for, so that memory for it cannot
- * be missing.
+ * A letter is one message on its way to the loop: one that came unasked, with the subject of its reply, or
+ * the reply to one of ours. The letter of a reply is allocated before it is asked for, so that memory for it
+ * cannot be missing.
  */
 #include "cluster/peer_message.h"
 

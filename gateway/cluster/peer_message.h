@@ -7,9 +7,9 @@
  *
  *   loop: packed -> sender ~> bus ~> the other gateway: unpacked (delivery thread) -> mailbox -> loop
  *
- * This file carries messages and knows none of them: peer_inbox.c acts on those that come unasked. One that has
- * to wait until everything published before it has been delivered here comes again in the lane of frames, and
- * is acted on when the board (board.h) is empty.
+ * This file carries messages and knows none of them: peer_inbox.c acts on those that come unasked. One that
+ * has to wait until everything published before it has been delivered here comes again in the lane of frames,
+ * and is acted on when the board (board.h) is empty.
  *
  * Loop thread.
  */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * gap -> rooms with members, in batches -> history.read, a few at a time ~> frames, gathered -> in the order
- * of their lanes -> egress takes them one by one -> the mailbox goes on
+ * of their lanes -> egress takes them one by one -> frames are taken from the mailbox again
  *
- * A batch that is incomplete is split, so that only rooms with something missing close.
+ * A batch whose answer is incomplete is split, so that only sessions of rooms with missing frames are closed.
  */
 #include "gaps/gaps.h"
 
@@ -50,8 +50,8 @@ struct gaps {
     bool again;               /* everywhere, once this has ended */
     struct delivery *pending; /* owned: what showed the gap; NULL: everywhere */
     struct position after;
-    /* All rooms are read as of one moment, told by the first answer: a lane's frames that are not published
-     * yet are had of all rooms up to the same number. 0: not known yet. */
+    /* All rooms are read as of one moment, which the first answer names, so that a lane is read up to the
+     * same number in each of them. 0: not known yet. */
     int64_t moment_ms;
     struct room_names industries;
     struct room_names users;
@@ -62,9 +62,9 @@ struct gaps {
     uint64_t give_up_ms;
     struct gathered gathered;
     size_t given;
-    size_t closed;          /* sessions */
-    struct room_names gaps; /* users with gaps of their own, to be looked at */
-    struct position gaps_after;
+    size_t closed;              /* sessions */
+    struct room_names suspects; /* users with gaps of their own, to be looked at */
+    struct position suspects_after;
     struct room_names asked_users;               /* being asked for */
     uint64_t asked_until[HISTORY_ROOMS_MAXIMUM]; /* what is newer comes, or has come, live */
     struct position user_after;
@@ -93,7 +93,7 @@ static void ask_more(struct gateway *gateway);
 
 static void gather_room(void *context, const struct room *room)
 {
-    (void)room_names_add(context, room_key(room)); /* what does not fit into memory is missed */
+    (void)room_names_add(context, room_key(room)); /* out of memory: this room is not asked for */
 }
 
 static bool push(struct gaps *gaps, struct batch batch)
@@ -184,7 +184,7 @@ static void note_waiting(void *context, const struct mail *mail)
     live_starts_take(&waiting->starts, mark, progress_heard(waiting->gateway->progress, mark->lane));
 }
 
-/* Only what lies in the gap, where that is known; else what does not come live. */
+/* Whether it lies in the gap; or, if the gap is everywhere, does not come live too. */
 static bool fills(const struct gaps *gaps, const struct waiting *waiting, const struct delivery *delivery)
 {
     if (!gaps->pending)
@@ -345,8 +345,9 @@ bool gaps_holds(const struct gateway *gateway)
     return gaps && (gaps->stage == GAP_SETTLING || gaps->stage == GAP_ASKING || reconnect_due(gateway));
 }
 
-/* What is stored later comes live; but for what was published before frames came again: that is asked for. */
-static void start_anew(struct gateway *gateway)
+/* Frames that are stored later come live, except those published before frames came again: these are asked
+ * for. */
+static void start_again(struct gateway *gateway)
 {
     const struct gaps *gaps = gateway->gaps;
     int64_t since_ms = gaps->moment_ms ? gaps->moment_ms : clock_wall_ms();
@@ -354,7 +355,7 @@ static void start_anew(struct gateway *gateway)
         progress_start(gateway->progress, gateway->now_ms, since_ms - PROGRESS_EARLY_MS);
 }
 
-/* Everything has been given: the mailbox goes on. */
+/* Everything has been given: frames are taken from the mailbox again. */
 static struct delivery *end(struct gateway *gateway)
 {
     struct gaps *gaps = gateway->gaps;
@@ -365,7 +366,7 @@ static struct delivery *end(struct gateway *gateway)
     gaps->stage = GAP_NONE;
     gaps->pending = NULL;
     if (!pending)
-        start_anew(gateway);
+        start_again(gateway);
     if (gaps->again) {
         gaps->again = false;
         gaps_everywhere(gateway);
@@ -407,24 +408,24 @@ static void on_user_answer(struct gateway *gateway, uint64_t context, struct his
         if (answer->status != STATUS_NO_RESPONDERS) /* a value-svc without histories */
             close_room(gateway, ROOM_USER, gaps->asked_users.names[i]);
     room_names_done(&gaps->asked_users);
-    if (gaps->gaps.count)
+    if (gaps->suspects.count)
         timer_wheel_arm(gateway->wheel, &gaps->user_timer, gateway->now_ms + USER_WAIT_MS);
 }
 
-/* Those of whom something is missing still: others were only overtaken. */
+/* Keeps only users who still miss a frame; for the others it has arrived out of order. */
 static void choose_users(struct gateway *gateway)
 {
     struct gaps *gaps = gateway->gaps;
-    struct room_names missing = gaps->gaps;
-    gaps->gaps = (struct room_names){0};
-    gaps->user_after = gaps->gaps_after;
+    struct room_names missing = gaps->suspects;
+    gaps->suspects = (struct room_names){0};
+    gaps->user_after = gaps->suspects_after;
     gaps->user_give_up_ms = gateway->now_ms + (uint64_t)gateway->settings->recovery_timeout;
     for (size_t i = 0; i < missing.count; i++) {
         struct room *room = rooms_find(gateway->rooms, ROOM_USER, slice_from_string(missing.names[i]));
         if (!room || room->count == 0 || users_whole(room))
             continue;
         if (gaps->asked_users.count == HISTORY_ROOMS_MAXIMUM) {
-            (void)room_names_add(&gaps->gaps, room_key(room)); /* in its turn, after the same position */
+            (void)room_names_add(&gaps->suspects, room_key(room)); /* in its turn, after the same position */
             continue;
         }
         users_forget(room);
@@ -458,17 +459,17 @@ void gaps_user(struct gateway *gateway, const struct room *room)
     struct gaps *gaps = gateway->gaps;
     if (!gaps)
         return;
-    if (gaps->gaps.count == 0) {
-        gaps->gaps_after = *progress_position(gateway->progress);
+    if (gaps->suspects.count == 0) {
+        gaps->suspects_after = *progress_position(gateway->progress);
         if (gaps->asked_users.count == 0)
             timer_wheel_arm(gateway->wheel, &gaps->user_timer, gateway->now_ms + USER_WAIT_MS);
     }
-    (void)room_names_add(&gaps->gaps, room_key(room));
+    (void)room_names_add(&gaps->suspects, room_key(room));
 }
 
 /* ---- life --------------------------------------------------------------------------------------------- */
 
-enum status gaps_create(struct gateway *gateway, struct gaps **ret_repair)
+enum status gaps_create(struct gateway *gateway, struct gaps **ret_gaps)
 {
     struct gaps *gaps = calloc(1, sizeof(*gaps));
     (void)gateway;
@@ -476,7 +477,7 @@ enum status gaps_create(struct gateway *gateway, struct gaps **ret_repair)
         return STATUS_NO_MEMORY;
     gaps->timer.fire = fired;
     gaps->user_timer.fire = user_fired;
-    *ret_repair = gaps;
+    *ret_gaps = gaps;
     return STATUS_OK;
 }
 
@@ -490,7 +491,7 @@ void gaps_free(struct gateway *gateway, struct gaps *gaps)
     drop(&gaps->user_gathered, gaps->user_given);
     room_names_done(&gaps->industries);
     room_names_done(&gaps->users);
-    room_names_done(&gaps->gaps);
+    room_names_done(&gaps->suspects);
     room_names_done(&gaps->asked_users);
     delivery_free(gaps->pending);
     free(gaps->batches);

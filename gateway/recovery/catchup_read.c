@@ -61,8 +61,8 @@ static bool goes_on(const struct session *session, const struct catchup *catchup
     return session->catchup == catchup && catchup->stage == CATCHUP_REPLAYING;
 }
 
-/* What was published to the user about when its subject became known, and is beyond `joined`: it may come
- * live or not; its numbers complete nothing. */
+/* Frames published to the user at about the time when its subject became known, and beyond `joined`: they may
+ * come live or not; their numbers complete nothing. */
 static void give_late(struct gateway *gateway, struct session *session, const struct history_answer *answer,
                       struct position *position)
 {
@@ -79,9 +79,9 @@ static void give_late(struct gateway *gateway, struct session *session, const st
     }
 }
 
-/* Whether it is not awaited live: this gateway has taken it; or it was stamped so long before the question
- * that it would have come, had this gateway heard its lane then. Should it come all the same, held up by
- * something, it is at the floor. */
+/* Whether it will not come live: this gateway has taken it; or it was stamped so long before the question
+ * that it would have come by then, if this gateway heard its lane. If it still comes, late, it is at the
+ * floor. */
 static bool is_past(const struct catchup *catchup, const struct delivery *delivery)
 {
     const struct position_lane *lane = position_find(catchup->joined, delivery->mark.lane);
@@ -89,7 +89,7 @@ static bool is_past(const struct catchup *catchup, const struct delivery *delive
            delivery->frame->published_at_us / 1000 < catchup->asked_ms - PROGRESS_SETTLE_MS;
 }
 
-/* Whether it is in a room of the frame still: it may have lost one since the question. */
+/* Whether the session is still in a room of the frame: it may have left one since the question. */
 static bool is_for(const struct session *session, const struct delivery *delivery)
 {
     if (delivery->kind != ROOM_INDUSTRY)
@@ -101,9 +101,9 @@ static bool is_for(const struct session *session, const struct delivery *deliver
     return false;
 }
 
-/* Whether a repeat of it is told by its id: what is at no floor, because its lane found no room; what was
- * published again before, for a third publishing tells the numbers of the first alone; and what a snapshot
- * may bring as kept, which looks at no floor. */
+/* Whether its id has to be remembered, because the floor does not cover it: its lane had no room in the
+ * position, or it has been published more than once (a third publishing names only the first one's numbers),
+ * or a snapshot may bring it as kept, which does not look at the floor. */
 static bool told_by_id(const struct session *session, const struct position *position,
                        const struct delivery *delivery)
 {
@@ -139,8 +139,8 @@ static void replay(struct gateway *gateway, struct session *session, const struc
     catchup_floor_stand(gateway, catchup);
 }
 
-/* What was held, less what the answer held too. Should the queue be full, what no history has must not be
- * dropped in silence. */
+/* Held frames that the answer did not have. If the queue is full, a frame that no history has must not be
+ * dropped silently. */
 static void release(struct gateway *gateway, struct session *session, bool complete)
 {
     struct catchup *catchup = session->catchup;
@@ -232,8 +232,8 @@ static void ask(struct gateway *gateway, struct session *session)
         finish(gateway, session, NULL);
 }
 
-/* Not before this gateway knows where it stands itself: lanes may live that it has not heard yet, or it is
- * about to be given what it has missed. */
+/* Not before this gateway knows where it stands itself: there may be lanes that it has not heard yet, or it
+ * is about to be given what it has missed. */
 static void ask_in_time(struct gateway *gateway, struct session *session)
 {
     struct catchup *catchup = session->catchup;

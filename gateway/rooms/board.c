@@ -169,8 +169,8 @@ static void visit(struct gateway *gateway, struct session *session, const struct
         give(gateway, session, place_of(board, first + (uint64_t)__builtin_ctzll(frames))->frame);
 }
 
-/* The members of a small room, at once. A session that closes takes itself out, and another one takes its place.
- */
+/* The members of a small room, at once. A session that closes takes itself out, and another one takes its
+ * place. */
 static void visit_all(struct gateway *gateway, struct room *room)
 {
     for (uint32_t i = room->count; i-- > 0;) {
@@ -207,7 +207,7 @@ static bool start_walk(struct board *board)
     return true;
 }
 
-/* Frames put on the board during the walk need another one: members visited before have not been given them. */
+/* Frames put on the board during the walk need another one: members visited before lack them. */
 static void end_walk(struct gateway *gateway)
 {
     struct board *board = gateway->board;

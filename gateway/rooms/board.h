@@ -43,7 +43,7 @@ struct session;
 struct board *board_create(void);
 void board_free(struct board *board);
 
-/* The session becomes a member: nothing that is on the board now is for it. Before it joins its first room. */
+/* The session becomes a member: nothing on the board now is for it. Before it joins its first room. */
 void board_enter(const struct board *board, struct session *session);
 
 /* The position before the first frame on the board that the session has still to be given, borrowed until the
@@ -68,7 +68,7 @@ void board_put(struct gateway *gateway, struct frame *frame, const struct positi
 /* Other work of this turn has taken about the time of one visit. */
 void board_spend(struct board *board);
 
-/* Walks a room for as long as this turn may visit members. Whether it may visit more, and there was a room. */
+/* Walks a room as far as this turn may visit members. Whether there was one, and it may visit more. */
 bool board_walk(struct gateway *gateway);
 
 #endif
