@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What bus.c (connection, publish), bus_subscription.c (receiving), bus_request.c (requests, timer thread)
- * and bus_jetstream.c (streams, consumers) share. Nobody else includes this file: it names the NATS library.
+ * What bus_life.c (connection), bus_request.c (requests, timer thread), bus_subscription.c (receiving),
+ * bus_jetstream.c (streams, consumers) and bus.c (publishing, below them all) share. Nobody else includes this file: it names the NATS library.
  *
  * One lock, bus.mutex, guards every field marked {mutex}. It is never held across a callback of ours; the
  * library never calls us with a lock of its own held, so it can be taken on any thread.
@@ -105,6 +105,8 @@ uint64_t bus_bury_due(struct bus *bus, uint64_t now_ms);
 enum status bus_requests_start(struct bus *bus, uint32_t maximum);
 void bus_requests_stop(struct bus *bus); /* ends the outstanding ones, then the timer thread */
 void bus_requests_done(struct bus *bus);
+
+/* {mutex} The timer thread is to be awake at `at_ms`. */
 void bus_timer_wake_locked(struct bus *bus, uint64_t at_ms);
 
 #endif

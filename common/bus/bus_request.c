@@ -231,14 +231,6 @@ static void dispatch_reply(natsConnection *connection, natsSubscription *native,
 
 /* ---- timer thread ------------------------------------------------------------------------------------ */
 
-void bus_timer_wake_locked(struct bus *bus, uint64_t at_ms)
-{
-    if (at_ms < bus->timer_wake_ms) {
-        bus->timer_wake_ms = at_ms;
-        pthread_cond_signal(&bus->wake);
-    }
-}
-
 /* Up to DUE_BATCH requests that are over: past their deadline, or sent on a connection that is lost. */
 static size_t collect_ended_locked(struct bus *bus, uint64_t now_ms, struct ended *ret_ended)
 {

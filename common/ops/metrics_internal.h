@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The registry's inside, shared by metrics.c (updates), metrics_render.c (text) and metrics_process.c (the
- * process's own numbers).
+ * The registry's inside, shared by metrics.c (updates), metrics_render.c (text), metrics_process.c (the
+ * process's own numbers) and metrics_text.c (what those two write alike).
  */
 #ifndef POLLEN8_COMMON_OPS_METRICS_INTERNAL_H
 #define POLLEN8_COMMON_OPS_METRICS_INTERNAL_H
@@ -48,9 +48,9 @@ struct metrics {
 enum status metrics_render_process(const char *service, struct buf *buf);
 
 /* Appends `# HELP` and `# TYPE`. */
-enum status metrics_render_head(struct buf *buf, const char *name, const char *type, const char *help);
+enum status metrics_text_head(struct buf *buf, const char *name, const char *type, const char *help);
 
 /* Appends a label's value, escaped, without its quotes. */
-enum status metrics_render_label_value(struct buf *buf, const char *value);
+enum status metrics_text_label_value(struct buf *buf, const char *value);
 
 #endif

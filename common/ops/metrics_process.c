@@ -94,7 +94,7 @@ static enum status append_reading(struct buf *buf, const struct process_reading 
 
     if (reading->value < 0)
         return STATUS_OK;
-    status = metrics_render_head(buf, reading->name, reading->type, reading->help);
+    status = metrics_text_head(buf, reading->name, reading->type, reading->help);
     /* Two decimals where there are any: milliseconds of CPU time are noise. */
     return status == STATUS_OK ? buf_append_format(buf, "%s %.*f\n", reading->name,
                                                    strstr(reading->name, "_seconds") ? 2 : 0, reading->value)
@@ -104,12 +104,12 @@ static enum status append_reading(struct buf *buf, const struct process_reading 
 static enum status append_build_info(const char *service, struct buf *buf)
 {
     enum status status =
-        metrics_render_head(buf, "pollen8_build_info", "gauge", "Always 1; the labels name what is running");
+        metrics_text_head(buf, "pollen8_build_info", "gauge", "Always 1; the labels name what is running");
 
     if (status == STATUS_OK)
         status = buf_append_string(buf, "pollen8_build_info{service=\"");
     if (status == STATUS_OK)
-        status = metrics_render_label_value(buf, service);
+        status = metrics_text_label_value(buf, service);
     return status == STATUS_OK ? buf_append_format(buf, "\",version=\"%s\"} 1\n", POLLEN8_VERSION) : status;
 }
 

@@ -8,40 +8,6 @@
 #include <string.h>
 
 #include "common/ops/metrics_internal.h"
-#include "common/utf8.h"
-
-/* Appends with backslash, newline and, in label values, the quote escaped. */
-static enum status append_escaped(struct buf *buf, const char *text, bool quote)
-{
-    enum status status = STATUS_OK;
-
-    for (; *text && status == STATUS_OK; text++) {
-        if (*text == '\n')
-            status = buf_append_string(buf, "\\n");
-        else if (*text == '\\')
-            status = buf_append_string(buf, "\\\\");
-        else if (*text == '"' && quote)
-            status = buf_append_string(buf, "\\\"");
-        else
-            status = buf_append_char(buf, *text);
-    }
-    return status;
-}
-
-enum status metrics_render_label_value(struct buf *buf, const char *value)
-{
-    /* One label that is not UTF-8 would make the whole scrape fail. */
-    return append_escaped(buf, utf8_valid(slice_from_string(value)) ? value : "(invalid UTF-8)", true);
-}
-
-enum status metrics_render_head(struct buf *buf, const char *name, const char *type, const char *help)
-{
-    enum status status = buf_append_format(buf, "# HELP %s ", name);
-
-    if (status == STATUS_OK)
-        status = append_escaped(buf, help, false);
-    return status == STATUS_OK ? buf_append_format(buf, "\n# TYPE %s %s\n", name, type) : status;
-}
 
 /* name[suffix][{label="value"[,le="bound"]}] and a space. */
 static enum status append_series(struct buf *buf, const struct metric_definition *definition,
@@ -55,7 +21,7 @@ static enum status append_series(struct buf *buf, const struct metric_definition
     if (status == STATUS_OK && label_value)
         status = buf_append_format(buf, "%s=\"", definition->label);
     if (status == STATUS_OK && label_value)
-        status = metrics_render_label_value(buf, label_value);
+        status = metrics_text_label_value(buf, label_value);
     if (status == STATUS_OK && label_value)
         status = buf_append_string(buf, bound ? "\"," : "\"");
     if (status == STATUS_OK && bound)
@@ -128,8 +94,7 @@ static enum status append_family(struct buf *buf, struct metric_family *family)
     static const char *const types[] = {
         [METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram"};
     const struct metric_definition *definition = family->definition;
-    enum status status =
-        metrics_render_head(buf, definition->name, types[definition->kind], definition->help);
+    enum status status = metrics_text_head(buf, definition->name, types[definition->kind], definition->help);
 
     if (status != STATUS_OK)
         return status;

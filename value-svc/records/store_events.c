@@ -203,39 +203,6 @@ static enum status receive_event(struct store *store, struct store_event *event,
     return status;
 }
 
-enum status store_send_wait(struct store *store)
-{
-    char replicas[16];
-    char limit[24];
-
-    snprintf(replicas, sizeof replicas, "%d", store->options.wait_replicas);
-    snprintf(limit, sizeof limit, "%" PRId64, store->options.timeout_ms / 2);
-    return store_send(store, (const char *const[]){"WAIT", replicas, limit, NULL});
-}
-
-enum status store_receive_wait(struct store *store)
-{
-    redisReply *reply = NULL;
-    enum status status = store_receive(store, &reply);
-    int64_t replicas;
-
-    if (status != STATUS_OK)
-        return status;
-    replicas = store_integer(reply);
-    freeReplyObject(reply);
-    if (replicas >= store->options.wait_replicas)
-        return STATUS_OK;
-    return store_fail(store, "only %" PRId64 " of %d replicas have the batch (REDIS_WAIT_REPLICAS)", replicas,
-                      store->options.wait_replicas);
-}
-
-enum status store_wait_replicas(struct store *store)
-{
-    enum status status = store_send_wait(store);
-
-    return status == STATUS_OK ? store_receive_wait(store) : status;
-}
-
 static enum status apply_once(struct store *store, const struct rules_text *rules, struct store_event *events,
                               size_t count, bool *missing)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The connection's life (open -> AUTH -> SELECT -> scripts -> epoch), pipelining, and what an error reply
- * means. Any error of a hiredis context is final for it, so every failure closes.
+ * Pipelining, and what an error reply means. Any error of a hiredis context is final for it, so every failure
+ * closes.
  */
 #include "store/store.h"
 
@@ -239,6 +239,51 @@ enum status store_scan(struct store *store, uint64_t *cursor, const char *patter
     return STATUS_OK;
 }
 
+enum status store_run_command(struct store *store, const char *const *arguments)
+{
+    redisReply *reply = NULL;
+    enum status status = store_send(store, arguments);
+
+    if (status == STATUS_OK)
+        status = store_receive(store, &reply);
+    if (status == STATUS_OK)
+        freeReplyObject(reply);
+    return status;
+}
+
+enum status store_send_wait(struct store *store)
+{
+    char replicas[16];
+    char limit[24];
+
+    snprintf(replicas, sizeof replicas, "%d", store->options.wait_replicas);
+    snprintf(limit, sizeof limit, "%" PRId64, store->options.timeout_ms / 2);
+    return store_send(store, (const char *const[]){"WAIT", replicas, limit, NULL});
+}
+
+enum status store_receive_wait(struct store *store)
+{
+    redisReply *reply = NULL;
+    enum status status = store_receive(store, &reply);
+    int64_t replicas;
+
+    if (status != STATUS_OK)
+        return status;
+    replicas = store_integer(reply);
+    freeReplyObject(reply);
+    if (replicas >= store->options.wait_replicas)
+        return STATUS_OK;
+    return store_fail(store, "only %" PRId64 " of %d replicas have the batch (REDIS_WAIT_REPLICAS)", replicas,
+                      store->options.wait_replicas);
+}
+
+enum status store_wait_replicas(struct store *store)
+{
+    enum status status = store_send_wait(store);
+
+    return status == STATUS_OK ? store_receive_wait(store) : status;
+}
+
 void store_measure(struct store *store)
 {
     if (store->options.latency && store->sent_ns != 0)
@@ -269,59 +314,6 @@ void store_industry_key(char out[STORE_ROOM_KEY_SIZE], const char *industry)
     snprintf(out, STORE_ROOM_KEY_SIZE, "p8:{i.%s}:history", token);
 }
 
-/* ---- Connecting ------------------------------------------------------------------------------------- */
-
-static enum status command_for_ok(struct store *store, const char *const *arguments)
-{
-    redisReply *reply = NULL;
-    enum status status = store_send(store, arguments);
-
-    if (status == STATUS_OK)
-        status = store_receive(store, &reply);
-    if (status == STATUS_OK)
-        freeReplyObject(reply);
-    return status;
-}
-
-static enum status prepare(struct store *store)
-{
-    const struct store_url *url = store->options.url;
-    enum status status = STATUS_OK;
-    char database[16];
-
-    if (url->user[0] != '\0')
-        status = command_for_ok(store, (const char *const[]){"AUTH", url->user, url->password, NULL});
-    else if (url->password[0] != '\0')
-        status = command_for_ok(store, (const char *const[]){"AUTH", url->password, NULL});
-    if (status == STATUS_OK && url->database != 0) {
-        snprintf(database, sizeof database, "%d", url->database);
-        status = command_for_ok(store, (const char *const[]){"SELECT", database, NULL});
-    }
-    if (status == STATUS_OK)
-        status = store_load_scripts(store);
-    return status == STATUS_OK ? store_learn_epoch(store) : status;
-}
-
-enum status store_connect(struct store *store)
-{
-    enum status status;
-
-    if (store->redis)
-        return STATUS_OK;
-    status = store_open(store);
-    if (status == STATUS_OK)
-        status = prepare(store);
-    store->sent_ns = 0;
-    if (status != STATUS_OK) {
-        store->failures++;
-        return status;
-    }
-    store->failures = 0;
-    if (store->options.connects)
-        metric_add(store->options.connects, 1);
-    return STATUS_OK;
-}
-
 /* ---- Refused writes --------------------------------------------------------------------------------- */
 
 void store_note_applied(struct store *store, bool applied)
@@ -338,7 +330,7 @@ bool store_refused(const struct store *store)
 enum status store_probe(struct store *store)
 {
     enum status status =
-        command_for_ok(store, (const char *const[]){"SET", STORE_KEY_PROBE, "", "PX", "60000", NULL});
+        store_run_command(store, (const char *const[]){"SET", STORE_KEY_PROBE, "", "PX", "60000", NULL});
 
     if (status == STATUS_OK && store->options.wait_replicas > 0)
         status = store_wait_replicas(store);

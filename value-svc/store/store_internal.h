@@ -82,6 +82,9 @@ enum status store_receive_any(struct store *store, redisReply **ret_reply);
 /* The next reply; an error reply is a failure, as Redis that cannot be used now. */
 enum status store_receive(struct store *store, redisReply **ret_reply);
 
+/* Sends one command and waits for its reply, of which only an error matters. */
+enum status store_run_command(struct store *store, const char *const *arguments);
+
 /* Whose fault an error reply tells of. */
 enum store_fault {
     FAULT_KEYS,   /* of what the keys named in the command hold: no other command is any worse for it */
