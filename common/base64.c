@@ -17,7 +17,6 @@ size_t base64_encode(char *out, const void *data, size_t length, enum base64_alp
     size_t written = 0;
     uint32_t bits = 0;
     unsigned held = 0; /* bits in `bits` not yet written */
-
     for (size_t i = 0; i < length; i++) {
         bits = (bits << 8 | bytes[i]) & 0xffff;
         held += 8;
@@ -49,15 +48,13 @@ enum status base64_decode(void *out, size_t capacity, struct slice text, enum ba
                           size_t *ret_length)
 {
     unsigned char *bytes = out;
+    if (text.length % 4 == 1)
+        return STATUS_MALFORMED;
     size_t written = 0;
     uint32_t bits = 0;
     unsigned held = 0;
-
-    if (text.length % 4 == 1)
-        return STATUS_MALFORMED;
     for (size_t i = 0; i < text.length; i++) {
         int value = value_of(text.data[i], alphabet);
-
         if (value < 0)
             return STATUS_MALFORMED;
         bits = (bits << 6 | (uint32_t)value) & 0xffff;

@@ -20,7 +20,7 @@ enum base64_alphabet {
 size_t base64_encode(char *out, const void *data, size_t length, enum base64_alphabet alphabet);
 
 /* Writes at most `capacity` bytes. STATUS_MALFORMED for a foreign character, an impossible length or bits
- * left over that are not zero; STATUS_FULL where the result is longer than capacity. */
+ * left over that are not zero; STATUS_FULL if the result is longer than capacity. */
 enum status base64_decode(void *out, size_t capacity, struct slice text, enum base64_alphabet alphabet,
                           size_t *ret_length);
 

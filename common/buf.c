@@ -40,7 +40,6 @@ void buf_clear(struct buf *buf)
 static size_t grown(const struct buf *buf, size_t needed)
 {
     size_t capacity = buf->capacity ? buf->capacity : FIRST_CAPACITY;
-
     while (capacity < needed)
         capacity = capacity > buf->maximum / 2 ? buf->maximum : capacity * 2;
     return capacity < buf->maximum ? capacity : buf->maximum;
@@ -48,15 +47,12 @@ static size_t grown(const struct buf *buf, size_t needed)
 
 enum status buf_reserve(struct buf *buf, size_t more)
 {
-    size_t capacity;
-    char *data;
-
     if (more > buf->maximum - buf->length)
         return STATUS_FULL;
     if (more == 0 || (buf->data && buf->length + more <= buf->capacity))
         return STATUS_OK;
-    capacity = grown(buf, buf->length + more);
-    data = realloc(buf->data, capacity + 1);
+    size_t capacity = grown(buf, buf->length + more);
+    char *data = realloc(buf->data, capacity + 1);
     if (!data)
         return STATUS_NO_MEMORY;
     data[buf->length] = '\0';
@@ -68,7 +64,6 @@ enum status buf_reserve(struct buf *buf, size_t more)
 enum status buf_append(struct buf *buf, const void *data, size_t length)
 {
     enum status status = buf_reserve(buf, length);
-
     if (status != STATUS_OK || length == 0)
         return status;
     memcpy(buf->data + buf->length, data, length);
@@ -90,14 +85,11 @@ enum status buf_append_char(struct buf *buf, char c)
 enum status buf_append_format(struct buf *buf, const char *format, ...)
 {
     va_list arguments;
-    enum status status;
-    int length;
-
     va_start(arguments, format);
-    length = vsnprintf(NULL, 0, format, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
     CHECK(length >= 0);
-    status = buf_reserve(buf, (size_t)length);
+    enum status status = buf_reserve(buf, (size_t)length);
     if (status != STATUS_OK || length == 0)
         return status;
     va_start(arguments, format);
@@ -107,7 +99,7 @@ enum status buf_append_format(struct buf *buf, const char *format, ...)
     return STATUS_OK;
 }
 
-/* The letter after the backslash in JSON's short escapes; 0 where the character has none. */
+/* The letter after the backslash in JSON's short escapes; 0 if the character has none. */
 static char short_escape(unsigned char c)
 {
     switch (c) {
@@ -122,12 +114,11 @@ static char short_escape(unsigned char c)
     }
 }
 
-/* Writes one character as it stands in a JSON string, at most 6 bytes; returns how many. */
+/* Writes one character as it appears in a JSON string, at most 6 bytes; returns how many. */
 static size_t json_character(char out[6], unsigned char c)
 {
     static const char digits[] = "0123456789abcdef";
     char escape = short_escape(c);
-
     if (escape) {
         out[0] = '\\';
         out[1] = escape;
@@ -147,11 +138,9 @@ enum status buf_append_json_string(struct buf *buf, struct slice text)
 {
     char scratch[6];
     size_t length = 2; /* the quotes */
-    enum status status;
-
     for (size_t i = 0; i < text.length; i++)
         length += json_character(scratch, (unsigned char)text.data[i]);
-    status = buf_reserve(buf, length);
+    enum status status = buf_reserve(buf, length);
     if (status != STATUS_OK)
         return status;
     buf->data[buf->length++] = '"';
@@ -168,7 +157,6 @@ enum status buf_append_json_string(struct buf *buf, struct slice text)
 char *buf_take(struct buf *buf, size_t *ret_length)
 {
     char *data = buf->data;
-
     if (ret_length)
         *ret_length = buf->length;
     buf->data = NULL;

@@ -43,7 +43,7 @@ static inline struct slice buf_slice(const struct buf *buf)
     return slice_make(buf->data, buf->length);
 }
 
-/* Hands the bytes over (caller frees with free()) and empties the buf; NULL where it never held any. */
+/* Hands the bytes over (caller frees with free()) and empties the buf; NULL if it never held any. */
 char *buf_take(struct buf *buf, size_t *ret_length);
 
 #endif

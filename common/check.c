@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The end of a process that has found a bug in itself: one error line, then abort (a core where allowed).
+ * The end of a process that has found a bug in itself: one error line, then abort (a core if allowed).
  */
 #include "common/check.h"
 

@@ -14,7 +14,6 @@ static _Atomic int64_t frozen_wall_us = -1;
 static uint64_t real_monotonic_ns(void)
 {
     struct timespec now = {0};
-
     clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock and a valid pointer */
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
@@ -22,7 +21,6 @@ static uint64_t real_monotonic_ns(void)
 uint64_t clock_monotonic_ns(void)
 {
     int64_t frozen = atomic_load_explicit(&frozen_monotonic_us, memory_order_relaxed);
-
     return frozen >= 0 ? (uint64_t)frozen * 1000u : real_monotonic_ns();
 }
 
@@ -39,10 +37,9 @@ uint64_t clock_monotonic_ms(void)
 int64_t clock_wall_us(void)
 {
     int64_t frozen = atomic_load_explicit(&frozen_wall_us, memory_order_relaxed);
-    struct timespec now = {0};
-
     if (frozen >= 0)
         return frozen;
+    struct timespec now = {0};
     clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
@@ -56,7 +53,6 @@ int clock_condition_init(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;
     int error = pthread_condattr_init(&attributes);
-
     if (error != 0)
         return error;
     error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -70,6 +66,12 @@ struct timespec clock_condition_until(uint64_t monotonic_ms)
 {
     return (struct timespec){.tv_sec = (time_t)(monotonic_ms / 1000),
                              .tv_nsec = (long)(monotonic_ms % 1000) * 1000000};
+}
+
+bool clock_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t until_ms)
+{
+    const struct timespec until = clock_condition_until(until_ms);
+    return pthread_cond_timedwait(condition, mutex, &until) == 0;
 }
 
 void clock_set_for_test(int64_t monotonic_us, int64_t wall_us)
@@ -98,14 +100,12 @@ static char *put_part(char *out, int64_t value, int digits, char after)
 void clock_format_rfc3339(int64_t wall_ms, char out[25])
 {
     static const int64_t last_ms = 253402300799999; /* 9999-12-31T23:59:59.999Z: four digits of year */
-    struct tm parts = {0};
-    time_t seconds;
-
     if (wall_ms < 0)
         wall_ms = 0;
     if (wall_ms > last_ms)
         wall_ms = last_ms;
-    seconds = (time_t)(wall_ms / 1000);
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm parts = {0};
     gmtime_r(&seconds, &parts);
     out = put_part(out, parts.tm_year + 1900, 4, '-');
     out = put_part(out, parts.tm_mon + 1, 2, '-');

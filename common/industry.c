@@ -13,19 +13,17 @@
  * folding together. */
 #define CHARACTERS_MAXIMUM (INDUSTRY_MAXIMUM_BYTES * 4)
 
-/* Bytes of the white space character that `text` starts with; 0 where it starts with none. The controls
- * that are white space too (tab, newline) were refused before. */
+/* Bytes of the white space character that `text` starts with; 0 if it starts with none. The controls that are
+ * white space too (tab, newline) were refused before. */
 static size_t space_length(const unsigned char *text, size_t length)
 {
-    unsigned second;
-
     if (text[0] == ' ')
         return 1;
     if (length >= 2 && text[0] == 0xc2 && text[1] == 0xa0) /* U+00A0 */
         return 2;
     if (length < 3)
         return 0;
-    second = (unsigned)text[1] << 8 | text[2];
+    unsigned second = (unsigned)text[1] << 8 | text[2];
     if (text[0] == 0xe1)
         return second == 0x9a80 ? 3 : 0; /* U+1680 */
     if (text[0] == 0xe2)                 /* U+2000..200A, 2028, 2029, 202F, 205F */
@@ -41,10 +39,8 @@ static struct slice trimmed(struct slice text)
     const unsigned char *bytes = (const unsigned char *)text.data;
     size_t start = 0;
     size_t end = 0; /* one past the last character that is not white space */
-
     for (size_t at = 0; at < text.length;) {
         size_t space = space_length(bytes + at, text.length - at);
-
         if (space == 0) {
             at++;
             end = at;
@@ -61,16 +57,15 @@ enum status industry_normalise(struct slice name, char out[INDUSTRY_NORMALISED_S
 {
     const utf8proc_option_t options =
         (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
-    utf8proc_int32_t characters[CHARACTERS_MAXIMUM + 1]; /* utf8proc writes the text and a NUL in place */
-    utf8proc_ssize_t count;
-
     if (name.length == 0 || name.length > INDUSTRY_MAXIMUM_BYTES || !utf8_clean(name))
         return STATUS_INVALID_PAYLOAD;
     name = trimmed(name);
     if (name.length == 0)
         return STATUS_INVALID_PAYLOAD;
-    count = utf8proc_decompose((const utf8proc_uint8_t *)name.data, (utf8proc_ssize_t)name.length, characters,
-                               CHARACTERS_MAXIMUM, options);
+    utf8proc_int32_t characters[CHARACTERS_MAXIMUM + 1]; /* utf8proc writes the text and a NUL in place */
+    utf8proc_ssize_t count =
+        utf8proc_decompose((const utf8proc_uint8_t *)name.data, (utf8proc_ssize_t)name.length, characters,
+                           CHARACTERS_MAXIMUM, options);
     if (count <= 0 || count > CHARACTERS_MAXIMUM)
         return STATUS_INVALID_PAYLOAD;
     count = utf8proc_reencode(characters, count, options);

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Text -> depth scan -> jansson -> value, and value -> shortest text. The depth is bounded before jansson
- * sees the text, because its parser recurses. Writing is done here: jansson prints 15.7 as
- * 15.699999999999999 and loses allocation failures.
+ * Text -> depth scan -> jansson -> value. The depth is bounded before jansson sees the text, because its
+ * parser recurses.
  */
 #include "common/json.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "common/check.h"
 
 /* jansson's scanner ignores a failed allocation and would return a shortened string as if it were whole
  * (2.14, lex_save). So its allocations come through here, and a failure on this thread is remembered. */
@@ -19,7 +15,6 @@ static _Thread_local bool allocation_failed;
 static void *json_allocate(size_t size)
 {
     void *memory = malloc(size);
-
     if (!memory)
         allocation_failed = true;
     return memory;
@@ -47,10 +42,8 @@ static size_t too_deep_at(struct slice text)
 {
     size_t depth = 0;
     bool in_string = false;
-
     for (size_t i = 0; i < text.length; i++) {
         char c = text.data[i];
-
         if (in_string) {
             if (c == '\\')
                 i++;
@@ -92,11 +85,8 @@ static void give_reason(char *out, size_t size, const char *sentence, size_t byt
 
 enum status json_parse(struct slice text, json_t **ret_value, char *reason, size_t reason_size)
 {
-    json_error_t error = {0};
     size_t deep = too_deep_at(text);
     const char *nul = text.length > 0 ? memchr(text.data, '\0', text.length) : NULL;
-    json_t *value;
-
     if (nul) { /* behind a value jansson takes it for the end and ignores what follows */
         give_reason(reason, reason_size, "a NUL character", (size_t)(nul - text.data));
         return STATUS_MALFORMED;
@@ -106,8 +96,9 @@ enum status json_parse(struct slice text, json_t **ret_value, char *reason, size
         return STATUS_MALFORMED;
     }
     allocation_failed = false;
-    value = json_loadb(text.length ? text.data : "", text.length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
-                       &error);
+    json_error_t error = {0};
+    json_t *value = json_loadb(text.length ? text.data : "", text.length,
+                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (allocation_failed || (!value && error.text[0] == '\0')) {
         json_decref(value);
         return STATUS_NO_MEMORY;
@@ -124,96 +115,10 @@ enum status json_parse(struct slice text, json_t **ret_value, char *reason, size
 bool json_valid(struct slice text)
 {
     json_t *value = NULL;
-
     if (json_parse(text, &value, NULL, 0) != STATUS_OK)
         return false;
     json_decref(value);
     return true;
-}
-
-/* The fewest digits that read back as the same number; 17 always do (IEEE 754 binary64). */
-static enum status append_real(struct buf *buf, double real)
-{
-    char text[32];
-
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof(text), "%.*g", digits, real);
-        if (strtod(text, NULL) == real)
-            break;
-    }
-    return buf_append_string(buf, text);
-}
-
-static enum status append_value(struct buf *buf, const json_t *value, int depth);
-
-static enum status append_array(struct buf *buf, const json_t *array, int depth)
-{
-    enum status status = buf_append_char(buf, '[');
-
-    for (size_t i = 0; status == STATUS_OK && i < json_array_size(array); i++) {
-        if (i > 0)
-            status = buf_append_char(buf, ',');
-        if (status == STATUS_OK)
-            status = append_value(buf, json_array_get(array, i), depth + 1);
-    }
-    return status == STATUS_OK ? buf_append_char(buf, ']') : status;
-}
-
-static enum status append_member(struct buf *buf, const char *key, const json_t *value, bool first, int depth)
-{
-    enum status status = first ? STATUS_OK : buf_append_char(buf, ',');
-
-    if (status == STATUS_OK)
-        status = buf_append_json_string(buf, slice_from_string(key));
-    if (status == STATUS_OK)
-        status = buf_append_char(buf, ':');
-    return status == STATUS_OK ? append_value(buf, value, depth + 1) : status;
-}
-
-static enum status append_object(struct buf *buf, const json_t *object, int depth)
-{
-    /* Iterating changes nothing, but jansson's iterators ask for a value that is not const. */
-    json_t *iterated = (json_t *)(uintptr_t)object;
-    enum status status = buf_append_char(buf, '{');
-    bool first = true;
-
-    for (void *at = json_object_iter(iterated); status == STATUS_OK && at;
-         at = json_object_iter_next(iterated, at)) {
-        status = append_member(buf, json_object_iter_key(at), json_object_iter_value(at), first, depth);
-        first = false;
-    }
-    return status == STATUS_OK ? buf_append_char(buf, '}') : status;
-}
-
-static enum status append_value(struct buf *buf, const json_t *value, int depth)
-{
-    if (depth > JSON_DEPTH_MAXIMUM)
-        return STATUS_MALFORMED;
-    switch (json_typeof(value)) {
-    case JSON_OBJECT: return append_object(buf, value, depth);
-    case JSON_ARRAY: return append_array(buf, value, depth);
-    case JSON_STRING: return buf_append_json_string(buf, json_string_slice(value));
-    case JSON_INTEGER: return buf_append_format(buf, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    case JSON_REAL: return append_real(buf, json_real_value(value));
-    case JSON_TRUE: return buf_append_string(buf, "true");
-    case JSON_FALSE: return buf_append_string(buf, "false");
-    case JSON_NULL: break;
-    }
-    return buf_append_string(buf, "null");
-}
-
-enum status json_append(struct buf *buf, const json_t *value)
-{
-    size_t length = buf->length;
-    enum status status;
-
-    CHECK(value);
-    status = append_value(buf, value, 0);
-    if (status != STATUS_OK && buf->data) {
-        buf->length = length;
-        buf->data[length] = '\0';
-    }
-    return status;
 }
 
 struct slice json_string_slice(const json_t *value)

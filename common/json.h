@@ -9,7 +9,6 @@
 
 #include <jansson.h>
 
-#include "common/buf.h"
 #include "common/slice.h"
 #include "common/status.h"
 
@@ -18,8 +17,8 @@
 /* Seeds jansson's hash once; call before threads start. */
 void json_init(void);
 
-/* For callers of a library that itself uses jansson and cannot tell bad text from lack of memory: whether an
- * allocation of jansson's failed on this thread since json_watch_allocations. */
+/* For callers of a library that uses jansson itself and cannot tell bad text from a failed allocation:
+ * whether one of jansson's allocations failed on this thread since json_watch_allocations. */
 void json_watch_allocations(void);
 bool json_allocation_failed(void);
 
@@ -30,10 +29,7 @@ enum status json_parse(struct slice text, json_t **ret_value, char *reason, size
 /* Whether the text is one valid JSON text, without keeping it. */
 bool json_valid(struct slice text);
 
-/* Appends the value in its shortest form. */
-enum status json_append(struct buf *buf, const json_t *value);
-
-/* The string's bytes, or a zero slice with NULL data where the value is not a string; borrowed. */
+/* The string's bytes, or a zero slice with NULL data if the value is not a string; borrowed. */
 struct slice json_string_slice(const json_t *value);
 
 #endif

@@ -51,7 +51,6 @@ bool log_enabled(enum log_level level)
 static bool key_is_secret(const char *key)
 {
     static const char *const secrets[] = {"token", "secret", "password", "authorization"};
-
     for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
         if (strcasestr(key, secrets[i]))
             return true;
@@ -61,12 +60,11 @@ static bool key_is_secret(const char *key)
 
 static void append_real(struct log_line *line, double real)
 {
-    char text[40];
-
     if (!isfinite(real)) {
         log_line_append_string(line, "null"); /* JSON has no such number */
         return;
     }
+    char text[40];
     snprintf(text, sizeof(text), "%.9g", real);
     log_line_append_string(line, text);
 }
@@ -83,7 +81,6 @@ static void append_text(struct log_line *line, const struct log_field *field, st
 static void append_value(struct log_line *line, const struct log_field *field)
 {
     char number[24];
-
     switch (field->kind) {
     case LOG_KIND_TEXT: append_text(line, field, slice_from_string(field->value.text)); return;
     case LOG_KIND_SLICE: append_text(line, field, field->value.slice); return;
@@ -97,11 +94,10 @@ static void append_value(struct log_line *line, const struct log_field *field)
     log_line_append_string(line, number);
 }
 
-/* Appends one field; where it does not fit, the line stays as it was and says so at its end. */
+/* Appends one field; if it does not fit, the line stays as it was and ends with a note. */
 static bool append_field(struct log_line *line, const struct log_field *field)
 {
     size_t before = line->length;
-
     line->overflowed = false;
     log_line_append_string(line, json_lines ? ",\"" : " ");
     log_line_append_escaped(line, slice_from_string(field->key));
@@ -118,7 +114,6 @@ static bool append_field(struct log_line *line, const struct log_field *field)
 static void append_head(struct log_line *line, enum log_level level, const char *message)
 {
     char time[25];
-
     clock_format_rfc3339(clock_wall_ms(), time);
     if (json_lines)
         log_line_append_string(line, "{\"ts\":\"");
@@ -133,12 +128,11 @@ static void append_head(struct log_line *line, enum log_level level, const char 
         log_line_append_string(line, "\"");
 }
 
-/* One write for the whole line, again only where it was interrupted before it began. A log that cannot be
- * written is lost: there is nowhere to say so. */
+/* One write for the whole line, repeated only if it was interrupted before it began. A line that cannot be
+ * written is lost: there is no place to report it. */
 static void write_line(const struct log_line *line)
 {
     ssize_t written;
-
     do {
         written = write(STDERR_FILENO, line->text, line->length);
     } while (written < 0 && errno == EINTR);
@@ -146,9 +140,8 @@ static void write_line(const struct log_line *line)
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields)
 {
-    struct log_line line;
     int saved_errno = errno;
-
+    struct log_line line;
     line.length = 0;
     line.overflowed = false;
     append_head(&line, level, message);
@@ -163,9 +156,8 @@ void log_write(enum log_level level, const char *message, const struct log_field
 
 bool log_site_allows(struct log_site *site, uint64_t *ret_suppressed)
 {
-    uint64_t now = clock_monotonic_ms() + 1; /* never 0, which means: never yet */
+    uint64_t now = clock_monotonic_ms() + 1; /* never 0, which means never */
     uint64_t last = atomic_load_explicit(&site->last_ms, memory_order_relaxed);
-
     if ((last != 0 && now - last < SITE_INTERVAL_MS) ||
         !atomic_compare_exchange_strong(&site->last_ms, &last, now)) {
         atomic_fetch_add_explicit(&site->suppressed, 1, memory_order_relaxed);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * Black-and-white logs on standard error: text on a terminal (`2026-01-31T12:00:00.123Z □ gateway ready
- * port=3001`), else one JSON object a line with keys ts, level, service, msg and the context. A level is a
+ * port=3001`), else one JSON object per line with keys ts, level, service, msg and the context. A level is a
  * shape, never a colour. Control characters and invalid UTF-8 in values are escaped, so that no input can
  * forge a line. Values are cut at 512 bytes. Any thread; a line is written with one write().
  *
@@ -62,7 +62,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
             log_write((level), (message), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}});        \
     } while (0)
 
-/* Rate limit for messages that input can cause: at most one line a second a site, then a line that says
+/* Rate limit for messages that input can cause: at most one line per second per site, then a line that says
  * how many were left out (key `suppressed`). `site` is a static object of the caller, zeroed. */
 struct log_site {
     _Atomic uint64_t last_ms;

@@ -26,7 +26,7 @@ void log_line_append_string(struct log_line *line, const char *text)
     log_line_append(line, slice_from_string(text));
 }
 
-/* Length of the valid character at the front, 0 where there is none. */
+/* Length of the valid character at the front, 0 if there is none. */
 static size_t character_length(struct slice text)
 {
     for (size_t size = 1; size <= 4 && size <= text.length; size++) {
@@ -39,7 +39,6 @@ static size_t character_length(struct slice text)
 static uint32_t code_point(const char *text, size_t length)
 {
     uint32_t point = (unsigned char)text[0];
-
     if (length == 1)
         return point;
     point &= 0x7fu >> length;
@@ -61,15 +60,13 @@ static size_t append_character(struct log_line *line, struct slice text)
 {
     size_t length = character_length(text);
     char escaped[16];
-    uint32_t point;
-
     if (length == 0) {
         /* A byte that is no character: shown as \xff, its backslash escaped as any other. */
         snprintf(escaped, sizeof(escaped), "\\\\x%02x", (unsigned)(unsigned char)text.data[0]);
         log_line_append_string(line, escaped);
         return 1;
     }
-    point = code_point(text.data, length);
+    uint32_t point = code_point(text.data, length);
     if (harmful(point)) {
         snprintf(escaped, sizeof(escaped), "\\u%04x", (unsigned)point);
         log_line_append_string(line, escaped);
@@ -85,11 +82,9 @@ static size_t append_character(struct log_line *line, struct slice text)
 void log_line_append_escaped(struct log_line *line, struct slice text)
 {
     size_t at = 0;
-
     while (at < text.length) {
         struct slice rest = slice_make(text.data + at, text.length - at);
         size_t length = character_length(rest);
-
         if (at + (length ? length : 1) > LOG_VALUE_MAXIMUM_BYTES) {
             log_line_append_string(line, "\xe2\x80\xa6"); /* an ellipsis */
             return;
@@ -102,7 +97,6 @@ static bool plain(struct slice text)
 {
     for (size_t i = 0; i < text.length; i++) {
         unsigned char c = (unsigned char)text.data[i];
-
         if (c <= 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '=')
             return false;
     }
@@ -112,7 +106,6 @@ static bool plain(struct slice text)
 void log_line_append_quoted(struct log_line *line, struct slice text, bool always)
 {
     bool quotes = always || !plain(text);
-
     if (quotes)
         log_line_append_string(line, "\"");
     log_line_append_escaped(line, text);

@@ -25,8 +25,8 @@ void log_line_append_string(struct log_line *line, const char *text);
  * LOG_VALUE_MAXIMUM_BYTES of the text, then an ellipsis. */
 void log_line_append_escaped(struct log_line *line, struct slice text);
 
-/* As the former, with quotes where `always` or where the text is empty or holds something but
- * printable ASCII without space, quote, backslash or equals sign. */
+/* The same, in quotes if `always`, if the text is empty, or if it holds anything but printable ASCII without
+ * space, quote, backslash and equals sign. */
 void log_line_append_quoted(struct log_line *line, struct slice text, bool always);
 
 #endif

@@ -16,10 +16,9 @@ static bool event_character(char c)
 
 bool event_name_valid(struct slice name)
 {
-    bool part_empty = true;
-
     if (name.length > EVENT_NAME_MAXIMUM_BYTES)
         return false;
+    bool part_empty = true;
     for (size_t i = 0; i < name.length; i++) {
         if (name.data[i] == '.' ? part_empty : !event_character(name.data[i]))
             return false;
@@ -45,11 +44,9 @@ uint64_t hash64(const void *data, size_t length, uint64_t seed)
 {
     const unsigned char *bytes = data;
     uint64_t hash = mix(seed + 0x9e3779b97f4a7c15u + length);
-
     while (length > 0) {
         size_t step = length < sizeof(uint64_t) ? length : sizeof(uint64_t);
         uint64_t word = 0;
-
         memcpy(&word, bytes, step);
         hash = mix(hash ^ le64toh(word)) + 0x9e3779b97f4a7c15u;
         bytes += step;

@@ -27,10 +27,9 @@ static bool split(struct slice text, struct permission *ret)
 {
     const struct slice own = SLICE_LITERAL("@own");
     const char *colon = text.length ? memchr(text.data, ':', text.length) : NULL;
-    struct permission permission = {0};
-
     if (!colon)
         return false;
+    struct permission permission = {0};
     permission.verb = slice_make(text.data, (size_t)(colon - text.data));
     permission.pattern = slice_make(colon + 1, text.length - permission.verb.length - 1);
     permission.own = ends_with(permission.pattern, own);
@@ -56,7 +55,6 @@ static bool event_prefix_valid(struct slice prefix)
 bool permission_valid(struct slice text)
 {
     struct permission permission;
-
     if (!split(text, &permission) || permission.pattern.length > PATTERN_MAXIMUM_BYTES)
         return false;
     if (permission.pattern.length > 0 && memchr(permission.pattern.data, '*', permission.pattern.length))
@@ -82,10 +80,8 @@ enum permission_scope permission_scope(char *const *permissions, size_t count, c
                                        struct slice name)
 {
     enum permission_scope widest = PERMISSION_NONE;
-
     for (size_t i = 0; i < count; i++) {
         struct permission permission;
-
         if (!split(slice_from_string(permissions[i]), &permission))
             continue;
         if (!slice_equal_string(permission.verb, verb) || !matches(&permission, name))
@@ -101,7 +97,6 @@ bool permission_literal(char *const *permissions, size_t count, const char *verb
 {
     for (size_t i = 0; i < count; i++) {
         struct permission permission;
-
         if (split(slice_from_string(permissions[i]), &permission) && !permission.prefix &&
             slice_equal_string(permission.verb, verb) && slice_equal(permission.pattern, name))
             return true;

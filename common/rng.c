@@ -18,10 +18,8 @@
 void rng_bytes(void *out, size_t length)
 {
     unsigned char *next = out;
-
     while (length > 0) {
         ssize_t got = getrandom(next, length, 0);
-
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
@@ -36,20 +34,17 @@ void rng_bytes(void *out, size_t length)
 uint64_t rng_u64(void)
 {
     uint64_t value;
-
     rng_bytes(&value, sizeof(value));
     return value;
 }
 
 uint64_t rng_below(uint64_t bound)
 {
-    uint64_t value;
-    uint64_t uneven;
-
     if (bound == 0)
         return 0;
     /* 2^64 mod bound: values below it would make the low results more likely, so they are drawn again. */
-    uneven = (0 - bound) % bound;
+    uint64_t uneven = (0 - bound) % bound;
+    uint64_t value;
     do {
         value = rng_u64();
     } while (value < uneven);
@@ -59,7 +54,6 @@ uint64_t rng_below(uint64_t bound)
 void rng_id(char *out, size_t bytes)
 {
     unsigned char random[ID_MAXIMUM_RANDOM_BYTES];
-
     CHECK(bytes <= sizeof(random));
     rng_bytes(random, bytes);
     base64url_encode(out, random, bytes);

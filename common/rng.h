@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Fills `out`; ends the process with a log line where the kernel cannot give random bytes. */
+/* Fills `out`; ends the process with a log line if the kernel has no random bytes. */
 void rng_bytes(void *out, size_t length);
 
 uint64_t rng_u64(void);

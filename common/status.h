@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The one result type. Functions return a status and hand results out through `ret_` pointers, which they
- * leave untouched on failure. STATUS_OK is 0. Values from STATUS_AUTH_REQUIRED on are refusals that travel
- * to clients (errors.def); the ones before it are local. Any thread.
+ * common/ itself: what every service and the rooms bus/ and ops/ are built on, and which knows none of them.
+ * Text, numbers and time: slice, buf, utf8, base64, json, names, industry, permission, clock, rng. Messages:
+ * wire. What goes wrong: this file, check, log. Everything here works on its arguments alone, except the
+ * clocks, the random bytes and standard error.
+ *
+ * This file: the one result type. Functions return a status and hand results out through `ret_` pointers,
+ * which they leave untouched on failure. STATUS_OK is 0. Values from STATUS_AUTH_REQUIRED on are refusals
+ * that travel to clients (errors.def); the ones before it are local. Any thread.
  */
 #ifndef POLLEN8_COMMON_STATUS_H
 #define POLLEN8_COMMON_STATUS_H
@@ -33,7 +38,7 @@ const char *status_code(enum status status);
 /* The default sentence for a refusal, or a plain description of a local status. Static text. */
 const char *status_message(enum status status);
 
-/* The WebSocket close code of a refusal on /ws; 0 where it never closes a session. */
+/* The WebSocket close code of a refusal on /ws; 0 if it never closes a session. */
 unsigned status_close_code(enum status status);
 
 /* Whether a Socket.IO client may be told by CONNECT_ERROR (final) or its transport must close (not). */

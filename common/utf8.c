@@ -5,16 +5,15 @@
  */
 #include "common/utf8.h"
 
-/* The bytes of the character at text[0..length), which is not ASCII; 0 where it is not valid. */
+/* The bytes of the character at text[0..length), which is not ASCII; 0 if it is not valid. */
 static size_t character_length(const unsigned char *text, size_t length)
 {
     unsigned char first = text[0];
-    unsigned char low = 0x80;
-    unsigned char high = 0xbf;
     size_t size = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-
     if (first < 0xc2 || first > 0xf4 || length < size)
         return 0;
+    unsigned char low = 0x80;
+    unsigned char high = 0xbf;
     if (first == 0xe0)
         low = 0xa0;
     else if (first == 0xed)
@@ -36,10 +35,8 @@ static bool walk(struct slice text, bool refuse_controls)
 {
     const unsigned char *bytes = (const unsigned char *)text.data;
     size_t at = 0;
-
     while (at < text.length) {
         size_t size = 1;
-
         if (bytes[at] >= 0x80) {
             size = character_length(bytes + at, text.length - at);
             if (size == 0 || (refuse_controls && bytes[at] == 0xc2 && bytes[at + 1] < 0xa0))

@@ -4,9 +4,9 @@
  *
  * protobuf-c hands strings out as char * and so loses their length: an embedded NUL would silently cut a
  * value. Therefore the bytes are walked once before unpacking, along the descriptor: every field that the
- * schema calls a string is checked where its length is still known, messages inside are walked likewise,
- * and fields the schema does not know are stepped over. The walk recurses only along the schema, in which
- * no message contains itself, so its depth (and protobuf-c's) is bounded by the schema.
+ * schema calls a string is checked while its length is still known, messages inside are walked likewise, and
+ * fields the schema does not know are stepped over. The walk recurses only along the schema, in which no
+ * message contains itself, so its depth (and protobuf-c's) is bounded by the schema.
  *
  * Not checked here: values of enums (a newer sender may use one unknown to us) and lengths of strings.
  */
@@ -38,13 +38,11 @@ struct wire_chunk {
 static struct wire_chunk *add_chunk(struct wire_arena *arena, size_t needed)
 {
     size_t size = arena->chunks ? arena->chunks->size * 2 : CHUNK_FIRST_BYTES;
-    struct wire_chunk *chunk;
-
     if (size > CHUNK_LARGEST_KEPT)
         size = CHUNK_LARGEST_KEPT;
     if (size < needed)
         size = needed;
-    chunk = malloc(sizeof(*chunk) + size);
+    struct wire_chunk *chunk = malloc(sizeof(*chunk) + size);
     if (!chunk)
         return NULL;
     *chunk = (struct wire_chunk){.next = arena->chunks, .size = size};
@@ -53,13 +51,12 @@ static struct wire_chunk *add_chunk(struct wire_arena *arena, size_t needed)
 }
 
 /* protobuf-c's allocation hook. A failure sets the limit to 0: nothing more is allocated for a message that
- * is lost already. protobuf-c itself does not tell the environment's fault from the sender's. */
+ * is already lost. protobuf-c does not tell a failed allocation from a malformed message. */
 static void *arena_allocate(void *data, size_t size)
 {
     struct wire_arena *arena = data;
     struct wire_chunk *chunk = arena->chunks;
     void *memory = NULL;
-
     if (size <= arena->limit) {
         size = (size + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
         if (size <= arena->limit - arena->allocated) {
@@ -89,7 +86,6 @@ static void free_chunks(struct wire_chunk *chunk)
 {
     while (chunk) {
         struct wire_chunk *next = chunk->next;
-
         free(chunk);
         chunk = next;
     }
@@ -98,7 +94,6 @@ static void free_chunks(struct wire_chunk *chunk)
 void wire_arena_reset(struct wire_arena *arena)
 {
     struct wire_chunk *kept = arena->chunks;
-
     arena->allocated = 0;
     arena->limit = 0;
     arena->out_of_memory = false;
@@ -125,10 +120,8 @@ void wire_arena_done(struct wire_arena *arena)
 static bool take_varint(struct slice *rest, size_t maximum, uint64_t *ret_value)
 {
     uint64_t value = 0;
-
     for (size_t i = 0; i < maximum && i < rest->length; i++) {
         unsigned char byte = (unsigned char)rest->data[i];
-
         value |= (uint64_t)(byte & 0x7f) << (7 * i);
         if (byte < 0x80) {
             *rest = slice_make(rest->data + i + 1, rest->length - i - 1);
@@ -159,7 +152,6 @@ static bool value_acceptable(const ProtobufCMessageDescriptor *descriptor, unsig
                              struct slice value)
 {
     const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(descriptor, number);
-
     if (field && field->type == PROTOBUF_C_TYPE_STRING)
         return text_acceptable(value);
     if (field && field->type == PROTOBUF_C_TYPE_MESSAGE)
@@ -170,11 +162,10 @@ static bool value_acceptable(const ProtobufCMessageDescriptor *descriptor, unsig
 static bool take_field(const ProtobufCMessageDescriptor *descriptor, struct slice *rest)
 {
     uint64_t tag;
-    uint64_t number;
-    struct slice value;
-
     if (!take_varint(rest, 5, &tag) || tag > UINT32_MAX || tag < 8)
         return false;
+    uint64_t number;
+    struct slice value;
     switch (tag & 7) {
     case PROTOBUF_C_WIRE_TYPE_VARINT: return take_varint(rest, 10, &number);
     case PROTOBUF_C_WIRE_TYPE_64BIT: return take_bytes(rest, 8, &value);
@@ -201,16 +192,14 @@ enum status wire_unpack(struct wire_arena *arena, const ProtobufCMessageDescript
                         struct slice bytes, const ProtobufCMessage **ret_message)
 {
     ProtobufCAllocator allocator = {.alloc = arena_allocate, .free = arena_free, .allocator_data = arena};
-    const ProtobufCMessage *message;
-
     wire_arena_reset(arena);
     if (bytes.length > WIRE_MAXIMUM_BYTES)
         return STATUS_PAYLOAD_TOO_LARGE;
     if (!message_acceptable(descriptor, bytes))
         return STATUS_MALFORMED;
     arena->limit = bytes.length * ARENA_PER_BYTE + ARENA_SLACK_BYTES;
-    message = protobuf_c_message_unpack(descriptor, &allocator, bytes.length,
-                                        (const uint8_t *)(bytes.length ? bytes.data : ""));
+    const ProtobufCMessage *message = protobuf_c_message_unpack(
+        descriptor, &allocator, bytes.length, (const uint8_t *)(bytes.length ? bytes.data : ""));
     if (arena->out_of_memory)
         return STATUS_NO_MEMORY;
     if (!message || arena->limit == 0)
@@ -223,7 +212,6 @@ enum status wire_pack(struct buf *buf, const ProtobufCMessage *message)
 {
     size_t size = protobuf_c_message_get_packed_size(message);
     enum status status = buf_reserve(buf, size);
-
     if (status != STATUS_OK || size == 0)
         return status;
     CHECK(protobuf_c_message_pack(message, (uint8_t *)buf->data + buf->length) == size);
@@ -241,7 +229,6 @@ enum status wire_pack(struct buf *buf, const ProtobufCMessage *message)
 static size_t write_varint(char *out, uint64_t value)
 {
     size_t length = 0;
-
     for (; value >= 0x80; value >>= 7)
         out[length++] = (char)(value | 0x80);
     out[length++] = (char)value;
@@ -252,7 +239,6 @@ enum status wire_append_integer(struct buf *buf, unsigned field, uint64_t value)
 {
     char text[2 * VARINT_MAXIMUM];
     size_t length = write_varint(text, (uint64_t)field << 3 | TYPE_VARINT);
-
     length += write_varint(text + length, value);
     return buf_append(buf, text, length);
 }
@@ -261,10 +247,8 @@ enum status wire_append_bytes(struct buf *buf, unsigned field, struct slice byte
 {
     char text[2 * VARINT_MAXIMUM];
     size_t length = write_varint(text, (uint64_t)field << 3 | TYPE_BYTES);
-    enum status status;
-
     length += write_varint(text + length, bytes.length);
-    status = buf_reserve(buf, length + bytes.length);
+    enum status status = buf_reserve(buf, length + bytes.length);
     if (status == STATUS_OK)
         status = buf_append(buf, text, length);
     return status == STATUS_OK ? buf_append(buf, bytes.data, bytes.length) : status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * Packs and unpacks the protobuf messages with bounds: input length is capped before unpacking, memory comes
- * from one arena a message, and every string must be valid UTF-8 without NUL (the decoder checks neither).
+ * from one arena per message, and every string must be valid UTF-8 without NUL (the decoder checks neither).
  * Any thread.
  *
  *   struct wire_arena arena = {0};
@@ -12,7 +12,7 @@
  *   }
  *   wire_arena_done(&arena);      // frees the message with everything in it
  *
- * Enum values and the lengths of strings are the reader's to check.
+ * The reader checks enum values and the lengths of strings.
  */
 #ifndef POLLEN8_COMMON_WIRE_H
 #define POLLEN8_COMMON_WIRE_H
@@ -41,8 +41,8 @@ void wire_arena_reset(struct wire_arena *arena);
 void wire_arena_done(struct wire_arena *arena);
 
 /* STATUS_MALFORMED for anything that is not such a message, or is more than the arena's bound when unpacked;
- * STATUS_PAYLOAD_TOO_LARGE past WIRE_MAXIMUM_BYTES; STATUS_NO_MEMORY only where the process has none: of
- * these only the last may pass. The message lives in the arena. */
+ * STATUS_PAYLOAD_TOO_LARGE past WIRE_MAXIMUM_BYTES; STATUS_NO_MEMORY only when out of memory: the only one of
+ * these for which another try can help. The message lives in the arena. */
 enum status wire_unpack(struct wire_arena *arena, const ProtobufCMessageDescriptor *descriptor,
                         struct slice bytes, const ProtobufCMessage **ret_message);
 

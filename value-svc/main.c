@@ -36,28 +36,24 @@ struct threads {
 static bool nats_passes(void *context)
 {
     const struct service *service = context;
-
     return bus_connected(service->bus);
 }
 
 static bool redis_passes(void *context)
 {
     struct service *service = context;
-
     return atomic_load(&service->redis_ready);
 }
 
 static bool stream_passes(void *context)
 {
     struct service *service = context;
-
     return atomic_load(&service->stream_ready);
 }
 
-static void refresh(void *context)
+static void on_main_refresh(void *context)
 {
     struct service *service = context;
-
     metrics_set(service->metrics, VALUE_NATS_DROPPED, (int64_t)bus_dropped(service->bus));
     metrics_set(service->metrics, VALUE_NATS_CONNECTED, bus_connected(service->bus));
 }
@@ -71,12 +67,11 @@ static struct ops_http *open_ops(struct service *service)
                                         .port = (uint16_t)service->config.ops_port,
                                         .service = "value-svc",
                                         .metrics = service->metrics,
-                                        .refresh = refresh,
+                                        .refresh = on_main_refresh,
                                         .refresh_context = service,
                                         .ready = checks,
-                                        .ready_count = sizeof checks / sizeof checks[0]};
+                                        .ready_count = sizeof(checks) / sizeof(checks[0])};
     struct ops_http *ops = NULL;
-
     if (ops_http_create(&options, &ops) != STATUS_OK)
         log_event(LOG_ERROR, "the ops port cannot be opened", LOG_I("port", service->config.ops_port),
                   LOG_S("error", strerror(errno)));
@@ -102,7 +97,7 @@ static void join_threads(struct threads *threads)
     pthread_join(threads->keeper, NULL);
 }
 
-/* Stops taking, answers what was taken, finishes the batches. */
+/* Stops receiving, answers what was received, finishes the batches. */
 static void drain(struct service *service, struct threads *threads, struct intake *intake,
                   struct query *query, struct history *history)
 {
@@ -117,19 +112,17 @@ static void drain(struct service *service, struct threads *threads, struct intak
 
 static int run(struct service *service, struct ops_http *ops)
 {
-    struct threads threads;
-    struct intake *intake = NULL;
-    struct query *query = NULL;
-    struct history *history = NULL;
-
     CHECK(epoch_peers_create(service, &service->peers) == STATUS_OK);
+    struct query *query = NULL;
     CHECK(query_create(service, &query) == STATUS_OK);
+    struct history *history = NULL;
     CHECK(history_create(service, &history) == STATUS_OK);
+    struct intake *intake = NULL;
     CHECK(intake_create(service, &intake) == STATUS_OK);
+    struct threads threads;
     start_threads(service, &threads);
     if (service->redis_url.sentinel && service_wait_replicas(service) == 0)
-        log_event(LOG_WARN,
-                  "a failover may forget what was counted last: it is counted again from the stream",
+        log_event(LOG_WARN, "a failover may lose the latest counts: they are counted again from the stream",
                   LOG_S("setting", "REDIS_WAIT_REPLICAS=0"));
     log_event(LOG_INFO, "started", LOG_I("ops_port", service->config.ops_port),
               LOG_I("workers", service->config.workers));
@@ -150,20 +143,17 @@ static int run(struct service *service, struct ops_http *ops)
 
 int main(int argc, char **argv)
 {
-    struct service service;
-    enum service_task task;
-    struct ops_http *ops;
-    int result = 1;
-
     lifecycle_init();
     json_init();
-    task = service_init(&service, argc, argv);
+    struct service service;
+    enum service_task task = service_init(&service, argc, argv);
+    int result = 1;
     if (task != SERVICE_RUN) {
         result = rebuild_run(&service, task == SERVICE_REBUILD_ACCEPT_LOSS);
         service_done(&service);
         return result;
     }
-    ops = open_ops(&service);
+    struct ops_http *ops = open_ops(&service);
     if (ops)
         result = run(&service, ops);
     service_done(&service);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Items are packed one behind the other: that is what a Batch is.
+ * Items are packed one behind the other: the concatenation is a Batch.
  */
 #include "common/bus/batch.h"
 
@@ -14,10 +14,8 @@
 
 enum status batch_append(struct buf *batch, struct buf *item, uint64_t id, struct slice body)
 {
-    enum status status;
-
     buf_clear(item);
-    status = wire_append_integer(item, FIELD_ID, id);
+    enum status status = wire_append_integer(item, FIELD_ID, id);
     if (status == STATUS_OK)
         status = wire_append_bytes(item, FIELD_BODY, body);
     return status == STATUS_OK ? wire_append_bytes(batch, FIELD_BATCH_ITEMS, buf_slice(item)) : status;
@@ -56,21 +54,18 @@ static bool same_asker(const struct batch_answers *answers, struct slice reply)
 enum status batch_answers_add(struct batch_answers *answers, struct slice reply, uint64_t id,
                               struct slice answer)
 {
-    size_t before;
-    enum status status;
-
     if (id == 0) {
         answers->respond(answers->context, reply, answer.data, answer.length);
         return STATUS_OK;
     }
-    if (reply.length > sizeof answers->reply)
+    if (reply.length > sizeof(answers->reply))
         return STATUS_MALFORMED;
     if (answers->items.length > 0 && (!same_asker(answers, reply) || answers->items.length > BATCH_BYTES))
         batch_answers_flush(answers);
     memcpy(answers->reply, reply.data, reply.length);
     answers->reply_length = reply.length;
-    before = answers->items.length;
-    status = batch_append(&answers->items, &answers->item, id, answer);
+    size_t before = answers->items.length;
+    enum status status = batch_append(&answers->items, &answers->item, id, answer);
     if (status != STATUS_OK)
         answers->items.length = before;
     return status;
@@ -80,12 +75,10 @@ enum status batch_read(struct batch_answers *answers, struct slice reply, struct
                        batch_take_fn *take, void *context)
 {
     const ProtobufCMessage *message = NULL;
-    const Pollen8__Batch *batch;
     enum status status = wire_unpack(&answers->arena, &pollen8__batch__descriptor, bytes, &message);
-
     if (status != STATUS_OK)
         return status;
-    batch = (const Pollen8__Batch *)message;
+    const Pollen8__Batch *batch = (const Pollen8__Batch *)message;
     if (batch->n_items == 0 && reply.length > 0)
         answers->respond(answers->context, reply, "", 0);
     for (size_t i = 0; i < batch->n_items; i++)

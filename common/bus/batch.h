@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Answers to requests that may have come many in one message (proto/batch.proto), put together by whom they
- * go to: what is answered at once leaves in one message. One thread each.
+ * Requests that arrive several in one message (proto/batch.proto), and their answers, gathered by receiver:
+ * answers given together leave in one message. One thread each.
  *
  *   batch_answers_init(&answers, respond, context);
  *   batch_answers_add(&answers, reply, id, answer); ...
@@ -17,7 +17,7 @@
 #include "common/wire.h"
 
 #define BATCH_ITEMS       64    /* in one message */
-#define BATCH_BYTES       65536 /* beyond which nothing is added to one */
+#define BATCH_BYTES       65536 /* above it an answer starts the next message */
 #define FIELD_BATCH_ITEMS 1     /* its number */
 
 typedef void batch_respond_fn(void *context, struct slice reply, const void *data, size_t length);
@@ -34,17 +34,18 @@ struct batch_answers {
 
 void batch_answers_init(struct batch_answers *answers, batch_respond_fn *respond, void *context);
 
-/* What is gathered is dropped. */
+/* Gathered answers are dropped. */
 void batch_answers_done(struct batch_answers *answers);
 
-/* `id` 0: the request was a message of its own, and its answer goes at once. STATUS_NO_MEMORY: it is lost. */
+/* `id` 0: the request was a message of its own, and its answer is sent at once. STATUS_NO_MEMORY: the answer
+ * is lost. */
 enum status batch_answers_add(struct batch_answers *answers, struct slice reply, uint64_t id,
                               struct slice answer);
 void batch_answers_flush(struct batch_answers *answers);
 
-/* Hands out what is in a Batch that came with this reply subject, answers one that is empty (whether somebody
- * is there), and flushes what was answered meanwhile. Items without an id are for `take` to leave. The bytes
- * of a body last as long as its call. STATUS_MALFORMED, STATUS_NO_MEMORY: nothing was handed out. */
+/* Calls `take` for each item of a Batch received with this reply subject, then flushes the answers given
+ * during the calls. An empty Batch is a probe, and is answered. `take` ignores items without an id. A body's
+ * bytes are valid during its call. STATUS_MALFORMED, STATUS_NO_MEMORY: nothing was handed out. */
 typedef void batch_take_fn(void *context, struct slice reply, uint64_t id, struct slice body);
 enum status batch_read(struct batch_answers *answers, struct slice reply, struct slice bytes,
                        batch_take_fn *take, void *context);

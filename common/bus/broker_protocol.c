@@ -13,7 +13,7 @@
 
 /* ---- what the server says ----------------------------------------------------------------------------- */
 
-/* The line without its end. STATUS_NOT_FOUND: not all of it is there. */
+/* The line without its end. STATUS_NOT_FOUND: it is incomplete. */
 static enum status take_line(struct slice bytes, struct slice *ret_line)
 {
     size_t within = bytes.length < BROKER_LINE_MAXIMUM ? bytes.length : BROKER_LINE_MAXIMUM;
@@ -26,7 +26,7 @@ static enum status take_line(struct slice bytes, struct slice *ret_line)
     return STATUS_OK;
 }
 
-/* Splits at single spaces; 0 where there are too many words or an empty one. */
+/* Splits at single spaces; 0 if there are too many words or an empty one. */
 static size_t split(struct slice text, struct slice words[WORDS_MAXIMUM])
 {
     size_t count = 0;
@@ -44,9 +44,9 @@ static size_t split(struct slice text, struct slice words[WORDS_MAXIMUM])
 
 static bool parse_number(struct slice word, uint64_t *ret_number)
 {
-    uint64_t number = 0;
     if (word.length == 0 || word.length > 19)
         return false;
+    uint64_t number = 0;
     for (size_t i = 0; i < word.length; i++) {
         if (word.data[i] < '0' || word.data[i] > '9')
             return false;
@@ -65,10 +65,10 @@ static enum status read_message(struct slice bytes, struct slice line, bool has_
     size_t numbers = has_headers ? 2 : 1;
     size_t count = split(slice_make(line.data + verb, line.length - verb), words);
     struct broker_operation message = {.kind = BROKER_MESSAGE};
-    uint64_t head = 0;
-    uint64_t total = 0;
     if (count != 2 + numbers && count != 3 + numbers)
         return STATUS_MALFORMED;
+    uint64_t head = 0;
+    uint64_t total = 0;
     if (!parse_number(words[1], &message.subscription) || !parse_number(words[count - 1], &total) ||
         (has_headers && !parse_number(words[count - 2], &head)) || total > body_maximum || head > total)
         return STATUS_MALFORMED;
@@ -141,8 +141,6 @@ enum status broker_operation_read(struct slice bytes, size_t body_maximum,
 
 static enum status parse_server(char *text, struct broker_server *ret_server)
 {
-    struct broker_server server = {0};
-    const char *reason;
     if (strncasecmp(text, "tls://", 6) == 0)
         return STATUS_NOT_FOUND;
     if (strncasecmp(text, "nats://", 7) != 0)
@@ -152,6 +150,8 @@ static enum status parse_server(char *text, struct broker_server *ret_server)
     struct slice address = slice_from_string(at ? at + 1 : text);
     if (address.length > 0 && address.data[address.length - 1] == '/')
         address.length--;
+    struct broker_server server = {0};
+    const char *reason;
     if (host_parse(address, 4222, &server.host, &reason) != STATUS_OK)
         return STATUS_MALFORMED;
     if (!utf8_valid(slice_from_string(text)))

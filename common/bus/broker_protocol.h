@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The text protocol of the broker as a client of few words speaks it: what the server says, one operation at
- * a time, and what is said to it. For connections that are read on a loop thread (gateway/broker/link/broker_link.h);
- * everything else goes through bus.h. Strict: what the server is not known to send is malformed. Pure; any
- * thread.
+ * The part of the broker's text protocol that a minimal client needs: reads what the server sends, one
+ * operation at a time, and writes what is sent to it. For connections that are read on a loop thread
+ * (gateway/broker/link/broker_link.h); everything else goes through bus.h. Strict: anything that the server
+ * is not known to send is malformed. Pure; any thread.
  *
  *   server   INFO {json}                                    CRLF ends every line
  *            MSG  <subject> <sid> [reply] <bytes>           then the bytes and CRLF
@@ -37,9 +37,9 @@ struct broker_operation {
     uint64_t subscription; /* sid */
 };
 
-/* Reads the first operation. STATUS_OK: *ret_size bytes were it. STATUS_NOT_FOUND: it is not all there;
- * *ret_size says how many bytes there must be before asking again makes sense. STATUS_MALFORMED, also where a
- * line or a body (past `body_maximum`) is too long: the connection is of no use any more. */
+/* Reads the first operation. STATUS_OK: it took *ret_size bytes. STATUS_NOT_FOUND: it is incomplete;
+ * *ret_size is how many bytes are needed before the next call. STATUS_MALFORMED, also if a line or a body
+ * (past `body_maximum`) is too long: the connection is unusable. */
 enum status broker_operation_read(struct slice bytes, size_t body_maximum,
                                   struct broker_operation *ret_operation, size_t *ret_size);
 
@@ -51,20 +51,20 @@ struct broker_server {
     const char *token;
 };
 
-/* nats://[user:password@|token@]host[:port], comma-separated. STATUS_MALFORMED; STATUS_NOT_FOUND where one of
- * them asks for TLS. */
+/* nats://[user:password@|token@]host[:port], comma-separated. STATUS_MALFORMED; STATUS_NOT_FOUND if one of
+ * them requires TLS. */
 enum status broker_servers_parse(char *list, struct broker_server servers[BROKER_SERVERS], size_t *ret_count);
 
-/* The line CONNECT for that server; `name` is what it shows of us. */
+/* The line CONNECT for that server, which shows `name` for this client. */
 enum status broker_connect_append(struct buf *buf, const struct broker_server *server, const char *name);
 
 enum status broker_subscribe_append(struct buf *buf, const char *subject, uint64_t subscription);
 enum status broker_unsubscribe_append(struct buf *buf, uint64_t subscription);
 
-/* `reply` may be NULL. On a failure part of it may have been appended. */
+/* `reply` may be NULL. On failure part of the operation may have been appended. */
 enum status broker_publish_append(struct buf *buf, const char *subject, const char *reply, struct slice data);
 
-/* Whether the message says that nobody has subscribed to the subject of the request it answers. */
+/* Whether the message says that the request's subject has no subscriber. */
 bool broker_no_responders(const struct broker_operation *message);
 
 #endif

@@ -41,7 +41,6 @@ enum status bus_status(natsStatus status)
 uint64_t bus_now_ms(void)
 {
     struct timespec now;
-
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
@@ -64,16 +63,12 @@ bool bus_connected(const struct bus *bus)
 int64_t bus_maximum_payload(struct bus *bus)
 {
     int64_t bytes = bus_connected(bus) ? natsConnection_GetMaxPayload(bus->connection) : 0;
-
     return bytes > 0 ? bytes : DEFAULT_PAYLOAD_BYTES;
 }
 
 enum status bus_send(struct bus *bus, const char *subject, const char *reply, const char *const *headers,
                      const void *data, size_t length)
 {
-    natsMsg *message = NULL;
-    natsStatus status;
-
     if (length > INT_MAX)
         return STATUS_PAYLOAD_TOO_LARGE;
     if (!headers) {
@@ -82,7 +77,8 @@ enum status bus_send(struct bus *bus, const char *subject, const char *reply, co
                 natsConnection_PublishRequest(bus->connection, subject, reply, data, (int)length));
         return bus_status(natsConnection_Publish(bus->connection, subject, data, (int)length));
     }
-    status = natsMsg_Create(&message, subject, reply, data, (int)length);
+    natsMsg *message = NULL;
+    natsStatus status = natsMsg_Create(&message, subject, reply, data, (int)length);
     for (; status == NATS_OK && headers[0] && headers[1]; headers += 2)
         status = natsMsgHeader_Set(message, headers[0], headers[1]);
     if (status == NATS_OK)
@@ -107,7 +103,6 @@ enum status bus_publish(struct bus *bus, const char *subject, const void *data, 
 enum status bus_respond(struct bus *bus, struct slice reply, const void *data, size_t length)
 {
     char subject[REPLY_SUBJECT_MAXIMUM];
-
     if (reply.length == 0 || reply.length >= sizeof(subject))
         return STATUS_MALFORMED;
     memcpy(subject, reply.data, reply.length);

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The broker: the only module that names the NATS library. Connects in the background and for ever, so that
- * services start in any order; subscriptions survive reconnects.
+ * The room bus/: everything that travels over NATS. In come a subject and bytes from a service; out go
+ * publishes, requests, subscriptions and JetStream fetches, with a status. Beside this module it holds what
+ * needs no connection: subjects (subject.h), batches of answers (batch.h), addresses (host.h) and the text
+ * protocol that the gateway reads itself (broker_protocol.h).
  *
- * Threads: every callback runs on ONE delivery thread of the library (global delivery, pool of one), so
- * messages of all subscriptions and replies of all requests come in one order, and callbacks must not
- * block. Exceptions, stated where they are: on_state, and the timeouts of bus_request, come on other
- * threads. All functions may be called from any thread; bus_publish and its like can block on a full
- * socket for at most the write deadline (2 s).
+ * This module: the connection, and the only one that names the NATS library. It connects in the background
+ * and keeps trying, so services start in any order; subscriptions survive reconnects.
+ *
+ * Threads: every callback runs on ONE delivery thread of the library (global delivery, pool of one). So the
+ * messages of all subscriptions and the replies to all requests arrive in one order, and callbacks must not
+ * block. The exceptions, on_state and the timeouts of bus_request, say so below: they run on other threads.
+ * All functions may be called from any thread. bus_publish and its like can block on a full socket, at most
+ * for the write deadline (2 s).
  *
  * Bytes handed to a callback are the library's and are valid only during the callback.
  */
@@ -34,12 +39,12 @@ struct bus_message {
 
 typedef void bus_message_fn(void *context, const struct bus_message *message);
 
-/* `status` is STATUS_OK with a message, or STATUS_TIMEOUT, STATUS_NO_RESPONDERS, STATUS_DISCONNECTED with
+/* `status` is STATUS_OK with a message; or STATUS_TIMEOUT, STATUS_NO_RESPONDERS or STATUS_DISCONNECTED with
  * NULL. Called exactly once for each accepted bus_request. */
 typedef void bus_reply_fn(void *context, enum status status, const struct bus_message *message);
 
-/* BUS_CLOSED comes at bus_free, or when the server refused this client for good (the same authorization
- * error twice): then the process should end with an error. */
+/* BUS_CLOSED is reported by bus_free, or after the server has rejected this client for good (the same
+ * authorization error twice). Then the process should end with an error. */
 enum bus_state { BUS_CONNECTED, BUS_DISCONNECTED, BUS_RECONNECTED, BUS_SLOW_CONSUMER, BUS_CLOSED };
 
 struct bus_options {
@@ -47,7 +52,7 @@ struct bus_options {
     const char *name;              /* shown by the server: "gateway gw-1" */
     const char *credentials_file;  /* NULL or empty: none */
     const char *ca_file;           /* NULL or empty: the system's */
-    bool send_as_soon_as_possible; /* a system call a publish and 0.2 ms, instead of 1 ms batches */
+    bool send_as_soon_as_possible; /* one system call per publish and 0.2 ms, instead of 1 ms batches */
     uint32_t requests_maximum;     /* outstanding bus_requests; 0: 65,536 */
     uint32_t pending_messages;     /* bound of the delivery queue of a subscription; 0: 65,536 */
     void (*on_state)(void *context,
@@ -55,14 +60,14 @@ struct bus_options {
     void *context;
 };
 
-/* Waits at most one connect timeout (2 s a server that does not answer), then goes on in the background.
- * STATUS_MALFORMED where the url cannot be read, STATUS_NOT_FOUND where a file
- * cannot be; `error` gets one line without credentials. */
+/* Waits at most one connect timeout (2 s per server that does not answer), then continues in the background.
+ * STATUS_MALFORMED if the url cannot be parsed, STATUS_NOT_FOUND if a file cannot be read. `error` gets one
+ * line without credentials. */
 enum status bus_create(const struct bus_options *options, struct bus **ret_bus, char *error,
                        size_t error_size);
 
-/* Closes and frees; outstanding requests end with STATUS_DISCONNECTED first. Consumers and batches must be
- * freed before. Not on a thread of the library. NULL is accepted. */
+/* Closes and frees. Outstanding requests end with STATUS_DISCONNECTED first. Free consumers and batches
+ * before it. Never call it on a thread of the library. NULL is accepted. */
 void bus_free(struct bus *bus);
 
 bool bus_connected(const struct bus *bus);
@@ -85,8 +90,8 @@ enum status bus_publish_with(struct bus *bus, const char *subject, const char *c
 /* Value of a header of the message, copied and NUL-terminated; STATUS_NOT_FOUND, STATUS_FULL. */
 enum status bus_header(const struct bus_message *message, const char *name, char *out, size_t capacity);
 
-/* Subscribes; with a queue group where `queue` is not NULL. Accepted while disconnected. Subscriptions and
- * later publishes of this process reach the server in call order. */
+/* Subscribes; with a queue group if `queue` is not NULL. Accepted while disconnected. Subscriptions and later
+ * publishes of this process reach the server in call order. */
 enum status bus_subscribe(struct bus *bus, const char *subject, const char *queue, bus_message_fn *callback,
                           void *context, struct bus_subscription **ret_subscription);
 
@@ -94,17 +99,17 @@ enum status bus_subscribe(struct bus *bus, const char *subject, const char *queu
  * running. Freed some seconds later (the library needs that). NULL is accepted. */
 void bus_unsubscribe(struct bus_subscription *subscription);
 
-/* Asks without waiting. STATUS_OK: the callback will come, once. STATUS_FULL at requests_maximum,
- * STATUS_DISCONNECTED at once while not connected: then it will not. Replies come on the delivery thread,
- * timeouts on the bus's timer thread. Headers as in bus_publish_with. */
+/* Sends a request and returns. STATUS_OK: the callback will be called once. STATUS_FULL (at requests_maximum)
+ * and STATUS_DISCONNECTED (while not connected): it will not be called. Replies are delivered on the delivery
+ * thread, timeouts on the bus's timer thread. Headers as in bus_publish_with. */
 enum status bus_request(struct bus *bus, const char *subject, const char *const *headers, const void *data,
                         size_t length, uint32_t timeout_ms, bus_reply_fn *callback, void *context);
 
 /* Waits until the server has taken everything sent so far (PING/PONG). Blocks: never on a loop thread. */
 enum status bus_flush(struct bus *bus, uint32_t timeout_ms);
 
-/* Stops the delivery of subscriptions (not of replies), for the end of the process: those of a queue group
- * leave the group and handle what they were given, at most timeout_ms (STATUS_TIMEOUT past it); the others
+/* Stops the delivery of subscriptions (not of replies), for the end of the process. Subscriptions of a queue
+ * group leave the group and handle what they were given, within timeout_ms (else STATUS_TIMEOUT). The others
  * end at once. Blocks. */
 enum status bus_drain(struct bus *bus, uint32_t timeout_ms);
 
@@ -119,35 +124,34 @@ struct bus_stream_options {
     int replicas;                /* 1, 3 or 5 */
 };
 
-/* Makes the stream, or brings an existing one to these options. File storage, limits retention; at a limit
- * new messages are refused, none that is stored is dropped for them. `maximum_bytes` is left out if the
- * server has not that much to reserve, and is not lowered to what the stream nearly holds (bus_stream_state
- * tells the limit there is). An existing stream keeps its storage. STATUS_MALFORMED: its retention is
- * another, so that acknowledged messages are deleted; nothing was changed. Blocks. */
+/* Creates the stream, or updates an existing one to these options. File storage, limits retention. At a limit
+ * new messages are refused and no stored message is dropped. `maximum_bytes` is left out if the server cannot
+ * reserve that much, and is not lowered if the stream holds nearly as much (bus_stream_state reports the
+ * actual limit). An existing stream keeps its storage. STATUS_MALFORMED: the stream has a different
+ * retention, so that acknowledged messages are deleted; nothing was changed. Blocks. */
 enum status bus_stream_ensure(struct bus *bus, const struct bus_stream_options *options, char *error,
                               size_t error_size);
 
 struct bus_consumer_options {
     const char *stream;
-    const char *durable; /* NULL: a temporary one that the server drops when nobody fetches for 60 s */
+    const char *durable; /* NULL: a temporary one, deleted when nobody fetches for 60 s */
     const char *filter;  /* subject filter */
     int64_t ack_wait_ms;
     int32_t maximum_ack_pending;
-    int64_t start_time_ms;   /* only messages stored from this second on, Unix milliseconds; 0: all */
-    uint64_t start_sequence; /* or only messages from this one on; 0: all */
+    uint64_t start_sequence; /* only messages from this one on; 0: all */
 };
 
 /* Makes or updates the durable (explicit ack, no limit on deliveries) and a pull subscription on it. Blocks.
  */
 enum status bus_consumer_create(struct bus *bus, const struct bus_consumer_options *options,
                                 struct bus_consumer **ret_consumer, char *error, size_t error_size);
-/* Deletes a temporary one from the server too, and so may block. NULL is accepted. */
+/* A durable stays. A temporary one is deleted from the server, which may block. NULL is accepted. */
 void bus_consumer_free(struct bus_consumer *consumer);
 
-/* At most `maximum` messages, waiting at most wait_ms for the first. STATUS_TIMEOUT: none (also early: the
- * library may end a wait early); STATUS_DISCONNECTED; STATUS_NOT_FOUND: the consumer is gone from the
- * server and has to be made again. Blocks. The batch is the caller's (bus_batch_free: messages not
- * acknowledged come again after ack_wait). */
+/* Fetches at most `maximum` messages, waiting at most wait_ms for the first. STATUS_TIMEOUT: none arrived
+ * (the library may also end a wait early). STATUS_DISCONNECTED. STATUS_NOT_FOUND: the consumer no longer
+ * exists on the server and must be created again. Blocks. The caller frees the batch; messages not
+ * acknowledged by then are redelivered after ack_wait. */
 enum status bus_fetch(struct bus_consumer *consumer, uint32_t maximum, uint32_t wait_ms,
                       struct bus_batch **ret_batch);
 size_t bus_batch_count(const struct bus_batch *batch);
@@ -178,8 +182,5 @@ enum status bus_consumer_state(struct bus_consumer *consumer,
 /* The same of a durable by its name, without a subscription on it; STATUS_NOT_FOUND. */
 enum status bus_durable_state(struct bus *bus, const char *stream, const char *durable,
                               struct bus_consumer_state *ret_state);
-
-/* Deletes a durable; its subscribers find it gone. STATUS_NOT_FOUND where it was. */
-enum status bus_durable_delete(struct bus *bus, const char *stream, const char *durable);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * What bus_life.c (connection), bus_request.c (requests, timer thread), bus_subscription.c (receiving),
- * bus_jetstream.c (streams, consumers) and bus.c (publishing, below them all) share. Nobody else includes this file: it names the NATS library.
+ * bus_jetstream.c (streams, consumers) and bus.c (publishing, below them all) share. No other file includes
+ * this one: it names the NATS library.
  *
  * One lock, bus.mutex, guards every field marked {mutex}. It is never held across a callback of ours; the
  * library never calls us with a lock of its own held, so it can be taken on any thread.
@@ -17,8 +18,8 @@
 
 #define BUS_GRAVE_MS 5000 /* between unsubscribe and destroy: destroying under traffic crashes nats.c 3.4 */
 
-/* One asynchronous subscription. It leaves the live list on unsubscribe and joins the graveyard; it is freed
- * when the library said that its last callback has returned and BUS_GRAVE_MS have passed. */
+/* One asynchronous subscription. On unsubscribe it moves from the live list to the graveyard. It is freed
+ * once the library has reported that its last callback returned, and BUS_GRAVE_MS have passed. */
 struct bus_subscription {
     struct bus *bus;
     natsSubscription *native;
@@ -77,7 +78,7 @@ struct bus {
     uint32_t connection_count;     /* {mutex} counts losses of the connection */
     uint32_t failed_count;         /* {mutex} the last loss whose requests were ended */
     bool grave_changed;            /* {mutex} since the timer thread last looked */
-    uint64_t timer_wake_ms;        /* {mutex} when the timer thread wakes by itself; UINT64_MAX: never */
+    uint64_t timer_wake_ms;        /* {mutex} when the timer thread wakes unasked; UINT64_MAX: never */
     struct bus_subscription live;  /* {mutex} list head */
     struct bus_subscription grave; /* {mutex} list head, oldest first */
     uint32_t incomplete;           /* {mutex} subscriptions whose last callback has not returned */
@@ -96,8 +97,9 @@ void bus_message_from(natsMsg *native, struct bus_message *ret_message);
 enum status bus_send(struct bus *bus, const char *subject, const char *reply, const char *const *headers,
                      const void *data, size_t length);
 
-/* The graveyard. bus_bury_native unsubscribes a synchronous subscription and takes `shell`, zeroed, to hold
- * it; bus_bury_due (timer thread) frees what may be freed and says when to look again, UINT64_MAX: never. */
+/* The graveyard. bus_bury_native unsubscribes a synchronous subscription and takes over `shell` (zeroed) to
+ * hold it. bus_bury_due (timer thread) frees subscriptions that are due and returns when to look again,
+ * UINT64_MAX: never. */
 void bus_subscriptions_free(struct bus_subscription *head); /* every one in the list; not the head */
 void bus_bury_native(struct bus *bus, natsSubscription *native, struct bus_subscription *shell);
 uint64_t bus_bury_due(struct bus *bus, uint64_t now_ms);

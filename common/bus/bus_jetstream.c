@@ -4,8 +4,8 @@
  * subscription → bus_fetch → the caller's batch → bus_batch_ack. Everything here blocks and belongs on a
  * worker thread; a consumer is used by one thread at a time.
  *
- * The server does not tell a fetch that its consumer was deleted while nobody waited on it: the pull request
- * goes unanswered. So a fetch that timed out asks the server now and then whether the consumer is there.
+ * If a consumer is deleted while no fetch waits on it, the server does not report it: the next pull request
+ * stays unanswered. So a fetch that timed out occasionally asks the server whether the consumer still exists.
  */
 #include "common/bus/bus_internal.h"
 
@@ -25,7 +25,7 @@ struct bus_consumer {
     char *stream;
     char *name;
     bool temporary;        /* made for this subscription alone: deleted with it */
-    uint64_t confirmed_ms; /* when the server last proved that the consumer is there */
+    uint64_t confirmed_ms; /* when the server last confirmed that the consumer exists */
 };
 
 struct bus_batch {
@@ -36,7 +36,6 @@ static enum status explain(char *error, size_t error_size, const char *what, nat
                            jsErrCode code)
 {
     enum status result = bus_status(status);
-
     /* JetStream answers "not enabled" or not at all while the server is starting. */
     if (result == STATUS_NO_RESPONDERS || result == STATUS_TIMEOUT)
         result = STATUS_DISCONNECTED;
@@ -44,7 +43,6 @@ static enum status explain(char *error, size_t error_size, const char *what, nat
         result = STATUS_NOT_FOUND;
     if (error && error_size > 0) {
         const char *text = NULL;
-
         if (code != 0)
             text = nats_GetLastError(NULL);
         snprintf(error, error_size, "%s: %s", what, text ? text : natsStatus_GetText(status));
@@ -57,7 +55,6 @@ static enum status explain(char *error, size_t error_size, const char *what, nat
 static int count_subjects(const char *const *subjects)
 {
     int count = 0;
-
     while (subjects[count])
         count++;
     return count;
@@ -79,13 +76,12 @@ static bool same_subjects(const jsStreamConfig *have, const jsStreamConfig *want
 static int64_t possible_bytes(const jsStreamInfo *info, int64_t want)
 {
     int64_t have = info->Config->MaxBytes;
-
     if (want <= 0 || (have > 0 && have <= want))
         return want;
     return info->State.Bytes <= (uint64_t)(want - want / 8) ? want : have;
 }
 
-/* The server reserves a limit in bytes, and does not have as much. */
+/* The server reserves the bytes of a limit, and has too few. */
 static bool no_room(jsErrCode code)
 {
     return code == JSStorageResourcesExceededErr || code == JSClusterNoPeersErr ||
@@ -103,10 +99,8 @@ static bool same_stream(const jsStreamConfig *have, const jsStreamConfig *want, 
 static natsStatus update_stream(struct bus *bus, const jsStreamInfo *info, const jsStreamConfig *want,
                                 jsErrCode *ret_code)
 {
-    jsStreamConfig merged = *info->Config; /* fields we do not set stay as they are */
+    jsStreamConfig merged = *info->Config; /* fields that are not set here stay as they are */
     int64_t maximum_bytes = possible_bytes(info, want->MaxBytes);
-    natsStatus status;
-
     if (same_stream(info->Config, want, maximum_bytes))
         return NATS_OK;
     merged.Subjects = want->Subjects;
@@ -119,7 +113,7 @@ static natsStatus update_stream(struct bus *bus, const jsStreamInfo *info, const
     merged.Discard = want->Discard;
     merged.Replicas = want->Replicas;
     merged.NoAck = want->NoAck;
-    status = js_UpdateStream(NULL, bus->jetstream, &merged, NULL, ret_code);
+    natsStatus status = js_UpdateStream(NULL, bus->jetstream, &merged, NULL, ret_code);
     if (status == NATS_OK || !no_room(*ret_code) || maximum_bytes == info->Config->MaxBytes)
         return status;
     *ret_code = 0;
@@ -127,13 +121,12 @@ static natsStatus update_stream(struct bus *bus, const jsStreamInfo *info, const
     return js_UpdateStream(NULL, bus->jetstream, &merged, NULL, ret_code);
 }
 
-/* A stream without the limit rather than none. So too a server that was given less room since and so did not
- * load the stream at its start has it again, with its messages. */
+/* A stream without the limit is better than none. It also brings back the stream, with its messages, of a
+ * server that has been given less room since and so did not load it at its start. */
 static natsStatus add_stream(struct bus *bus, const jsStreamConfig *want, jsErrCode *ret_code)
 {
     jsStreamConfig config = *want;
     natsStatus status = js_AddStream(NULL, bus->jetstream, &config, NULL, ret_code);
-
     if (status == NATS_OK || config.MaxBytes <= 0 || !no_room(*ret_code))
         return status;
     *ret_code = 0;
@@ -146,7 +139,6 @@ static natsStatus ensure_stream(struct bus *bus, const jsStreamConfig *want, jsE
 {
     jsStreamInfo *info = NULL;
     natsStatus status = js_GetStreamInfo(&info, bus->jetstream, want->Name, NULL, ret_code);
-
     if (status == NATS_NOT_FOUND) {
         *ret_code = 0;
         status = add_stream(bus, want, ret_code);
@@ -164,7 +156,6 @@ static void configure_stream(const struct bus_stream_options *options, const cha
                              jsStreamConfig *ret_want)
 {
     int count = count_subjects(options->subjects);
-
     memcpy(subjects, options->subjects, (size_t)count * sizeof(*subjects));
     jsStreamConfig_Init(ret_want);
     ret_want->Name = options->name;
@@ -184,17 +175,15 @@ static void configure_stream(const struct bus_stream_options *options, const cha
 enum status bus_stream_ensure(struct bus *bus, const struct bus_stream_options *options, char *error,
                               size_t error_size)
 {
-    const char *subjects[SUBJECTS_MAXIMUM];
-    jsStreamConfig want;
-    jsErrCode code = 0;
-    natsStatus status;
-
     if (!bus_connected(bus))
         return explain(error, error_size, options->name, NATS_CONNECTION_DISCONNECTED, 0);
     if (count_subjects(options->subjects) > SUBJECTS_MAXIMUM)
         return explain(error, error_size, options->name, NATS_INVALID_ARG, 0);
+    const char *subjects[SUBJECTS_MAXIMUM];
+    jsStreamConfig want;
     configure_stream(options, subjects, &want);
-    status = ensure_stream(bus, &want, &code);
+    jsErrCode code = 0;
+    natsStatus status = ensure_stream(bus, &want, &code);
     if (status == NATS_ILLEGAL_STATE) {
         if (error && error_size > 0)
             snprintf(error, error_size, "%s: its retention is not limits", options->name);
@@ -208,9 +197,8 @@ enum status bus_stream_ensure(struct bus *bus, const struct bus_stream_options *
 static natsStatus update_consumer(struct bus *bus, const char *stream, const jsConsumerInfo *info,
                                   const jsConsumerConfig *want, jsErrCode *ret_code)
 {
-    jsConsumerConfig merged = *info->Config; /* what cannot change (where it started) stays */
+    jsConsumerConfig merged = *info->Config; /* what cannot change (the start) stays */
     const char *filter = merged.FilterSubject ? merged.FilterSubject : "";
-
     if (merged.AckWait == want->AckWait && merged.MaxAckPending == want->MaxAckPending &&
         strcmp(filter, want->FilterSubject ? want->FilterSubject : "") == 0)
         return NATS_OK;
@@ -234,22 +222,17 @@ static void configure_consumer(const struct bus_consumer_options *options, jsCon
     if (options->start_sequence > 0) {
         ret_want->DeliverPolicy = js_DeliverByStartSequence;
         ret_want->OptStartSeq = options->start_sequence;
-    } else if (options->start_time_ms > 0) {
-        ret_want->DeliverPolicy = js_DeliverByStartTime;
-        /* Whole seconds: the library writes 5 ms past the second as ".5". */
-        ret_want->OptStartTime = options->start_time_ms / 1000 * 1000 * NANOSECONDS_PER_MS;
     }
 }
 
-/* The consumer's name, the server's choice for a temporary one. The caller frees it. */
+/* The consumer's name, which the server chooses for a temporary one. The caller frees it. */
 static natsStatus ensure_consumer(struct bus *bus, const struct bus_consumer_options *options,
                                   char **ret_name, jsErrCode *ret_code)
 {
-    jsConsumerInfo *info = NULL;
     jsConsumerConfig want;
-    natsStatus status = NATS_NOT_FOUND;
-
     configure_consumer(options, &want);
+    jsConsumerInfo *info = NULL;
+    natsStatus status = NATS_NOT_FOUND;
     if (options->durable)
         status = js_GetConsumerInfo(&info, bus->jetstream, options->stream, options->durable, NULL, ret_code);
     if (status == NATS_OK) {
@@ -270,7 +253,6 @@ static natsStatus bind(struct bus_consumer *consumer, const struct bus_consumer_
                        jsErrCode *ret_code)
 {
     jsSubOptions binding;
-
     jsSubOptions_Init(&binding);
     binding.Stream = consumer->stream;
     binding.Consumer = consumer->name;
@@ -283,17 +265,16 @@ enum status bus_consumer_create(struct bus *bus, const struct bus_consumer_optio
                                 struct bus_consumer **ret_consumer, char *error, size_t error_size)
 {
     struct bus_consumer *consumer = calloc(1, sizeof(*consumer));
-    jsErrCode code = 0;
-    natsStatus status = NATS_NO_MEMORY;
-
     if (consumer) {
         consumer->bus = bus;
         consumer->temporary = options->durable == NULL;
         consumer->stream = strdup(options->stream);
         consumer->subscription = calloc(1, sizeof(*consumer->subscription));
     }
+    natsStatus status = NATS_NO_MEMORY;
     if (consumer && consumer->stream && consumer->subscription)
         status = bus_connected(bus) ? NATS_OK : NATS_CONNECTION_DISCONNECTED;
+    jsErrCode code = 0;
     if (status == NATS_OK)
         status = ensure_consumer(bus, options, &consumer->name, &code);
     if (status == NATS_OK)
@@ -311,7 +292,7 @@ void bus_consumer_free(struct bus_consumer *consumer)
 {
     if (!consumer)
         return;
-    /* The server would drop it by itself, but only after collecting what is published for a minute. */
+    /* The server would delete it itself, but only after collecting a minute's messages for it. */
     if (consumer->temporary && consumer->name && bus_connected(consumer->bus))
         js_DeleteConsumer(consumer->bus->jetstream, consumer->stream, consumer->name, NULL, NULL);
     if (consumer->native) {
@@ -326,17 +307,16 @@ void bus_consumer_free(struct bus_consumer *consumer)
 
 /* ---- fetching ---------------------------------------------------------------------------------------- */
 
-/* What a fetch without messages means: is the consumer still there? */
+/* A fetch returned no messages: does the consumer still exist? */
 static enum status examine(struct bus_consumer *consumer, natsStatus status)
 {
     uint64_t now_ms = bus_now_ms();
-    jsConsumerInfo *info = NULL;
-    jsErrCode code = 0;
-
     if (!bus_connected(consumer->bus))
         return STATUS_DISCONNECTED;
     if (status == NATS_TIMEOUT && now_ms - consumer->confirmed_ms < EXISTENCE_CHECK_MS)
         return STATUS_TIMEOUT;
+    jsConsumerInfo *info = NULL;
+    jsErrCode code = 0;
     status =
         js_GetConsumerInfo(&info, consumer->bus->jetstream, consumer->stream, consumer->name, NULL, &code);
     jsConsumerInfo_Destroy(info);
@@ -348,14 +328,14 @@ static enum status examine(struct bus_consumer *consumer, natsStatus status)
     return STATUS_TIMEOUT;
 }
 
-/* Where something still waits from an earlier request, which ended before all of its messages were here, one
- * is taken: the library (3.4.1) subtracts what waited from the count at which it stops, may be past that by
- * then, and goes on writing behind its list. With one it never asks for more, or has nothing to subtract. */
+/* Fetches one message if messages of an earlier request are still queued, because that request ended before
+ * all of them had arrived. The library (3.4.1) subtracts the queued ones from the count at which it stops; it
+ * may already be past that count, and then writes behind the end of its list. With one message it never
+ * requests more, or has nothing to subtract. */
 static int batch_size(struct bus_consumer *consumer, uint32_t maximum)
 {
     int waiting = 0;
     int bytes = 0;
-
     if (natsSubscription_GetPending(consumer->native, &waiting, &bytes) != NATS_OK || waiting > 0)
         return 1;
     return (int)maximum;
@@ -364,17 +344,14 @@ static int batch_size(struct bus_consumer *consumer, uint32_t maximum)
 enum status bus_fetch(struct bus_consumer *consumer, uint32_t maximum, uint32_t wait_ms,
                       struct bus_batch **ret_batch)
 {
-    struct bus_batch *batch;
-    jsErrCode code = 0;
-    natsStatus status;
-
     if (!bus_connected(consumer->bus))
         return STATUS_DISCONNECTED;
-    batch = calloc(1, sizeof(*batch));
+    struct bus_batch *batch = calloc(1, sizeof(*batch));
     if (!batch)
         return STATUS_NO_MEMORY;
-    status = natsSubscription_Fetch(&batch->list, consumer->native, batch_size(consumer, maximum),
-                                    wait_ms ? wait_ms : 1, &code);
+    jsErrCode code = 0;
+    natsStatus status = natsSubscription_Fetch(&batch->list, consumer->native, batch_size(consumer, maximum),
+                                               wait_ms ? wait_ms : 1, &code);
     if (status != NATS_OK || batch->list.Count == 0) {
         bus_batch_free(batch);
         return status == NATS_NO_MEMORY ? STATUS_NO_MEMORY : examine(consumer, status);
@@ -398,7 +375,6 @@ enum status bus_batch_delivery(const struct bus_batch *batch, size_t index, stru
 {
     jsMsgMetaData *metadata = NULL;
     natsStatus status = natsMsg_GetMetaData(&metadata, batch->list.Msgs[index]);
-
     if (status != NATS_OK)
         return bus_status(status);
     ret_delivery->stream_sequence = metadata->Sequence.Stream;
@@ -440,13 +416,11 @@ enum status bus_consumer_state(struct bus_consumer *consumer, struct bus_consume
 enum status bus_durable_state(struct bus *bus, const char *stream, const char *durable,
                               struct bus_consumer_state *ret_state)
 {
-    jsConsumerInfo *info = NULL;
-    jsErrCode code = 0;
-    natsStatus status;
-
     if (!bus_connected(bus))
         return STATUS_DISCONNECTED;
-    status = js_GetConsumerInfo(&info, bus->jetstream, stream, durable, NULL, &code);
+    jsConsumerInfo *info = NULL;
+    jsErrCode code = 0;
+    natsStatus status = js_GetConsumerInfo(&info, bus->jetstream, stream, durable, NULL, &code);
     if (status != NATS_OK)
         return explain(NULL, 0, "", status, code);
     ret_state->ack_floor_stream_sequence = info->AckFloor.Stream;
@@ -455,15 +429,4 @@ enum status bus_durable_state(struct bus *bus, const char *stream, const char *d
     ret_state->redelivered = (uint64_t)info->NumRedelivered;
     jsConsumerInfo_Destroy(info);
     return STATUS_OK;
-}
-
-enum status bus_durable_delete(struct bus *bus, const char *stream, const char *durable)
-{
-    jsErrCode code = 0;
-    natsStatus status;
-
-    if (!bus_connected(bus))
-        return STATUS_DISCONNECTED;
-    status = js_DeleteConsumer(bus->jetstream, stream, durable, NULL, &code);
-    return status == NATS_OK ? STATUS_OK : explain(NULL, 0, "", status, code);
 }

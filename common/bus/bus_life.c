@@ -9,12 +9,10 @@
 #include "common/bus/bus_internal.h"
 #include "common/clock.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/bus/host.h"
@@ -29,7 +27,7 @@
 #define PENDING_MESSAGES    65536
 #define URL_REFUSED                                                                                          \
     "NATS_URL is not nats://host:port or tls://host:port, or several of them with commas between"
-#define CLOSE_WAIT_S 10
+#define CLOSE_WAIT_MS 10000
 
 /* ---- connection state (library's callback thread) ---------------------------------------------------- */
 
@@ -39,19 +37,17 @@ static void report(struct bus *bus, enum bus_state state)
         bus->on_state(bus->context, state);
 }
 
-static void on_connected(natsConnection *connection, void *closure)
+static void on_bus_connected(natsConnection *connection, void *closure)
 {
     struct bus *bus = closure;
-
     (void)connection;
     atomic_store(&bus->connected, true);
     report(bus, BUS_CONNECTED);
 }
 
-static void on_reconnected(natsConnection *connection, void *closure)
+static void on_bus_reconnected(natsConnection *connection, void *closure)
 {
     struct bus *bus = closure;
-
     (void)connection;
     atomic_store(&bus->connected, true);
     report(bus, BUS_RECONNECTED);
@@ -70,34 +66,32 @@ static void lose_connection(struct bus *bus, bool closed)
     pthread_mutex_unlock(&bus->mutex);
 }
 
-static void on_disconnected(natsConnection *connection, void *closure)
+static void on_bus_disconnected(natsConnection *connection, void *closure)
 {
     struct bus *bus = closure;
-
     (void)connection;
     lose_connection(bus, false);
     report(bus, BUS_DISCONNECTED);
 }
 
 /* The last callback of a connection. bus_free waits for it, so the bus must not be used after the unlock. */
-static void on_closed(natsConnection *connection, void *closure)
+static void on_bus_closed(natsConnection *connection, void *closure)
 {
     struct bus *bus = closure;
-
     (void)connection;
     report(bus, BUS_CLOSED);
     lose_connection(bus, true);
 }
 
-static void on_error(natsConnection *connection, natsSubscription *native, natsStatus error, void *closure)
+static void on_bus_error(natsConnection *connection, natsSubscription *native, natsStatus error,
+                         void *closure)
 {
     struct bus *bus = closure;
-    struct bus_subscription *each;
-
     (void)connection;
     if (error != NATS_SLOW_CONSUMER)
         return;
     pthread_mutex_lock(&bus->mutex);
+    struct bus_subscription *each;
     for (each = bus->live.next; each != &bus->live; each = each->next)
         if (each->native == native)
             each->slow = true;
@@ -114,31 +108,27 @@ static enum status describe(char *error, size_t error_size, enum status status, 
     return status;
 }
 
-/* host[:port] with an optional user@ before it. The library would take more, and then try for ever to reach
- * what cannot be a server. */
+/* host[:port] with an optional user@ before it. The library accepts more, and then keeps trying to reach an
+ * address that cannot exist. */
 static bool address_valid(const char *text)
 {
     const char *user_end = strrchr(text, '@');
     struct slice address = slice_from_string(user_end ? user_end + 1 : text);
-    struct host host;
-    const char *reason;
-
     if (address.length > 0 && address.data[address.length - 1] == '/')
         address.length--;
+    struct host host;
+    const char *reason;
     return host_parse(address, 4222, &host, &reason) == STATUS_OK;
 }
 
-/* The library takes one server per entry; a list is ours to split. `list` is cut in place. */
+/* The library takes one server per entry, so the list is split here. `list` is cut in place. */
 static enum status set_servers(natsOptions *options, char *list)
 {
     const char *servers[SERVERS_MAXIMUM];
     int count = 0;
     bool tls = false;
-    natsStatus status;
-
     for (char *place = list; place;) {
         char *server = strsep(&place, ",");
-
         server += strspn(server, " ");
         server[strcspn(server, " ")] = '\0';
         if (count == SERVERS_MAXIMUM)
@@ -151,7 +141,7 @@ static enum status set_servers(natsOptions *options, char *list)
             return STATUS_MALFORMED;
         servers[count++] = server;
     }
-    status = tls ? natsOptions_SetSecure(options, true) : NATS_OK;
+    natsStatus status = tls ? natsOptions_SetSecure(options, true) : NATS_OK;
     if (status == NATS_OK)
         status = natsOptions_SetServers(options, servers, count);
     return bus_status(status);
@@ -188,11 +178,11 @@ static natsStatus set_behaviour(struct bus *bus, const struct bus_options *wante
     SET(natsOptions_SetWriteDeadline(options, WRITE_DEADLINE_MS));
     SET(natsOptions_SetMaxPendingMsgs(options, (int)(pending > INT_MAX ? INT_MAX : pending)));
     SET(natsOptions_SetSendAsap(options, wanted->send_as_soon_as_possible));
-    SET(natsOptions_SetRetryOnFailedConnect(options, true, on_connected, bus));
-    SET(natsOptions_SetDisconnectedCB(options, on_disconnected, bus));
-    SET(natsOptions_SetReconnectedCB(options, on_reconnected, bus));
-    SET(natsOptions_SetClosedCB(options, on_closed, bus));
-    SET(natsOptions_SetErrorHandler(options, on_error, bus));
+    SET(natsOptions_SetRetryOnFailedConnect(options, true, on_bus_connected, bus));
+    SET(natsOptions_SetDisconnectedCB(options, on_bus_disconnected, bus));
+    SET(natsOptions_SetReconnectedCB(options, on_bus_reconnected, bus));
+    SET(natsOptions_SetClosedCB(options, on_bus_closed, bus));
+    SET(natsOptions_SetErrorHandler(options, on_bus_error, bus));
 #undef SET
     return status;
 }
@@ -202,7 +192,6 @@ static enum status configure(struct bus *bus, const struct bus_options *wanted, 
 {
     char *list = strdup(wanted->url ? wanted->url : "");
     enum status status = list ? STATUS_OK : STATUS_NO_MEMORY;
-
     if (status == STATUS_OK)
         status = bus_status(natsOptions_Create(&bus->options));
     if (status == STATUS_OK && set_servers(bus->options, list) != STATUS_OK)
@@ -218,7 +207,6 @@ static enum status configure(struct bus *bus, const struct bus_options *wanted, 
 static enum status connect_now(struct bus *bus, char *error, size_t error_size)
 {
     natsStatus status = natsConnection_Connect(&bus->connection, bus->options);
-
     if (status == NATS_OK) {
         atomic_store(&bus->connected, true);
         pthread_mutex_lock(&bus->mutex);
@@ -241,8 +229,6 @@ enum status bus_create(const struct bus_options *options, struct bus **ret_bus, 
                        size_t error_size)
 {
     struct bus *bus = calloc(1, sizeof(*bus));
-    enum status status;
-
     describe(error, error_size, STATUS_OK, "out of memory");
     if (!bus)
         return STATUS_NO_MEMORY;
@@ -255,7 +241,7 @@ enum status bus_create(const struct bus_options *options, struct bus **ret_bus, 
     bus->live.next = bus->live.previous = &bus->live;
     bus->grave.next = bus->grave.previous = &bus->grave;
 
-    status = configure(bus, options, error, error_size);
+    enum status status = configure(bus, options, error, error_size);
     if (status == STATUS_OK)
         status = connect_now(bus, error, error_size);
     if (status == STATUS_OK)
@@ -271,14 +257,12 @@ enum status bus_create(const struct bus_options *options, struct bus **ret_bus, 
 /* Waits until no callback of the library can run any more. */
 static bool wait_until_quiet(struct bus *bus)
 {
-    const struct timespec limit = clock_condition_until(bus_now_ms() + CLOSE_WAIT_S * 1000);
-    int result = 0;
-    bool quiet;
-
+    uint64_t limit_ms = bus_now_ms() + CLOSE_WAIT_MS;
+    bool waiting = true;
     pthread_mutex_lock(&bus->mutex);
-    while ((!bus->closed || bus->incomplete > 0) && result != ETIMEDOUT)
-        result = pthread_cond_timedwait(&bus->quiet, &bus->mutex, &limit);
-    quiet = bus->closed && bus->incomplete == 0;
+    while ((!bus->closed || bus->incomplete > 0) && waiting)
+        waiting = clock_condition_wait(&bus->quiet, &bus->mutex, limit_ms);
+    bool quiet = bus->closed && bus->incomplete == 0;
     pthread_mutex_unlock(&bus->mutex);
     return quiet;
 }
@@ -290,8 +274,8 @@ void bus_free(struct bus *bus)
     bus_requests_stop(bus);
     if (bus->connection) {
         natsConnection_Close(bus->connection);
-        /* A callback of the service that never returns: losing this memory is better than taking it away
-         * from under the delivery thread. */
+        /* A callback of the service has not returned: leaking this memory is better than freeing it while the
+         * delivery thread uses it. */
         if (!wait_until_quiet(bus))
             return;
     }

@@ -5,8 +5,9 @@
  * or a no-responders note (delivery thread), its deadline, or the loss of the connection it was sent on
  * (timer thread). Whoever takes it out of the slot calls the callback, so it is called once.
  *
- * The timer thread sleeps until the earliest deadline (rounded up to TICK_MS, so that near ones share a
- * wake-up), and without end while nothing is outstanding. It also frees unsubscribed subscriptions late.
+ * The timer thread sleeps until the earliest deadline (rounded up to TICK_MS, so that close ones share a
+ * wake-up), or indefinitely while nothing is outstanding. It also frees unsubscribed subscriptions, some
+ * seconds later.
  */
 #include "common/bus/bus_internal.h"
 #include "common/bus/subject.h"
@@ -39,10 +40,8 @@ static void heap_place(struct bus_requests *requests, uint32_t position, uint32_
 static void heap_up(struct bus_requests *requests, uint32_t position)
 {
     uint32_t slot = requests->heap[position];
-
     while (position > 0) {
         uint32_t parent = (position - 1) / 2;
-
         if (requests->slots[requests->heap[parent]].deadline_ms <= requests->slots[slot].deadline_ms)
             break;
         heap_place(requests, position, requests->heap[parent]);
@@ -54,10 +53,8 @@ static void heap_up(struct bus_requests *requests, uint32_t position)
 static void heap_down(struct bus_requests *requests, uint32_t position)
 {
     uint32_t slot = requests->heap[position];
-
     for (;;) {
         uint32_t child = 2 * position + 1;
-
         if (child >= requests->used)
             break;
         if (child + 1 < requests->used && requests->slots[requests->heap[child + 1]].deadline_ms <
@@ -76,16 +73,13 @@ static void heap_down(struct bus_requests *requests, uint32_t position)
 static bool grow(struct bus_requests *requests)
 {
     uint32_t capacity = requests->capacity ? requests->capacity * 2 : FIRST_CAPACITY;
-    struct bus_request_slot *slots;
-    uint32_t *heap;
-
     if (capacity > requests->maximum)
         capacity = requests->maximum;
-    slots = realloc(requests->slots, capacity * sizeof(*slots));
+    struct bus_request_slot *slots = realloc(requests->slots, capacity * sizeof(*slots));
     if (!slots)
         return false;
     requests->slots = slots;
-    heap = realloc(requests->heap, capacity * sizeof(*heap));
+    uint32_t *heap = realloc(requests->heap, capacity * sizeof(*heap));
     if (!heap)
         return false;
     requests->heap = heap;
@@ -98,17 +92,14 @@ static bool grow(struct bus_requests *requests)
 
 static enum status take_slot(struct bus_requests *requests, uint64_t deadline_ms, uint32_t *ret_slot)
 {
-    struct bus_request_slot *slot;
-    uint32_t index;
-
     if (requests->free_list == NO_SLOT) {
         if (requests->capacity >= requests->maximum)
             return STATUS_FULL;
         if (!grow(requests))
             return STATUS_NO_MEMORY;
     }
-    index = requests->free_list;
-    slot = &requests->slots[index];
+    uint32_t index = requests->free_list;
+    struct bus_request_slot *slot = &requests->slots[index];
     requests->free_list = slot->next_free;
     slot->used = true;
     slot->generation++;
@@ -125,11 +116,9 @@ static struct ended release_slot(struct bus_requests *requests, uint32_t index, 
     struct bus_request_slot *slot = &requests->slots[index];
     uint32_t position = slot->heap_position;
     struct ended ended = {.callback = slot->callback, .context = slot->context, .status = status};
-
     requests->used--;
     if (position != requests->used) {
         uint32_t moved = requests->heap[requests->used];
-
         heap_place(requests, position, moved);
         heap_up(requests, position);
         heap_down(requests, requests->slots[moved].heap_position);
@@ -153,15 +142,13 @@ static enum status reserve(struct bus *bus, uint32_t timeout_ms, bus_reply_fn *c
                            uint64_t *ret_id)
 {
     uint64_t deadline_ms = bus_now_ms() + timeout_ms;
+    pthread_mutex_lock(&bus->mutex);
     enum status status = STATUS_DISCONNECTED;
     uint32_t index = 0;
-
-    pthread_mutex_lock(&bus->mutex);
     if (!bus->stopping && bus_connected(bus))
         status = take_slot(&bus->requests, deadline_ms, &index);
     if (status == STATUS_OK) {
         struct bus_request_slot *slot = &bus->requests.slots[index];
-
         slot->callback = callback;
         slot->context = context;
         slot->connection = bus->connection_count;
@@ -172,14 +159,12 @@ static enum status reserve(struct bus *bus, uint32_t timeout_ms, bus_reply_fn *c
     return status;
 }
 
-/* Takes back a request that could not be sent. False: it has ended already and was told so. */
+/* Takes back a request that could not be sent. False: it has already ended, and its callback was called. */
 static bool take_back(struct bus *bus, uint64_t id)
 {
     uint32_t index = (uint32_t)id;
-    bool mine;
-
     pthread_mutex_lock(&bus->mutex);
-    mine = matches(&bus->requests, index, (uint32_t)(id >> 32));
+    bool mine = matches(&bus->requests, index, (uint32_t)(id >> 32));
     if (mine)
         release_slot(&bus->requests, index, STATUS_OK);
     pthread_mutex_unlock(&bus->mutex);
@@ -189,12 +174,11 @@ static bool take_back(struct bus *bus, uint64_t id)
 enum status bus_request(struct bus *bus, const char *subject, const char *const *headers, const void *data,
                         size_t length, uint32_t timeout_ms, bus_reply_fn *callback, void *context)
 {
-    char reply[128];
     uint64_t id;
     enum status status = reserve(bus, timeout_ms, callback, context, &id);
-
     if (status != STATUS_OK)
         return status;
+    char reply[128];
     subject_reply_make(reply, sizeof(reply), bus->requests.inbox, id);
     status = bus_send(bus, subject, reply, headers, data, length);
     if (status != STATUS_OK && !take_back(bus, id))
@@ -203,23 +187,22 @@ enum status bus_request(struct bus *bus, const char *subject, const char *const 
 }
 
 /* Delivery thread: a reply, perhaps a late one. */
-static void dispatch_reply(natsConnection *connection, natsSubscription *native, natsMsg *message,
-                           void *closure)
+static void on_request_reply(natsConnection *connection, natsSubscription *native, natsMsg *message,
+                             void *closure)
 {
     struct bus_subscription *subscription = closure;
     struct bus *bus = subscription->bus;
-    struct ended ended = {0};
-    struct bus_message view;
-    uint64_t id;
-
     (void)connection;
     (void)native;
+    struct ended ended = {0};
+    uint64_t id;
     if (subject_reply_id(slice_from_string(natsMsg_GetSubject(message)), bus->requests.inbox_length, &id)) {
         pthread_mutex_lock(&bus->mutex);
         if (matches(&bus->requests, (uint32_t)id, (uint32_t)(id >> 32)))
             ended = release_slot(&bus->requests, (uint32_t)id, STATUS_OK);
         pthread_mutex_unlock(&bus->mutex);
     }
+    struct bus_message view;
     if (ended.callback && natsMsg_IsNoResponders(message)) {
         ended.callback(ended.context, STATUS_NO_RESPONDERS, NULL);
     } else if (ended.callback) {
@@ -231,12 +214,11 @@ static void dispatch_reply(natsConnection *connection, natsSubscription *native,
 
 /* ---- timer thread ------------------------------------------------------------------------------------ */
 
-/* Up to DUE_BATCH requests that are over: past their deadline, or sent on a connection that is lost. */
+/* Up to DUE_BATCH requests that have ended: past their deadline, or sent on a lost connection. */
 static size_t collect_ended_locked(struct bus *bus, uint64_t now_ms, struct ended *ret_ended)
 {
     struct bus_requests *requests = &bus->requests;
     size_t count = 0;
-
     while (count < DUE_BATCH && requests->used > 0 &&
            requests->slots[requests->heap[0]].deadline_ms <= now_ms)
         ret_ended[count++] = release_slot(requests, requests->heap[0], STATUS_TIMEOUT);
@@ -244,7 +226,6 @@ static size_t collect_ended_locked(struct bus *bus, uint64_t now_ms, struct ende
         return count;
     for (uint32_t i = 0; count < DUE_BATCH && i < requests->capacity; i++) {
         struct bus_request_slot *slot = &requests->slots[i];
-
         if (slot->used && (bus->stopping || slot->connection != bus->connection_count))
             ret_ended[count++] = release_slot(requests, i, STATUS_DISCONNECTED);
     }
@@ -257,7 +238,6 @@ static void end_requests(struct bus *bus)
 {
     struct ended ended[DUE_BATCH];
     size_t count;
-
     do {
         pthread_mutex_lock(&bus->mutex);
         count = collect_ended_locked(bus, bus_now_ms(), ended);
@@ -269,10 +249,8 @@ static void end_requests(struct bus *bus)
 
 static void announce(struct bus *bus)
 {
-    bool connected;
-
     pthread_mutex_lock(&bus->mutex);
-    connected = bus->announce_connected;
+    bool connected = bus->announce_connected;
     bus->announce_connected = false;
     pthread_mutex_unlock(&bus->mutex);
     if (connected && bus->on_state)
@@ -283,12 +261,9 @@ static void announce(struct bus *bus)
  * still. False: the bus is stopping. */
 static bool sleep_until(struct bus *bus, uint64_t at_ms)
 {
-    bool stopping;
-
     pthread_mutex_lock(&bus->mutex);
     if (bus->requests.used > 0) {
         uint64_t deadline_ms = bus->requests.slots[bus->requests.heap[0]].deadline_ms;
-
         deadline_ms = (deadline_ms + TICK_MS - 1) / TICK_MS * TICK_MS;
         if (deadline_ms < at_ms)
             at_ms = deadline_ms;
@@ -299,23 +274,20 @@ static bool sleep_until(struct bus *bus, uint64_t at_ms)
         at_ms = 0;
     bus->timer_wake_ms = at_ms;
     while (!bus->stopping && bus->timer_wake_ms > bus_now_ms()) {
-        const struct timespec until = clock_condition_until(bus->timer_wake_ms);
-
         if (bus->timer_wake_ms == UINT64_MAX)
             pthread_cond_wait(&bus->wake, &bus->mutex);
         else
-            pthread_cond_timedwait(&bus->wake, &bus->mutex, &until);
+            clock_condition_wait(&bus->wake, &bus->mutex, bus->timer_wake_ms);
     }
     bus->timer_wake_ms = 0; /* awake: nobody needs to signal */
-    stopping = bus->stopping;
+    bool stopping = bus->stopping;
     pthread_mutex_unlock(&bus->mutex);
     return !stopping;
 }
 
-static void *timer_main(void *closure)
+static void *run_request_timer(void *closure)
 {
     struct bus *bus = closure;
-
     announce(bus);
     do
         end_requests(bus);
@@ -330,7 +302,6 @@ static enum status make_inbox(struct bus_requests *requests)
 {
     natsInbox *inbox = NULL;
     natsStatus status = natsInbox_Create(&inbox);
-
     if (status != NATS_OK)
         return bus_status(status);
     requests->inbox = strdup(inbox);
@@ -344,14 +315,12 @@ static enum status make_inbox(struct bus_requests *requests)
 static enum status subscribe_inbox(struct bus *bus)
 {
     struct bus_requests *requests = &bus->requests;
-    char pattern[128];
-    enum status status;
-
     requests->subscription = calloc(1, sizeof(*requests->subscription));
     if (!requests->subscription)
         return STATUS_NO_MEMORY;
+    char pattern[128];
     snprintf(pattern, sizeof(pattern), "%s.*", requests->inbox);
-    status = bus_subscribe_native(bus, pattern, NULL, dispatch_reply, requests->subscription);
+    enum status status = bus_subscribe_native(bus, pattern, NULL, on_request_reply, requests->subscription);
     if (status != STATUS_OK) {
         free(requests->subscription);
         requests->subscription = NULL;
@@ -361,14 +330,12 @@ static enum status subscribe_inbox(struct bus *bus)
 
 enum status bus_requests_start(struct bus *bus, uint32_t maximum)
 {
-    enum status status;
-
     bus->requests.maximum = maximum ? maximum : REQUESTS_DEFAULT;
     bus->requests.free_list = NO_SLOT;
-    status = make_inbox(&bus->requests);
+    enum status status = make_inbox(&bus->requests);
     if (status == STATUS_OK)
         status = subscribe_inbox(bus);
-    if (status == STATUS_OK && pthread_create(&bus->timer_thread, NULL, timer_main, bus) != 0)
+    if (status == STATUS_OK && pthread_create(&bus->timer_thread, NULL, run_request_timer, bus) != 0)
         status = STATUS_NO_MEMORY;
     bus->timer_started = status == STATUS_OK;
     return status;

@@ -21,7 +21,6 @@ struct bus_stored {
 static enum status judge(natsStatus status, jsErrCode code)
 {
     enum status result = bus_status(status);
-
     if (code == JSStreamNotFoundErr || code == JSNoMessageFoundErr || code == JSSequenceNotFoundErr)
         return STATUS_NOT_FOUND;
     /* JetStream answers "not enabled" or not at all while the server is starting. */
@@ -32,13 +31,11 @@ static enum status judge(natsStatus status, jsErrCode code)
 
 enum status bus_stream_state(struct bus *bus, const char *stream, struct bus_stream_state *ret_state)
 {
-    jsStreamInfo *info = NULL;
-    jsErrCode code = 0;
-    natsStatus status;
-
     if (!bus_connected(bus))
         return STATUS_DISCONNECTED;
-    status = js_GetStreamInfo(&info, bus->jetstream, stream, NULL, &code);
+    jsStreamInfo *info = NULL;
+    jsErrCode code = 0;
+    natsStatus status = js_GetStreamInfo(&info, bus->jetstream, stream, NULL, &code);
     if (status != NATS_OK)
         return judge(status, code);
     *ret_state = (struct bus_stream_state){
@@ -64,7 +61,6 @@ enum status bus_stream_state(struct bus *bus, const char *stream, struct bus_str
 static enum status keep(natsMsg *native, struct bus_stored **ret_stored)
 {
     struct bus_stored *stored = calloc(1, sizeof(*stored));
-
     if (!stored) {
         natsMsg_Destroy(native);
         return STATUS_NO_MEMORY;
@@ -77,26 +73,22 @@ static enum status keep(natsMsg *native, struct bus_stored **ret_stored)
 enum status bus_stored_get(struct bus *bus, const char *stream, uint64_t sequence,
                            struct bus_stored **ret_stored)
 {
-    natsMsg *native = NULL;
-    jsErrCode code = 0;
-    natsStatus status;
-
     if (!bus_connected(bus))
         return STATUS_DISCONNECTED;
-    status = js_GetMsg(&native, bus->jetstream, stream, sequence, NULL, &code);
+    natsMsg *native = NULL;
+    jsErrCode code = 0;
+    natsStatus status = js_GetMsg(&native, bus->jetstream, stream, sequence, NULL, &code);
     return status == NATS_OK ? keep(native, ret_stored) : judge(status, code);
 }
 
 enum status bus_stored_last(struct bus *bus, const char *stream, const char *subject,
                             struct bus_stored **ret_stored)
 {
-    natsMsg *native = NULL;
-    jsErrCode code = 0;
-    natsStatus status;
-
     if (!bus_connected(bus))
         return STATUS_DISCONNECTED;
-    status = js_GetLastMsg(&native, bus->jetstream, stream, subject, NULL, &code);
+    natsMsg *native = NULL;
+    jsErrCode code = 0;
+    natsStatus status = js_GetLastMsg(&native, bus->jetstream, stream, subject, NULL, &code);
     return status == NATS_OK ? keep(native, ret_stored) : judge(status, code);
 }
 
@@ -146,30 +138,26 @@ enum status bus_headers_each(const struct bus_message *message, bus_header_fn *e
 
 enum status bus_stored_delete(struct bus *bus, const char *stream, uint64_t sequence)
 {
-    jsErrCode code = 0;
-    natsStatus status;
-
     if (!bus_connected(bus))
         return STATUS_DISCONNECTED;
-    status = js_DeleteMsg(bus->jetstream, stream, sequence, NULL, &code);
+    jsErrCode code = 0;
+    natsStatus status = js_DeleteMsg(bus->jetstream, stream, sequence, NULL, &code);
     return status == NATS_OK ? STATUS_OK : judge(status, code);
 }
 
 enum status bus_stream_purge(struct bus *bus, const char *stream, const char *subject,
                              uint64_t below_sequence)
 {
-    jsOptions options;
-    jsErrCode code = 0;
-    natsStatus status;
-
     if (!bus_connected(bus))
         return STATUS_DISCONNECTED;
-    if (below_sequence == 1) /* nothing is; nats-server would take it for everything */
+    if (below_sequence == 1) /* nothing to purge; nats-server reads 0 as everything */
         return STATUS_OK;
+    jsOptions options;
     jsOptions_Init(&options);
     options.Stream.Purge.Subject = subject;
     options.Stream.Purge.Sequence = below_sequence;
-    status = js_PurgeStream(bus->jetstream, stream, &options, &code);
+    jsErrCode code = 0;
+    natsStatus status = js_PurgeStream(bus->jetstream, stream, &options, &code);
     return status == NATS_OK ? STATUS_OK : judge(status, code);
 }
 
@@ -179,22 +167,19 @@ static natsStatus forget_idle(struct bus *bus, const char *stream, const char *n
 {
     jsConsumerInfo *info = NULL;
     natsStatus status = js_GetConsumerInfo(&info, bus->jetstream, stream, name, NULL, NULL);
-
     if (status == NATS_OK && info->NumWaiting == 0)
         status = js_DeleteConsumer(bus->jetstream, stream, name, NULL, NULL);
     jsConsumerInfo_Destroy(info);
-    return status == NATS_NOT_FOUND ? NATS_OK : status; /* another was faster */
+    return status == NATS_NOT_FOUND ? NATS_OK : status; /* another process was faster */
 }
 
 enum status bus_durables_forget(struct bus *bus, const char *stream, const char *prefix, const char *keep)
 {
-    jsConsumerNamesList *names = NULL;
-    jsErrCode code = 0;
-    natsStatus status;
-
     if (!bus_connected(bus))
         return STATUS_DISCONNECTED;
-    status = js_ConsumerNames(&names, bus->jetstream, stream, NULL, &code);
+    jsConsumerNamesList *names = NULL;
+    jsErrCode code = 0;
+    natsStatus status = js_ConsumerNames(&names, bus->jetstream, stream, NULL, &code);
     for (int i = 0; status == NATS_OK && i < names->Count; i++)
         if (strncmp(names->List[i], prefix, strlen(prefix)) == 0 && strcmp(names->List[i], keep) != 0)
             status = forget_idle(bus, stream, names->List[i]);
@@ -209,7 +194,6 @@ static natsStatus make_message(const char *subject, const char *const *headers, 
 {
     natsMsg *native = NULL;
     natsStatus status = natsMsg_Create(&native, subject, NULL, data.data, (int)data.length);
-
     for (size_t i = 0; status == NATS_OK && headers && headers[i]; i += 2)
         status = natsMsgHeader_Set(native, headers[i], headers[i + 1]);
     if (status == NATS_OK)
@@ -222,14 +206,12 @@ static natsStatus make_message(const char *subject, const char *const *headers, 
 enum status bus_store(struct bus *bus, const char *subject, const char *const *headers, struct slice data,
                       uint64_t *ret_sequence, char *error, size_t error_size)
 {
-    natsMsg *native = NULL;
-    jsPubAck *ack = NULL;
-    jsErrCode code = 0;
-    natsStatus status;
-
     if (!bus_connected(bus))
         return STATUS_DISCONNECTED;
-    status = make_message(subject, headers, data, &native);
+    natsMsg *native = NULL;
+    natsStatus status = make_message(subject, headers, data, &native);
+    jsPubAck *ack = NULL;
+    jsErrCode code = 0;
     if (status == NATS_OK)
         status = js_PublishMsg(&ack, bus->jetstream, native, NULL, &code);
     natsMsg_Destroy(native);

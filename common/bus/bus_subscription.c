@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Receiving: a message travels from the library's delivery thread through dispatch_message to the
- * subscriber's callback. A subscription lives in the bus's live list, then in the graveyard, and is freed
- * when the library said that its last callback has returned and BUS_GRAVE_MS have passed (the older
- * versions of the library crash when a subscription is destroyed while messages for it arrive).
+ * Receiving: a message travels from the library's delivery thread through on_subscription_message to the
+ * subscriber's callback. A subscription is in the bus's live list, then in the graveyard. It is freed once
+ * the library has reported that its last callback returned, and BUS_GRAVE_MS have passed: older versions of
+ * the library crash if a subscription is destroyed while messages for it arrive.
  */
 #include "common/bus/bus_internal.h"
 
@@ -15,7 +15,6 @@
 void bus_message_from(natsMsg *native, struct bus_message *ret_message)
 {
     int length = natsMsg_GetDataLength(native);
-
     ret_message->subject = slice_from_string(natsMsg_GetSubject(native));
     ret_message->reply = slice_from_string(natsMsg_GetReply(native));
     ret_message->data = slice_make(natsMsg_GetData(native), length > 0 ? (size_t)length : 0);
@@ -28,25 +27,22 @@ enum status bus_header(const struct bus_message *message, const char *name, char
     natsMsg *native = (natsMsg *)(uintptr_t)message->native;
     const char *value = NULL;
     natsStatus status = natsMsgHeader_Get(native, name, &value);
-    size_t length;
-
     if (status != NATS_OK || !value)
         return status == NATS_NO_MEMORY ? STATUS_NO_MEMORY : STATUS_NOT_FOUND;
-    length = strlen(value);
+    size_t length = strlen(value);
     if (length >= capacity)
         return STATUS_FULL;
     memcpy(out, value, length + 1);
     return STATUS_OK;
 }
 
-static void dispatch_message(natsConnection *connection, natsSubscription *native, natsMsg *message,
-                             void *closure)
+static void on_subscription_message(natsConnection *connection, natsSubscription *native, natsMsg *message,
+                                    void *closure)
 {
     struct bus_subscription *subscription = closure;
-    struct bus_message view;
-
     (void)connection;
     (void)native;
+    struct bus_message view;
     if (!atomic_load(&subscription->closed)) {
         bus_message_from(message, &view);
         subscription->callback(subscription->context, &view);
@@ -55,11 +51,10 @@ static void dispatch_message(natsConnection *connection, natsSubscription *nativ
 }
 
 /* Delivery thread: the last callback of the subscription has returned. */
-static void on_complete(void *closure)
+static void on_subscription_complete(void *closure)
 {
     struct bus_subscription *subscription = closure;
     struct bus *bus = subscription->bus;
-
     pthread_mutex_lock(&bus->mutex);
     subscription->completed = true;
     bus->incomplete--;
@@ -84,10 +79,9 @@ static void unlink_one(struct bus_subscription *one)
 enum status bus_subscribe_native(struct bus *bus, const char *subject, const char *queue,
                                  natsMsgHandler dispatch, struct bus_subscription *subscription)
 {
-    natsStatus status;
-
     subscription->bus = bus;
     subscription->queue_group = queue != NULL;
+    natsStatus status;
     if (queue)
         status = natsConnection_QueueSubscribe(&subscription->native, bus->connection, subject, queue,
                                                dispatch, subscription);
@@ -101,9 +95,10 @@ enum status bus_subscribe_native(struct bus *bus, const char *subject, const cha
     link_before(&bus->live, subscription);
     bus->incomplete++;
     pthread_mutex_unlock(&bus->mutex);
-    /* Fails only where the subscription is already closed: then no completion will be told. */
-    if (natsSubscription_SetOnCompleteCB(subscription->native, on_complete, subscription) != NATS_OK)
-        on_complete(subscription);
+    /* Fails only if the subscription is already closed: then the library reports no completion. */
+    if (natsSubscription_SetOnCompleteCB(subscription->native, on_subscription_complete, subscription) !=
+        NATS_OK)
+        on_subscription_complete(subscription);
     return STATUS_OK;
 }
 
@@ -111,13 +106,11 @@ enum status bus_subscribe(struct bus *bus, const char *subject, const char *queu
                           void *context, struct bus_subscription **ret_subscription)
 {
     struct bus_subscription *subscription = calloc(1, sizeof(*subscription));
-    enum status status;
-
     if (!subscription)
         return STATUS_NO_MEMORY;
     subscription->callback = callback;
     subscription->context = context;
-    status = bus_subscribe_native(bus, subject, queue, dispatch_message, subscription);
+    enum status status = bus_subscribe_native(bus, subject, queue, on_subscription_message, subscription);
     if (status != STATUS_OK) {
         free(subscription);
         return status;
@@ -129,7 +122,6 @@ enum status bus_subscribe(struct bus *bus, const char *subject, const char *queu
 static uint64_t dropped_by(struct bus_subscription *subscription)
 {
     int64_t dropped = 0;
-
     if (natsSubscription_GetDropped(subscription->native, &dropped) != NATS_OK || dropped < 0)
         return 0;
     return (uint64_t)dropped;
@@ -139,7 +131,6 @@ static uint64_t dropped_by(struct bus_subscription *subscription)
 uint64_t bus_dropped(struct bus *bus)
 {
     uint64_t total = atomic_load(&bus->dropped_before);
-
     pthread_mutex_lock(&bus->mutex);
     for (struct bus_subscription *each = bus->live.next; each != &bus->live; each = each->next)
         if (each->slow)
@@ -151,10 +142,8 @@ uint64_t bus_dropped(struct bus *bus)
 void bus_subscriptions_free(struct bus_subscription *head)
 {
     struct bus_subscription *each = head->next;
-
     while (each && each != head) {
         struct bus_subscription *next = each->next;
-
         natsSubscription_Destroy(each->native);
         free(each);
         each = next;
@@ -171,14 +160,11 @@ static void bury_locked(struct bus *bus, struct bus_subscription *subscription)
 
 void bus_unsubscribe(struct bus_subscription *subscription)
 {
-    struct bus *bus;
-    bool slow;
-
     if (!subscription || atomic_exchange(&subscription->closed, true))
         return;
-    bus = subscription->bus;
+    struct bus *bus = subscription->bus;
     pthread_mutex_lock(&bus->mutex);
-    slow = subscription->slow;
+    bool slow = subscription->slow;
     subscription->slow = false;
     pthread_mutex_unlock(&bus->mutex);
     if (slow)
@@ -204,16 +190,13 @@ void bus_bury_native(struct bus *bus, natsSubscription *native, struct bus_subsc
 
 uint64_t bus_bury_due(struct bus *bus, uint64_t now_ms)
 {
-    struct bus_subscription due = {.next = &due, .previous = &due};
-    struct bus_subscription *each;
-    uint64_t again_ms = UINT64_MAX;
-
     pthread_mutex_lock(&bus->mutex);
     bus->grave_changed = false;
-    each = bus->grave.next;
+    struct bus_subscription *each = bus->grave.next;
+    struct bus_subscription due = {.next = &due, .previous = &due};
+    uint64_t again_ms = UINT64_MAX;
     while (each != &bus->grave && each->buried_ms + BUS_GRAVE_MS <= now_ms) {
         struct bus_subscription *next = each->next;
-
         if (each->completed) {
             unlink_one(each);
             link_before(&due, each);
@@ -234,9 +217,8 @@ uint64_t bus_bury_due(struct bus *bus, uint64_t now_ms)
 /* The live subscriptions with a queue group; the others are silenced. */
 static size_t collect_queue_groups(struct bus *bus, struct bus_subscription **ret_list, size_t capacity)
 {
-    size_t count = 0;
-
     pthread_mutex_lock(&bus->mutex);
+    size_t count = 0;
     for (struct bus_subscription *each = bus->live.next; each != &bus->live; each = each->next) {
         if (each->queue_group && count < capacity)
             ret_list[count++] = each;
@@ -252,16 +234,14 @@ enum status bus_drain(struct bus *bus, uint32_t timeout_ms)
     struct bus_subscription *list[64]; /* the library starts a thread for each */
     size_t count = collect_queue_groups(bus, list, sizeof(list) / sizeof(list[0]));
     uint64_t deadline_ms = bus_now_ms() + timeout_ms;
-    enum status result = STATUS_OK;
-
-    if (!bus_connected(bus)) /* nobody to tell, and the library would wait the whole time for it */
+    if (!bus_connected(bus)) /* no server to tell, and the library would wait the whole time */
         return STATUS_OK;
     for (size_t i = 0; i < count; i++)
         natsSubscription_DrainTimeout(list[i]->native, timeout_ms ? timeout_ms : 1);
+    enum status result = STATUS_OK;
     for (size_t i = 0; i < count; i++) {
         uint64_t now_ms = bus_now_ms();
         int64_t left_ms = now_ms < deadline_ms ? (int64_t)(deadline_ms - now_ms) : 1;
-
         if (natsSubscription_WaitForDrainCompletion(list[i]->native, left_ms) == NATS_TIMEOUT)
             result = STATUS_TIMEOUT;
     }

@@ -6,10 +6,9 @@
 
 static bool parse_port(struct slice text, uint16_t *ret_port)
 {
-    unsigned long number = 0;
-
     if (text.length == 0 || text.length > 5)
         return false;
+    unsigned long number = 0;
     for (size_t i = 0; i < text.length; i++) {
         if (text.data[i] < '0' || text.data[i] > '9')
             return false;
@@ -25,7 +24,6 @@ static const char *split(struct slice text, struct slice *ret_name, struct slice
     const bool bracket = text.length > 0 && text.data[0] == '[';
     const char *end = text.length > 0 ? memchr(text.data, bracket ? ']' : ':', text.length) : NULL;
     size_t length = end ? (size_t)(end - text.data) : text.length;
-
     if (bracket && !end)
         return "an IPv6 host needs its closing `]`";
     *ret_name = bracket ? slice_make(text.data + 1, length - 1) : slice_make(text.data, length);
@@ -42,7 +40,6 @@ enum status host_parse(struct slice text, uint16_t default_port, struct host *re
     struct slice rest = {0};
     uint16_t port = default_port;
     const char *reason = split(text, &name, &rest);
-
     if (!reason && (name.length == 0 || name.length >= HOST_SIZE))
         reason = "a host is empty or too long";
     if (!reason && rest.length > 0 && !parse_port(slice_make(rest.data + 1, rest.length - 1), &port))

@@ -18,8 +18,7 @@ struct host {
     uint16_t port;
 };
 
-/* `default_port` where none is given. STATUS_MALFORMED with a reason that repeats nothing of the text; the
- * reason is static. */
+/* `default_port` if none is given. STATUS_MALFORMED with a static reason that repeats nothing of the text. */
 enum status host_parse(struct slice text, uint16_t default_port, struct host *ret_host,
                        const char **ret_reason);
 

@@ -39,12 +39,11 @@ static bool token_valid(struct slice token, size_t maximum)
         if (token.data[i] == '.' || token.data[i] == ':')
             return false;
     }
-    /* What is left of an event name's alphabet is a token's; length is checked here, since a user's
+    /* Without the dots an event name has a token's alphabet. The length is checked here, because a user's
      * token is longer than an event name. */
     for (size_t at = 0; at < token.length; at += EVENT_NAME_MAXIMUM_BYTES) {
         size_t left = token.length - at;
         size_t part = left < EVENT_NAME_MAXIMUM_BYTES ? left : EVENT_NAME_MAXIMUM_BYTES;
-
         if (!event_name_valid(slice_make(token.data + at, part)))
             return false;
     }
@@ -58,7 +57,7 @@ static bool tail_valid(enum subject_kind kind, struct slice tail)
     case TAIL_USER: return token_valid(tail, BASE64URL_LENGTH(ID_MAXIMUM_BYTES));
     case TAIL_TOKEN: break;
     }
-    /* pollen8.session.open is a request of its own: no gateway may be called so. */
+    /* pollen8.session.open is a request, so no gateway may have that name. */
     if (kind == SUBJECT_SESSION && slice_equal_string(tail, "open"))
         return false;
     return token_valid(tail, TOKEN_MAXIMUM_BYTES);
@@ -68,7 +67,6 @@ enum status subject_make(char out[SUBJECT_SIZE], enum subject_kind kind, struct 
 {
     const struct subject_row *row = &rows[kind];
     char token[BASE64URL_LENGTH(ID_MAXIMUM_BYTES) + 1];
-
     if (row->tail == TAIL_USER) {
         if (!id_valid(name))
             return STATUS_MALFORMED;
@@ -86,11 +84,9 @@ enum status subject_make(char out[SUBJECT_SIZE], enum subject_kind kind, struct 
 enum status subject_tail(struct slice subject, enum subject_kind kind, struct slice *ret_tail)
 {
     struct slice prefix = rows[kind].prefix;
-    struct slice tail;
-
     if (!slice_starts_with(subject, prefix))
         return STATUS_MALFORMED;
-    tail = slice_make(subject.data + prefix.length, subject.length - prefix.length);
+    struct slice tail = slice_make(subject.data + prefix.length, subject.length - prefix.length);
     if (!tail_valid(kind, tail))
         return STATUS_MALFORMED;
     *ret_tail = tail;
@@ -104,10 +100,9 @@ void subject_reply_make(char *out, size_t size, const char *inbox, uint64_t id)
 
 bool subject_reply_id(struct slice subject, size_t inbox_length, uint64_t *ret_id)
 {
-    uint64_t id = 0;
-
     if (subject.length != inbox_length + SUBJECT_ID_LENGTH)
         return false;
+    uint64_t id = 0;
     for (const char *c = subject.data + inbox_length + 1; c < subject.data + subject.length; c++) {
         if (*c >= '0' && *c <= '9')
             id = id << 4 | (uint64_t)(*c - '0');

@@ -52,16 +52,16 @@ enum subject_kind {
     SUBJECT_CHUNK     /* pollen8.snapshot.chunk.<snapshot> */
 };
 
-/* Writes the subject and a NUL. `name` is an event name, a user id (encoded), a gateway name or a verb as
- * the kind says. STATUS_MALFORMED where it is not valid for its kind. */
+/* Writes the subject and a NUL. `name` is an event name, a user id (encoded), a gateway name or a verb as the
+ * kind says. STATUS_MALFORMED if it is not valid for its kind. */
 enum status subject_make(char out[SUBJECT_SIZE], enum subject_kind kind, struct slice name);
 
-/* The tail of a subject of `kind` (the event name, the token), borrowed from `subject`; STATUS_MALFORMED
- * where the subject is of another kind. Tokens are returned as they are, not decoded. */
+/* The tail of a subject of `kind` (the event name, the token), borrowed from `subject`; STATUS_MALFORMED if
+ * the subject is of a different kind. Tokens are returned as they are, not decoded. */
 enum status subject_tail(struct slice subject, enum subject_kind kind, struct slice *ret_tail);
 
-/* Where the answer to a request goes: "<inbox>.<id, 16 hex digits>". Writes it and a NUL, cut to `size`;
- * reads the id of what came to the inbox, false where there is none. */
+/* The reply subject of a request: "<inbox>.<id, 16 hex digits>". subject_reply_make writes it and a NUL, cut
+ * to `size`. subject_reply_id reads the id of a message to the inbox; false if it has none. */
 #define SUBJECT_ID_LENGTH 17 /* the point and the digits */
 void subject_reply_make(char *out, size_t size, const char *inbox, uint64_t id);
 bool subject_reply_id(struct slice subject, size_t inbox_length, uint64_t *ret_id);

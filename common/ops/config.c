@@ -30,14 +30,12 @@ static const struct unit size_units[] = {
 static bool take_number(const char *text, int64_t *ret_number, const char **ret_rest)
 {
     bool negative = *text == '-';
-    int64_t number = 0;
     const char *digit = text + (negative ? 1 : 0);
-
     if (*digit < '0' || *digit > '9')
         return false;
+    int64_t number = 0;
     for (; *digit >= '0' && *digit <= '9'; digit++) {
         int value = *digit - '0';
-
         if (__builtin_mul_overflow(number, 10, &number) ||
             __builtin_add_overflow(number, negative ? -value : value, &number))
             return false;
@@ -51,7 +49,6 @@ static bool parse_with_unit(const char *text, const struct unit *units, size_t c
 {
     const char *rest;
     int64_t number;
-
     if (!take_number(text, &number, &rest))
         return false;
     for (size_t i = 0; i < count; i++) {
@@ -65,7 +62,6 @@ static bool parse_number(const struct config_setting *setting, const char *text,
 {
     const char *rest;
     bool good;
-
     if (setting->type == CONFIG_DURATION)
         good = parse_with_unit(text, duration_units, sizeof(duration_units) / sizeof(duration_units[0]),
                                ret_number);
@@ -79,7 +75,6 @@ static bool parse_number(const struct config_setting *setting, const char *text,
 static bool parse_switch(const char *text, bool *ret_on)
 {
     static const char *const words[] = {"off", "on", "false", "true", "no", "yes", "0", "1"};
-
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strcmp(text, words[i]) == 0) {
             *ret_on = i % 2 == 1;
@@ -94,7 +89,6 @@ static bool parse_choice(const struct config_setting *setting, const char *text,
     struct slice choices = config_choices(setting);
     int64_t index = 0;
     size_t start = 0;
-
     for (size_t at = 0; at <= choices.length; at++) {
         if (at < choices.length && choices.data[at] != '|')
             continue;
@@ -111,13 +105,12 @@ static bool parse_choice(const struct config_setting *setting, const char *text,
 __attribute__((format(printf, 4, 5))) static int fail(const struct config_setting *setting, char *error,
                                                       size_t error_size, const char *format, ...)
 {
-    char found[256];
-    char expected[CONFIG_EXPECTED_SIZE];
     va_list arguments;
-
     va_start(arguments, format);
+    char found[256];
     vsnprintf(found, sizeof(found), format, arguments);
     va_end(arguments);
+    char expected[CONFIG_EXPECTED_SIZE];
     config_expected(setting, expected, sizeof(expected));
     snprintf(error, error_size, "%s %s, expected %s", setting->name, found, expected);
     return 1;
@@ -128,11 +121,9 @@ static const char *shown(const char *text, char out[SHOWN_MAXIMUM_BYTES + 4])
 {
     size_t length = strnlen(text, SHOWN_MAXIMUM_BYTES + 1);
     bool cut = length > SHOWN_MAXIMUM_BYTES;
-    bool clean;
-
     if (cut)
         length = SHOWN_MAXIMUM_BYTES;
-    clean = utf8_clean(slice_make(text, length));
+    bool clean = utf8_clean(slice_make(text, length));
     for (size_t i = 0; i < length; i++)
         out[i] = (clean || (text[i] >= ' ' && text[i] <= '~')) ? text[i] : '?';
     memcpy(out + length, cut ? "..." : "", cut ? 4 : 1);
@@ -151,15 +142,13 @@ static int set_text(const struct config_setting *setting, const char *text, char
                     size_t error_size)
 {
     size_t length = strlen(text);
-    char *copy;
-
     if ((int64_t)length < setting->minimum)
         return fail(setting, error, error_size, "is too short (%zu bytes)", length);
     if ((int64_t)length > setting->maximum)
         return fail(setting, error, error_size, "is too long (%zu bytes)", length);
     if (setting->type == CONFIG_TEXT && !utf8_clean(slice_make(text, length)))
         return fail(setting, error, error_size, "holds control characters or invalid UTF-8");
-    copy = strdup(text);
+    char *copy = strdup(text);
     if (!copy) {
         snprintf(error, error_size, "%s cannot be kept: out of memory", setting->name);
         return 1;
@@ -173,10 +162,8 @@ int config_parse(const struct config_setting *setting, const char *text, void *c
                  size_t error_size)
 {
     char *field = (char *)config + setting->offset;
-    char shown_text[SHOWN_MAXIMUM_BYTES + 4];
     int64_t number = 0;
     bool on = false;
-
     switch (setting->type) {
     case CONFIG_TEXT:
     case CONFIG_SECRET: return set_text(setting, text, (char **)(void *)field, error, error_size);
@@ -198,16 +185,16 @@ int config_parse(const struct config_setting *setting, const char *text, void *c
         memcpy(field, &number, sizeof(number));
         return 0;
     }
+    char shown_text[SHOWN_MAXIMUM_BYTES + 4];
     return fail(setting, error, error_size, "is '%s'", shown(text, shown_text));
 }
 
-/* A secret from the file that NAME_FILE names, where it does. */
+/* A secret from the file that NAME_FILE names, if it is set. */
 static int load_secret_file(const struct config_setting *setting, const char *set, void *config,
                             bool *ret_loaded, char *error, size_t error_size)
 {
     char *text = NULL;
     int failed = config_secret_read(setting, &text, error, error_size);
-
     if (failed || !text)
         return failed;
     if (set && *set) {
@@ -228,10 +215,8 @@ static int load_setting(const struct config_setting *setting, void *config, char
 {
     const char *text = getenv(setting->name);
     bool loaded = false;
-
     if (setting->type == CONFIG_SECRET) {
         int failed = load_secret_file(setting, text, config, &loaded, error, error_size);
-
         if (failed || loaded)
             return failed;
     }
@@ -247,9 +232,8 @@ static int load_setting(const struct config_setting *setting, void *config, char
 static void print_and_exit(const struct config_program *program, bool help)
 {
     struct buf buf;
-    bool good;
-
     buf_init(&buf, 1024 * 1024);
+    bool good;
     if (help)
         good = config_help(program, &buf) == STATUS_OK;
     else
@@ -263,19 +247,16 @@ static void print_and_exit(const struct config_program *program, bool help)
 static int read_arguments(const struct config_program *program, int argc, char **argv)
 {
     int chosen = -1;
-
     for (int i = 1; i < argc; i++) {
-        int found = -1;
-
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "--version") == 0)
             print_and_exit(program, argv[i][2] == 'h');
+        int found = -1;
         for (int option = 0; program->options && program->options[option]; option++) {
             if (strcmp(argv[i], program->options[option]) == 0)
                 found = option;
         }
         if (found < 0 || chosen >= 0) {
             char shown_text[SHOWN_MAXIMUM_BYTES + 4];
-
             fprintf(stderr, "%s: %s '%s', see --help\n", program->name,
                     found < 0 ? "unknown argument" : "one argument too many:", shown(argv[i], shown_text));
             exit(2);
@@ -289,7 +270,6 @@ int config_load(const struct config_program *program, void *config, int argc, ch
 {
     int option = read_arguments(program, argc, argv);
     char error[ERROR_SIZE];
-
     for (size_t i = 0; i < program->count; i++) {
         if (load_setting(&program->settings[i], config, error, sizeof(error)) != 0) {
             fprintf(stderr, "%s: %s\n", program->name, error);
@@ -304,7 +284,6 @@ void config_free(const struct config_program *program, void *config)
 {
     for (size_t i = 0; i < program->count; i++) {
         const struct config_setting *setting = &program->settings[i];
-
         if (setting->type == CONFIG_TEXT || setting->type == CONFIG_SECRET)
             free_text(setting, (char **)(void *)((char *)config + setting->offset));
     }

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Settings come from the environment only and are declared in one table a service (config.def), which makes
- * the parsing, the checks, `--help` and the documentation. A bad value is one line that names the variable,
- * what was found (never for a secret) and what was expected, and exit status 2.
+ * The room ops/: a service's life as operators see it. In come the environment, signals and what the service
+ * counts; out go its settings (this file), metrics (metrics.h), the ops port (ops_http.h) and the ordered
+ * drain (lifecycle.h). It knows no broker.
  *
- * A service includes common/ops/config_common.def and its own config.def to build both its struct and its table:
+ * This file: settings come from the environment only. Each service declares them in one table (config.def),
+ * of which parsing, checks, `--help` and documentation are made. A bad value gives one line that names the
+ * variable, the value found (never for a secret) and what was expected, and exit status 2.
+ *
+ * A service includes common/ops/config_common.def and its own config.def to build its struct and its table:
  *
  *   SETTING(field, TYPE, "NAME", "default" or NULL (required), minimum, maximum, "help")
  *
@@ -95,8 +99,7 @@ struct config_program {
  * the index in `options` of the one given, or -1. Ends the process with status 2 on a bad value. */
 int config_load(const struct config_program *program, void *config, int argc, char **argv);
 
-/* As config_load for one variable's text, without the exits: STATUS-like 0 on success; else `error` gets
- * the one line. For tests and for settings read again on SIGHUP. */
+/* As config_load for one variable's text, without the exits: 0 on success, else `error` gets the one line. */
 int config_parse(const struct config_setting *setting, const char *text, void *config, char *error,
                  size_t error_size);
 

@@ -18,7 +18,6 @@ struct slice config_choices(const struct config_setting *setting)
 const char *config_help_text(const struct config_setting *setting)
 {
     const char *text = setting->help;
-
     if (setting->type != CONFIG_CHOICE)
         return text;
     text += strcspn(text, " ");
@@ -46,7 +45,6 @@ static void format_size(int64_t bytes, char out[32])
 {
     static const char *const names[] = {"", "KB", "MB", "GB"};
     size_t unit = 0;
-
     while (bytes != 0 && bytes % 1024 == 0 && unit < 3) {
         bytes /= 1024;
         unit++;
@@ -70,9 +68,8 @@ static void expected_number(const struct config_setting *setting, char *out, siz
                        : setting->type == CONFIG_SIZE   ? "a size (like 512, 256KB, 1MB, 2GB)"
                                                         : "a whole number";
     char low[32];
-    char high[32];
-
     format_bound(setting->type, setting->minimum, low);
+    char high[32];
     format_bound(setting->type, setting->maximum, high);
     if (setting->maximum == INT64_MAX)
         snprintf(out, size, "%s of at least %s", what, low);
@@ -94,7 +91,6 @@ static void expected_choice(const struct config_setting *setting, char *out, siz
 {
     struct slice choices = config_choices(setting);
     size_t at = (size_t)snprintf(out, size, "one of ");
-
     for (size_t i = 0; i < choices.length && at + 3 < size; i++) {
         if (choices.data[i] == '|') {
             out[at++] = ',';
@@ -122,13 +118,11 @@ void config_expected(const struct config_setting *setting, char *out, size_t siz
 /* Appends `text` word by word from column `indent` on; the first line is there already. */
 static enum status append_wrapped(struct buf *buf, const char *text, size_t indent)
 {
-    enum status status = STATUS_OK;
     size_t column = indent;
-
+    enum status status = STATUS_OK;
     while (*text && status == STATUS_OK) {
         size_t word = strcspn(text, " ");
         bool first = column == indent;
-
         if (!first && column + 1 + word > COLUMNS) {
             status = buf_append_format(buf, "\n%*s", (int)indent, "");
             column = indent;
@@ -145,20 +139,18 @@ static enum status append_wrapped(struct buf *buf, const char *text, size_t inde
 
 static enum status append_setting(struct buf *buf, const struct config_setting *setting, size_t indent)
 {
-    char expected[CONFIG_EXPECTED_SIZE];
-    char kind[2 * CONFIG_EXPECTED_SIZE];
     const char *text = setting->default_text;
     bool secret = setting->type == CONFIG_SECRET;
-    enum status status;
-
+    char expected[CONFIG_EXPECTED_SIZE];
     config_expected(setting, expected, sizeof(expected));
+    char kind[2 * CONFIG_EXPECTED_SIZE];
     snprintf(kind, sizeof(kind), "%s; %s%s%s%s%s", expected,
              !text   ? "required"
              : *text ? "default "
                      : "default: none",
              text && *text ? text : "", secret ? "; or a file that holds it, named by " : "",
              secret ? setting->name : "", secret ? "_FILE" : "");
-    status = buf_append_format(buf, "  %-*s", (int)(indent - 2), setting->name);
+    enum status status = buf_append_format(buf, "  %-*s", (int)(indent - 2), setting->name);
     if (status == STATUS_OK)
         status = append_wrapped(buf, config_help_text(setting), indent);
     if (status == STATUS_OK)
@@ -169,7 +161,6 @@ static enum status append_setting(struct buf *buf, const struct config_setting *
 static enum status append_option(struct buf *buf, const char *name, const char *help, size_t indent)
 {
     enum status status = buf_append_format(buf, "  %-*s", (int)(indent - 2), name);
-
     return status == STATUS_OK ? append_wrapped(buf, help, indent) : status;
 }
 
@@ -177,7 +168,6 @@ static enum status append_option(struct buf *buf, const char *name, const char *
 static size_t widest_name(const struct config_program *program)
 {
     size_t widest = strlen("--version");
-
     for (size_t i = 0; program->options && program->options[i]; i++) {
         if (strlen(program->options[i]) > widest)
             widest = strlen(program->options[i]);
@@ -193,14 +183,12 @@ enum status config_help(const struct config_program *program, struct buf *buf)
 {
     size_t indent = widest_name(program);
     enum status status = buf_append_format(buf, "%s: %s\n\nOptions:\n", program->name, program->purpose);
-
     if (status == STATUS_OK)
         status = append_option(buf, "--help", "Print this and exit", indent);
     if (status == STATUS_OK)
         status = append_option(buf, "--version", "Print the name and version and exit", indent);
     for (size_t i = 0; status == STATUS_OK && program->options && program->options[i]; i++) {
         const char *name = program->options[i];
-
         status = append_option(buf, name, name + strlen(name) + 1, indent);
     }
     if (status == STATUS_OK)

@@ -21,7 +21,7 @@ const char *config_help_text(const struct config_setting *setting);
 void config_expected(const struct config_setting *setting, char *out, size_t size);
 
 /* The one line of the file that the variable <name>_FILE names, the caller's to wipe and free; *ret_text
- * stays as it is where no file is named. 0 on success; else `error` gets the one line, which shows nothing of
+ * stays as it is if no file is named. 0 on success; else `error` gets the one line, which shows nothing of
  * the file. */
 int config_secret_read(const struct config_setting *setting, char **ret_text, char *error, size_t error_size);
 

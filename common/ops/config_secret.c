@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * NAME_FILE for a secret NAME: orchestrators hand secrets over as files. The file's text without the line end
- * that editors leave, wiped wherever it does not go to the caller.
+ * NAME_FILE for a secret NAME: orchestrators hand secrets over as files. Reads the file's text without the
+ * trailing line end that editors add. Every copy that does not go to the caller is wiped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,11 +18,10 @@
 static ssize_t read_file(const char *path, char *out, size_t size)
 {
     int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    size_t length = 0;
-    ssize_t more = 1;
-
     if (descriptor < 0)
         return -1;
+    size_t length = 0;
+    ssize_t more = 1;
     while (more > 0 && length < size) {
         more = read(descriptor, out + length, size - length);
         if (more < 0 && errno == EINTR)
@@ -43,9 +42,8 @@ static bool holds_one_text(const char *text, size_t length)
 
 int config_secret_read(const struct config_setting *setting, char **ret_text, char *error, size_t error_size)
 {
-    char variable[VARIABLE_SIZE];
     size_t size = (size_t)setting->maximum + 3; /* a line end and one byte that shows it is too long */
-
+    char variable[VARIABLE_SIZE];
     snprintf(variable, sizeof(variable), "%s_FILE", setting->name);
     const char *path = getenv(variable);
     if (!path || !*path)

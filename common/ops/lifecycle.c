@@ -26,7 +26,6 @@ static _Atomic bool draining;
 static sigset_t watched(void)
 {
     sigset_t set;
-
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
@@ -38,7 +37,6 @@ void lifecycle_init(void)
 {
     sigset_t set = watched();
     struct sigaction ignore = {.sa_handler = SIG_IGN};
-
     CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
     CHECK(sigaction(SIGPIPE, &ignore, NULL) == 0);
 }
@@ -63,13 +61,11 @@ static int next_signal(int64_t timeout_ms)
 {
     sigset_t set = watched();
     uint64_t deadline = clock_monotonic_ms() + (timeout_ms > 0 ? (uint64_t)timeout_ms : 0);
-
     for (;;) {
         uint64_t now = clock_monotonic_ms();
         uint64_t left = deadline > now ? deadline - now : 0;
         struct timespec wait = {.tv_sec = (time_t)(left / 1000), .tv_nsec = (long)(left % 1000) * 1000000};
         int signal = timeout_ms < 0 ? sigwaitinfo(&set, NULL) : sigtimedwait(&set, NULL, &wait);
-
         if (signal > 0)
             return signal;
         if (timeout_ms >= 0 && errno == EAGAIN)
@@ -80,7 +76,6 @@ static int next_signal(int64_t timeout_ms)
 enum lifecycle_event lifecycle_wait(int64_t timeout_ms)
 {
     int signal = next_signal(timeout_ms);
-
     return signal == 0 ? LIFECYCLE_TIMEOUT : event_of(signal);
 }
 
@@ -88,11 +83,9 @@ enum lifecycle_event lifecycle_wait(int64_t timeout_ms)
 static void *watch_drain(void *argument)
 {
     uint64_t deadline = *(uint64_t *)argument;
-
     free(argument);
     for (;;) {
         uint64_t now = clock_monotonic_ms();
-
         if (now >= deadline)
             end_at_once("the drain took too long: ending without it");
         (void)lifecycle_wait((int64_t)(deadline - now));
@@ -103,11 +96,10 @@ static void *watch_drain(void *argument)
 void lifecycle_draining(int64_t limit_ms)
 {
     uint64_t *deadline = malloc(sizeof(*deadline));
-    pthread_t thread;
-
     CHECK(deadline);
     *deadline = clock_monotonic_ms() + (limit_ms > 0 ? (uint64_t)limit_ms : 0);
     atomic_store(&draining, true);
+    pthread_t thread;
     CHECK(pthread_create(&thread, NULL, watch_drain, deadline) == 0);
     pthread_detach(thread);
 }
@@ -116,7 +108,6 @@ int lifecycle_descriptor(void)
 {
     sigset_t set = watched();
     int descriptor = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-
     CHECK(descriptor >= 0);
     return descriptor;
 }
@@ -125,7 +116,6 @@ enum lifecycle_event lifecycle_read(int descriptor)
 {
     struct signalfd_siginfo info;
     ssize_t got;
-
     do {
         got = read(descriptor, &info, sizeof(info));
     } while (got < 0 && errno == EINTR);
@@ -135,14 +125,11 @@ enum lifecycle_event lifecycle_read(int descriptor)
 uint64_t lifecycle_raise_open_files(uint64_t wanted)
 {
     struct rlimit limit = {0};
-    rlim_t aim;
-
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return 0;
-    aim = limit.rlim_max == RLIM_INFINITY || wanted < limit.rlim_max ? (rlim_t)wanted : limit.rlim_max;
+    rlim_t aim = limit.rlim_max == RLIM_INFINITY || wanted < limit.rlim_max ? (rlim_t)wanted : limit.rlim_max;
     if (aim > limit.rlim_cur) {
         struct rlimit raised = {.rlim_cur = aim, .rlim_max = limit.rlim_max};
-
         if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
             return aim;
     }

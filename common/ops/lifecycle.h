@@ -16,8 +16,8 @@ void lifecycle_init(void);
 /* Waits for a signal, at most timeout_ms (negative: for ever). Main thread. */
 enum lifecycle_event lifecycle_wait(int64_t timeout_ms);
 
-/* From now on a further SIGTERM or SIGINT ends the process at once; starts a thread that sees to it, and
- * ends the process with status 1 after `limit_ms` where the drain has not. */
+/* From now on another SIGTERM or SIGINT ends the process at once. Starts a thread that does so, and ends the
+ * process with status 1 if the drain has not ended it after `limit_ms`. */
 void lifecycle_draining(int64_t limit_ms);
 
 /* A descriptor that becomes readable on SIGTERM, SIGINT and SIGHUP (signalfd), for a loop to watch instead

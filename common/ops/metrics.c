@@ -53,7 +53,6 @@ static bool name_valid(const char *name, bool colon)
     for (const char *c = name; *c; c++) {
         bool letter =
             (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || *c == '_' || (colon && *c == ':');
-
         if (!letter && (c == name || *c < '0' || *c > '9'))
             return false;
     }
@@ -63,7 +62,6 @@ static bool name_valid(const char *name, bool colon)
 static bool definition_valid(const struct metric_definition *definitions, size_t index)
 {
     const struct metric_definition *definition = &definitions[index];
-
     if (!name_valid(definition->name, true) || !definition->help || !*definition->help)
         return false;
     if (definition->label && (!name_valid(definition->label, false) || strcmp(definition->label, "le") == 0))
@@ -77,11 +75,9 @@ static bool definition_valid(const struct metric_definition *definitions, size_t
 
 static enum status family_init(struct metric_family *family, const struct metric_definition *definition)
 {
-    struct metric_cell *cell;
-
     family->definition = definition;
     CHECK(pthread_mutex_init(&family->lock, NULL) == 0);
-    cell = cell_create(definition->kind, definition->label ? OTHER : NULL);
+    struct metric_cell *cell = cell_create(definition->kind, definition->label ? OTHER : NULL);
     if (!cell)
         return STATUS_NO_MEMORY;
     if (definition->label)
@@ -101,7 +97,6 @@ static void samples_free(struct metric_sample *samples, size_t count)
 static void family_done(struct metric_family *family)
 {
     bool other_listed = false;
-
     for (size_t i = 0; i < family->count; i++) {
         other_listed = other_listed || family->cells[i] == family->other;
         cell_free(family->cells[i]);
@@ -117,7 +112,6 @@ enum status metrics_create(const struct metric_definition *definitions, size_t c
 {
     struct metrics *metrics = calloc(1, sizeof(*metrics));
     enum status status = STATUS_NO_MEMORY;
-
     if (!metrics)
         return STATUS_NO_MEMORY;
     metrics->families = calloc(count ? count : 1, sizeof(*metrics->families));
@@ -173,7 +167,6 @@ static struct metric_cell *find_or_add_locked(struct metric_family *family, cons
 {
     struct metric_cell *cell = find_locked(family, label_value);
     size_t others = find_locked(family, OTHER) ? 1 : 0;
-
     if (cell)
         return cell;
     if (strcmp(label_value, OTHER) == 0 || family->count - others >= METRIC_LABELS_MAXIMUM)
@@ -187,17 +180,14 @@ static struct metric_cell *find_or_add_locked(struct metric_family *family, cons
 
 struct metric_cell *metrics_cell(struct metrics *metrics, size_t id, const char *label_value)
 {
-    struct metric_family *family;
-    struct metric_cell *cell;
-
     CHECK(id < metrics->count);
-    family = &metrics->families[id];
+    struct metric_family *family = &metrics->families[id];
     if (!family->definition->label)
         return family->cells[0];
     if (!label_value || !*label_value)
         label_value = OTHER;
     pthread_mutex_lock(&family->lock);
-    cell = find_or_add_locked(family, label_value);
+    struct metric_cell *cell = find_or_add_locked(family, label_value);
     pthread_mutex_unlock(&family->lock);
     return cell;
 }
@@ -226,9 +216,8 @@ int64_t metric_exchange(struct metric_cell *cell, int64_t value)
 
 void metric_observe_ns(struct metric_cell *cell, uint64_t nanoseconds)
 {
-    size_t bucket = 0;
-
     CHECK(cell->buckets);
+    size_t bucket = 0;
     while (bucket < METRIC_BUCKETS && nanoseconds > metric_buckets[bucket].bound_ns)
         bucket++;
     atomic_fetch_add_explicit(&cell->buckets[bucket], 1, memory_order_relaxed);
@@ -252,10 +241,9 @@ void metrics_observe_ns(struct metrics *metrics, size_t id, uint64_t nanoseconds
 
 uint64_t metric_value(const struct metric_cell *cell)
 {
-    uint64_t observations = 0;
-
     if (!cell->buckets)
         return atomic_load_explicit(&cell->value, memory_order_relaxed);
+    uint64_t observations = 0;
     for (size_t i = 0; i <= METRIC_BUCKETS; i++)
         observations += atomic_load_explicit(&cell->buckets[i], memory_order_relaxed);
     return observations;
@@ -267,7 +255,6 @@ static int by_label(const void *a, const void *b)
 {
     const struct metric_sample *left = a;
     const struct metric_sample *right = b;
-
     return strcmp(left->label_value, right->label_value);
 }
 
@@ -275,7 +262,6 @@ static int by_value(const void *a, const void *b)
 {
     const struct metric_sample *left = a;
     const struct metric_sample *right = b;
-
     if (left->value != right->value)
         return left->value < right->value ? 1 : -1;
     return by_label(a, b);
@@ -285,7 +271,6 @@ static int by_value(const void *a, const void *b)
 static size_t merge(struct metric_sample *samples, size_t count)
 {
     size_t kept = 0;
-
     for (size_t i = 0; i < count; i++) {
         if (kept > 0 && strcmp(samples[kept - 1].label_value, samples[i].label_value) == 0)
             samples[kept - 1].value += samples[i].value;
@@ -302,7 +287,6 @@ static size_t keep_largest(struct metric_sample *samples, size_t count, size_t l
     int64_t rest = 0;
     bool any = false;
     size_t kept = 0;
-
     for (size_t i = 0; i < count; i++) {
         if (kept < largest && strcmp(samples[i].label_value, OTHER) != 0) {
             samples[kept++] = samples[i];
@@ -332,12 +316,9 @@ static enum status own_labels(struct metric_sample *samples, size_t count)
 
 static void swap_samples(struct metric_family *family, struct metric_sample *samples, size_t count)
 {
-    struct metric_sample *former;
-    size_t former_count;
-
     pthread_mutex_lock(&family->lock);
-    former = family->samples;
-    former_count = family->sample_count;
+    struct metric_sample *former = family->samples;
+    size_t former_count = family->sample_count;
     family->samples = samples;
     family->sample_count = count;
     family->replaced = true;
@@ -348,11 +329,9 @@ static void swap_samples(struct metric_family *family, struct metric_sample *sam
 enum status metrics_replace(struct metrics *metrics, size_t id, const struct metric_sample *samples,
                             size_t count, size_t largest)
 {
-    struct metric_sample *copy;
-
     CHECK(id < metrics->count);
     CHECK(metrics->families[id].definition->label && metrics->families[id].definition->kind == METRIC_GAUGE);
-    copy = calloc(count + 1, sizeof(*copy));
+    struct metric_sample *copy = calloc(count + 1, sizeof(*copy));
     if (!copy)
         return STATUS_NO_MEMORY;
     if (count > 0)

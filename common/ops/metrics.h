@@ -39,8 +39,8 @@ enum status metrics_create(const struct metric_definition *definitions, size_t c
                            struct metrics **ret_metrics);
 void metrics_free(struct metrics *metrics);
 
-/* The series of metric `id` with a label value (NULL or empty for a metric without one). Never NULL: past
- * the bound, and without memory, it is the series `other`. Lives as long as the registry. Takes a lock for
+/* The series of metric `id` with a label value (NULL or empty for a metric without one). Never NULL: past the
+ * bound, or when out of memory, it is the series `other`. Lives as long as the registry. Takes a lock for
  * labelled ones. */
 struct metric_cell *metrics_cell(struct metrics *metrics, size_t id, const char *label_value);
 

@@ -22,7 +22,7 @@ struct metric_bucket {
 extern const struct metric_bucket metric_buckets[METRIC_BUCKETS];
 
 struct metric_cell {
-    char *label_value;         /* owned; NULL where the metric has no label */
+    char *label_value;         /* owned; NULL if the metric has no label */
     _Atomic uint64_t value;    /* counter; gauge as two's complement; histogram: sum in nanoseconds */
     _Atomic uint64_t *buckets; /* owned, METRIC_BUCKETS + 1, each alone (not cumulative); histograms only */
 };

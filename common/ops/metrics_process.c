@@ -23,19 +23,17 @@ struct process_reading {
     double value; /* negative: not known */
 };
 
-/* The whitespace-separated number at `index` (from 0) of a one-line file in /proc, after the last `)` where
+/* The whitespace-separated number at `index` (from 0) of a one-line file in /proc, after the last `)` if
  * there is one: a program's name may hold spaces. */
 static double proc_number(const char *path, unsigned index)
 {
     char line[1024];
     FILE *file = fopen(path, "re");
     size_t length = file ? fread(line, 1, sizeof(line) - 1, file) : 0;
-    const char *at;
-
     if (file)
         fclose(file);
     line[length] = '\0';
-    at = strrchr(line, ')');
+    const char *at = strrchr(line, ')');
     at = at ? at + 1 : line;
     at += strspn(at, " ");
     for (; index > 0 && *at; index--) {
@@ -47,16 +45,14 @@ static double proc_number(const char *path, unsigned index)
 
 static double open_descriptors(void)
 {
-    double count = -3; /* `.`, `..` and the directory itself */
     struct stat folder;
-    DIR *directory;
-
     /* Since Linux 6.2 the folder's size is their number; many take milliseconds to read. */
     if (stat("/proc/self/fd", &folder) == 0 && folder.st_size > 0)
         return (double)folder.st_size;
-    directory = opendir("/proc/self/fd");
+    DIR *directory = opendir("/proc/self/fd");
     if (!directory)
         return -1;
+    double count = -3; /* `.`, `..` and the directory itself */
     while (readdir(directory))
         count++;
     closedir(directory);
@@ -66,14 +62,12 @@ static double open_descriptors(void)
 static double descriptor_limit(void)
 {
     struct rlimit limit;
-
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (double)limit.rlim_cur : -1;
 }
 
 static double clock_seconds(clockid_t clock)
 {
     struct timespec now;
-
     return clock_gettime(clock, &now) == 0 ? (double)now.tv_sec + (double)now.tv_nsec / 1e9 : -1;
 }
 
@@ -82,7 +76,6 @@ static double start_time(void)
 {
     double ticks = proc_number("/proc/self/stat", 19); /* field 22; the first two are before the `)` */
     double up = clock_seconds(CLOCK_BOOTTIME);
-
     if (ticks < 0 || up < 0)
         return -1;
     return (double)clock_wall_ms() / 1000 - (up - ticks / (double)sysconf(_SC_CLK_TCK));
@@ -90,12 +83,10 @@ static double start_time(void)
 
 static enum status append_reading(struct buf *buf, const struct process_reading *reading)
 {
-    enum status status;
-
     if (reading->value < 0)
         return STATUS_OK;
-    status = metrics_text_head(buf, reading->name, reading->type, reading->help);
-    /* Two decimals where there are any: milliseconds of CPU time are noise. */
+    enum status status = metrics_text_head(buf, reading->name, reading->type, reading->help);
+    /* Two decimals for seconds: milliseconds of CPU time are noise. */
     return status == STATUS_OK ? buf_append_format(buf, "%s %.*f\n", reading->name,
                                                    strstr(reading->name, "_seconds") ? 2 : 0, reading->value)
                                : status;
@@ -105,7 +96,6 @@ static enum status append_build_info(const char *service, struct buf *buf)
 {
     enum status status =
         metrics_text_head(buf, "pollen8_build_info", "gauge", "Always 1; the labels name what is running");
-
     if (status == STATUS_OK)
         status = buf_append_string(buf, "pollen8_build_info{service=\"");
     if (status == STATUS_OK)
@@ -129,7 +119,6 @@ enum status metrics_render_process(const char *service, struct buf *buf)
         {"process_start_time_seconds", "gauge", "Start of the process, Unix seconds", start_time()},
     };
     enum status status = STATUS_OK;
-
     for (size_t i = 0; i < sizeof(readings) / sizeof(readings[0]) && status == STATUS_OK; i++)
         status = append_reading(buf, &readings[i]);
     return status == STATUS_OK ? append_build_info(service, buf) : status;

@@ -15,7 +15,6 @@ static enum status append_series(struct buf *buf, const struct metric_definition
 {
     enum status status = buf_append_format(buf, "%s%s", definition->name, suffix);
     bool braces = label_value || bound;
-
     if (status == STATUS_OK && braces)
         status = buf_append_char(buf, '{');
     if (status == STATUS_OK && label_value)
@@ -33,7 +32,6 @@ static enum status append_number(struct buf *buf, const struct metric_definition
                                  const char *label, uint64_t value)
 {
     enum status status = append_series(buf, definition, "", label, NULL);
-
     if (status != STATUS_OK)
         return status;
     if (definition->kind == METRIC_GAUGE)
@@ -47,10 +45,8 @@ static enum status append_histogram(struct buf *buf, const struct metric_definit
     uint64_t sum = atomic_load_explicit(&cell->value, memory_order_relaxed);
     uint64_t count = 0;
     enum status status = STATUS_OK;
-
     for (size_t i = 0; i <= METRIC_BUCKETS && status == STATUS_OK; i++) {
         const char *bound = i < METRIC_BUCKETS ? metric_buckets[i].text : "+Inf";
-
         count += atomic_load_explicit(&cell->buckets[i], memory_order_relaxed);
         status = append_series(buf, definition, "_bucket", cell->label_value, bound);
         if (status == STATUS_OK)
@@ -77,7 +73,6 @@ static enum status append_cell(struct buf *buf, const struct metric_definition *
 static enum status append_family_locked(struct buf *buf, const struct metric_family *family)
 {
     enum status status = STATUS_OK;
-
     if (family->replaced) {
         for (size_t i = 0; i < family->sample_count && status == STATUS_OK; i++)
             status = append_number(buf, family->definition, family->samples[i].label_value,
@@ -95,7 +90,6 @@ static enum status append_family(struct buf *buf, struct metric_family *family)
         [METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram"};
     const struct metric_definition *definition = family->definition;
     enum status status = metrics_text_head(buf, definition->name, types[definition->kind], definition->help);
-
     if (status != STATUS_OK)
         return status;
     pthread_mutex_lock(&family->lock);
@@ -107,7 +101,6 @@ static enum status append_family(struct buf *buf, struct metric_family *family)
 enum status metrics_render(struct metrics *metrics, const char *service, struct buf *buf)
 {
     enum status status = STATUS_OK;
-
     for (size_t i = 0; i < metrics->count && status == STATUS_OK; i++)
         status = append_family(buf, &metrics->families[i]);
     return status == STATUS_OK ? metrics_render_process(service, buf) : status;

@@ -9,7 +9,6 @@
 static enum status append_escaped(struct buf *buf, const char *text, bool quote)
 {
     enum status status = STATUS_OK;
-
     for (; *text && status == STATUS_OK; text++) {
         if (*text == '\n')
             status = buf_append_string(buf, "\\n");
@@ -32,7 +31,6 @@ enum status metrics_text_label_value(struct buf *buf, const char *value)
 enum status metrics_text_head(struct buf *buf, const char *name, const char *type, const char *help)
 {
     enum status status = buf_append_format(buf, "# HELP %s ", name);
-
     if (status == STATUS_OK)
         status = append_escaped(buf, help, false);
     return status == STATUS_OK ? buf_append_format(buf, "\n# TYPE %s %s\n", name, type) : status;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The ops port on libmicrohttpd, which runs one polling thread for all connections; the only file that
- * names it. A request goes: method -> path -> body in a buf -> response.
+ * The ops port on libmicrohttpd, which runs one polling thread for all connections; the only file that names
+ * it. A request goes: method -> path -> body in a buf -> response.
  *
- * The listening socket is made here and handed over, for three reasons: errno says exactly why a port
- * cannot be had, IPv4 and IPv6 take one path, and the library's address options differ between its versions
+ * The listening socket is made here and handed over, for three reasons: errno says exactly why a port cannot
+ * be bound, IPv4 and IPv6 take one path, and the library's address options differ between its versions
  * (0.9.75 in Debian 12, 1.0 in Debian 13, where the one we would use is deprecated).
  */
 #include "common/ops/ops_http.h"
@@ -36,17 +36,15 @@ struct ops_http {
     size_t ready_count;
     struct ops_check *alive; /* owned array; names borrowed */
     size_t alive_count;
-    uint16_t port;
     _Atomic bool draining;
 };
 
 /* ---- the three answers (ops thread) ---- */
 
-/* "ready" or one line a failing check; returns the HTTP status. */
+/* "ready", or one line per failing check; returns the HTTP status. */
 static unsigned append_checks(struct buf *buf, const struct ops_check *checks, size_t count, const char *good)
 {
     enum status status = STATUS_OK;
-
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         if (!checks[i].passes(checks[i].context))
             status = buf_append_format(buf, "%s: failing\n", checks[i].name);
@@ -71,7 +69,7 @@ static unsigned append_metrics(const struct ops_http *ops, struct buf *buf)
         ops->refresh(ops->refresh_context);
     if (metrics_render(ops->metrics, ops->service, buf) == STATUS_OK)
         return MHD_HTTP_OK;
-    buf_clear(buf); /* a part of the metrics would look like all of them */
+    buf_clear(buf); /* partial metrics would look like complete ones */
     return MHD_HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -96,19 +94,16 @@ static unsigned answer(const struct ops_http *ops, const char *method, const cha
 /* Hands the body over to the library, which frees it. */
 static enum MHD_Result reply(struct MHD_Connection *connection, unsigned code, struct buf *buf)
 {
-    size_t length;
-    char *body;
-    struct MHD_Response *response;
-    enum MHD_Result result = MHD_NO;
-
     if (buf->length == 0)
         (void)buf_append_format(buf, "%u\n", code);
-    body = buf_take(buf, &length);
-    response = MHD_create_response_from_buffer(length, body, MHD_RESPMEM_MUST_FREE);
+    size_t length;
+    char *body = buf_take(buf, &length);
+    struct MHD_Response *response = MHD_create_response_from_buffer(length, body, MHD_RESPMEM_MUST_FREE);
     if (!response) {
         free(body);
         return MHD_NO;
     }
+    enum MHD_Result result = MHD_NO;
     if (MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
                                 "text/plain; version=0.0.4; charset=utf-8") == MHD_YES &&
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") == MHD_YES &&
@@ -119,15 +114,11 @@ static enum MHD_Result reply(struct MHD_Connection *connection, unsigned code, s
     return result;
 }
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path,
-                                  const char *method, const char *version, const char *upload,
-                                  size_t *upload_length, void **request)
+static enum MHD_Result on_ops_request(void *context, struct MHD_Connection *connection, const char *path,
+                                      const char *method, const char *version, const char *upload,
+                                      size_t *upload_length, void **request)
 {
     const struct ops_http *ops = context;
-    struct buf buf;
-    unsigned code;
-    enum MHD_Result result;
-
     (void)version;
     (void)upload;
     /* The library calls twice: before and after a body. An answer before it closes the connection: right for
@@ -137,9 +128,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         return MHD_YES;
     }
     *upload_length = 0;
+    struct buf buf;
     buf_init(&buf, BODY_MAXIMUM_BYTES);
-    code = answer(ops, method, path, &buf);
-    result = reply(connection, code, &buf);
+    unsigned code = answer(ops, method, path, &buf);
+    enum MHD_Result result = reply(connection, code, &buf);
     buf_done(&buf);
     return result;
 }
@@ -148,23 +140,20 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 
 static int listen_on(const struct addrinfo *address)
 {
-    int on = 1;
     int descriptor = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int saved_errno;
-
     if (descriptor < 0)
         return -1;
     /* `::` takes IPv4 too, so that one address serves both. */
     if (address->ai_family == AF_INET6) {
         int off = 0;
-
         (void)setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     }
+    int on = 1;
     if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
         bind(descriptor, address->ai_addr, address->ai_addrlen) == 0 &&
         listen(descriptor, LISTEN_BACKLOG) == 0)
         return descriptor;
-    saved_errno = errno;
+    int saved_errno = errno;
     close(descriptor);
     errno = saved_errno;
     return -1;
@@ -174,35 +163,16 @@ static int open_listener(const char *address, uint16_t port)
 {
     const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
                                    .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
     char service[8];
-    int descriptor;
-
     snprintf(service, sizeof(service), "%u", (unsigned)port);
+    struct addrinfo *found = NULL;
     if (getaddrinfo(address, service, &hints, &found) != 0) {
         errno = EADDRNOTAVAIL;
         return -1;
     }
-    descriptor = listen_on(found);
+    int descriptor = listen_on(found);
     freeaddrinfo(found);
     return descriptor;
-}
-
-static uint16_t port_of(int descriptor)
-{
-    struct sockaddr_storage address = {0};
-    socklen_t length = sizeof(address);
-    struct sockaddr_in ipv4;
-    struct sockaddr_in6 ipv6;
-
-    if (getsockname(descriptor, (struct sockaddr *)&address, &length) != 0)
-        return 0;
-    if (address.ss_family == AF_INET6) {
-        memcpy(&ipv6, &address, sizeof(ipv6));
-        return ntohs(ipv6.sin6_port);
-    }
-    memcpy(&ipv4, &address, sizeof(ipv4));
-    return ntohs(ipv4.sin_port);
 }
 
 /* ---- create and free ---- */
@@ -210,7 +180,6 @@ static uint16_t port_of(int descriptor)
 static enum status copy_checks(const struct ops_check *checks, size_t count, struct ops_check **ret_copy)
 {
     struct ops_check *copy = calloc(count ? count : 1, sizeof(*copy));
-
     if (!copy)
         return STATUS_NO_MEMORY;
     if (count > 0)
@@ -235,12 +204,10 @@ static enum status copy_options(struct ops_http *ops, const struct ops_options *
 static enum status start(struct ops_http *ops, const struct ops_options *options)
 {
     int descriptor = open_listener(options->address, options->port);
-
     if (descriptor < 0)
         return STATUS_DISCONNECTED;
-    ops->port = port_of(descriptor);
     ops->daemon =
-        MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, on_request, ops,
+        MHD_start_daemon(MHD_USE_AUTO | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, on_ops_request, ops,
                          MHD_OPTION_LISTEN_SOCKET, descriptor, MHD_OPTION_CONNECTION_LIMIT,
                          CONNECTIONS_MAXIMUM, MHD_OPTION_CONNECTION_TIMEOUT, CONNECTION_TIMEOUT_S,
                          MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES, MHD_OPTION_END);
@@ -254,14 +221,12 @@ static enum status start(struct ops_http *ops, const struct ops_options *options
 enum status ops_http_create(const struct ops_options *options, struct ops_http **ret_ops)
 {
     struct ops_http *ops = calloc(1, sizeof(*ops));
-    enum status status;
-    int saved_errno;
-
     if (!ops)
         return STATUS_NO_MEMORY;
-    status = copy_options(ops, options);
+    enum status status = copy_options(ops, options);
     if (status == STATUS_OK)
         status = start(ops, options);
+    int saved_errno;
     if (status != STATUS_OK) {
         saved_errno = errno;
         ops_http_free(ops);
@@ -270,11 +235,6 @@ enum status ops_http_create(const struct ops_options *options, struct ops_http *
     }
     *ret_ops = ops;
     return STATUS_OK;
-}
-
-uint16_t ops_http_port(const struct ops_http *ops)
-{
-    return ops->port;
 }
 
 void ops_http_drain(struct ops_http *ops)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * The ops port: GET /metrics, /healthz (200 while the process runs its loop) and /readyz (200 `ready`, else
- * 503 with one line a failing check), on a thread of its own. Never the public port.
+ * 503 with one line per failing check), on its own thread. Never the public port.
  */
 #ifndef POLLEN8_COMMON_OPS_OPS_HTTP_H
 #define POLLEN8_COMMON_OPS_OPS_HTTP_H
@@ -35,11 +35,8 @@ struct ops_options {
     size_t alive_count;
 };
 
-/* STATUS_DISCONNECTED where the port cannot be bound (errno says why). */
+/* STATUS_DISCONNECTED if the port cannot be bound (errno says why). */
 enum status ops_http_create(const struct ops_options *options, struct ops_http **ret_ops);
-
-/* The port in force: the one asked for, or the free one the kernel chose for 0. */
-uint16_t ops_http_port(const struct ops_http *ops);
 
 /* Not-ready from now on (drain), whatever the checks say. Any thread. */
 void ops_http_drain(struct ops_http *ops);

@@ -171,7 +171,7 @@ withRing('value-svc with another Redis', { gateways: 0, auth: 0, value: 2, env: 
     await assertSum(ring, 'ada', 1100);
     assert.equal((await get(second.opsPort, '/readyz')).status, 503);
     await ring.command(other.port, 'HSET', 'p8:epoch', 'epoch', '1', 'identity', 'of-another-ring', 'run_id', 'x');
-    await second.waitLog(/not ready.*is another one than the stream is counted in/);
+    await second.waitLog(/not ready.*the stream is counted in another Redis/);
     await send(ring, 'ada', 1000);
     await assertSum(ring, 'ada', 2100);
     assert.equal(await ring.command(other.port, 'HGET', key('ada'), 'connections'), null);
@@ -224,7 +224,7 @@ withRing('a copy of Redis beside the right one', { gateways: 0, auth: 0, value: 
     await copy.start();
     second.env.REDIS_URL = `redis://127.0.0.1:${copy.port}`;
     await second.start({ wait: false });
-    await second.waitLog(/not ready.*is a copy, or an older one/);
+    await second.waitLog(/not ready.*is a copy, or an older state/);
     await send(ring, 'ada', 40);
     await assertSum(ring, 'ada', 100);
     assert.equal((await get(first.opsPort, '/readyz')).status, 200);
@@ -232,7 +232,7 @@ withRing('a copy of Redis beside the right one', { gateways: 0, auth: 0, value: 
     await second.waitReady();
     await until('all is counted in the copy', async () => await ring.command(copy.port, 'HGET', key('ada'), 'connections') === '100');
     await first.start({ wait: false });
-    await first.waitLog(/not ready.*is a copy, or an older one/, first.mark() > 0 ? first.output.lastIndexOf('started') : 0);
+    await first.waitLog(/not ready.*is a copy, or an older state/, first.mark() > 0 ? first.output.lastIndexOf('started') : 0);
     await second.stop();
     await first.waitReady();
     await send(ring, 'ada', 5);

@@ -218,7 +218,7 @@ withRing('rebuild killed', { value: 1, env: { value: { ...value, SNAPSHOT_INTERV
       }, undefined, 0); // all that is left may be done within a usual pause
       if (child.exitCode === null) process.kill(child.pid, 'SIGKILL');
       const end = await ended;
-      if (/going on with a rebuild/.test(end.stderr)) wentOn++;
+      if (/resuming an interrupted rebuild/.test(end.stderr)) wentOn++;
       if (end.signal === 'SIGKILL') {
         kills++;
       } else {

@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "broker.h"
+#include "common/buf.h"
 #include "common/bus/bus_stream.h"
 #include "common/clock.h"
 #include "common/json.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * See batch.h for the way of a batch. Entries and arguments are reused from batch to batch.
+ * See batch.h for the steps of a batch. Entries and arguments are reused from batch to batch.
  */
 #include "consume/batch_internal.h"
 
@@ -15,26 +15,25 @@
 
 #define FLUSH_TIMEOUT_MS   2000
 #define PUBLISH_AT_MOST_MS (HISTORY_LOOKBACK_MS - FLUSH_TIMEOUT_MS) /* after the stamp */
-#define CRASHES            3          /* during which an event was being worked on: it is tried alone */
+#define CRASHES            3          /* while an event was being worked on: then it is tried alone */
 #define FRAME_BYTES        32768      /* bounds what the packed frames of a batch take */
 #define FRAMES_KEPT_BYTES  (1U << 20) /* memory kept from batch to batch */
 
 enum status batch_create(struct service *service, struct store *store, size_t capacity,
                          struct batch **ret_batch)
 {
-    struct batch *batch = calloc(1, sizeof *batch);
+    struct batch *batch = calloc(1, sizeof(*batch));
     struct metric_cell *published = metrics_cell(service->metrics, VALUE_PUBLISHES, NULL);
     struct metric_cell *calculated = metrics_cell(service->metrics, VALUE_VALUE_CALCULATIONS, NULL);
-
     if (!batch)
         return STATUS_NO_MEMORY;
     batch->service = service;
     batch->store = store;
     batch->capacity = capacity;
-    batch->all = calloc(capacity, sizeof *batch->all);
-    batch->applies = calloc(capacity, sizeof *batch->applies);
-    batch->letters = calloc(capacity, sizeof *batch->letters);
-    batch->appends = calloc(capacity * INDUSTRIES_MAXIMUM, sizeof *batch->appends);
+    batch->all = calloc(capacity, sizeof(*batch->all));
+    batch->applies = calloc(capacity, sizeof(*batch->applies));
+    batch->letters = calloc(capacity, sizeof(*batch->letters));
+    batch->appends = calloc(capacity * INDUSTRIES_MAXIMUM, sizeof(*batch->appends));
     buf_init(&batch->frames, capacity * FRAME_BYTES);
     if (!batch->all || !batch->applies || !batch->letters || !batch->appends ||
         delivery_create(service->bus, published, calculated, &batch->delivery) != STATUS_OK) {
@@ -59,9 +58,9 @@ void batch_free(struct batch *batch)
     free(batch);
 }
 
-/* ---- Decode ----------------------------------------------------------------------------------------- */
+/* ---- decode ----------------------------------------------------------------------------------------- */
 
-/* Whether it is an earlier epoch's durable that delivers the event. */
+/* Whether an earlier epoch's durable delivers the event. */
 static bool is_quiet(const struct batch *batch, const struct entry *entry)
 {
     return !batch->drain && entry->delivery.stream_sequence <= store_world(batch->store)->quiet;
@@ -72,7 +71,8 @@ static void add_apply(struct batch *batch, struct entry *entry)
     struct store_event *apply = &batch->applies[batch->apply_count];
     const struct event_definition *definition = entry->event.definition;
     bool again = is_quiet(batch, entry);
-    /* What is only counted anew is delivered elsewhere, or was: the user alone is told. */
+    /* An event that is only counted again is delivered elsewhere, or was already: only its user
+     * gets an update. */
     unsigned withheld = service_withholds(batch->service, batch->store) ? (unsigned)EFFECT_UPDATE : 0;
     unsigned effects = (again ? (unsigned)EFFECT_UPDATE : ~0U) & ~withheld;
 
@@ -106,13 +106,12 @@ static void add_apply(struct batch *batch, struct entry *entry)
 
 static void decode_entry(struct batch *batch, struct entry *entry)
 {
-    enum status status;
-
     entry->name = slice_make(NULL, 0);
     if (entry->delivery.delivered > 1)
         metrics_add(batch->service->metrics, VALUE_REDELIVERIES, 1);
     subject_tail(entry->message.subject, SUBJECT_EVENTS, &entry->name);
-    status = event_from_stream(entry->name, entry->message.data, &batch->arena, &entry->event, entry->reason);
+    enum status status =
+        event_from_stream(entry->name, entry->message.data, &batch->arena, &entry->event, entry->reason);
     if (status == STATUS_OK) {
         entry->verdict = VERDICT_APPLY;
         add_apply(batch, entry);
@@ -126,7 +125,6 @@ static void number_industries(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         struct entry *entry = &batch->entries[i];
-
         if (entry->verdict != VERDICT_APPLY)
             continue;
         delivery_number_industry(batch->delivery, &entry->sent);
@@ -147,7 +145,7 @@ static void decode(struct batch *batch)
     number_industries(batch);
 }
 
-/* ---- Deliver ---------------------------------------------------------------------------------------- */
+/* ---- deliver ---------------------------------------------------------------------------------------- */
 
 static enum status publish_to_user(struct batch *batch, struct entry *entry)
 {
@@ -155,7 +153,6 @@ static enum status publish_to_user(struct batch *batch, struct entry *entry)
     const struct delivery_sent *sent = &entry->sent;
     const char *user_id = entry->event.user_id;
     enum status status = STATUS_OK;
-
     if (sent->effects & EFFECT_UPDATE)
         status =
             delivery_publish_update(batch->delivery, user_id, entry->key, sent, apply->sum, apply->version);
@@ -166,24 +163,22 @@ static enum status publish_to_user(struct batch *batch, struct entry *entry)
 
 static void judge_failed(struct entry *entry, const struct store_event *apply)
 {
-    char why[STORE_WHY_SIZE];
-
     entry->verdict = entry->tries < TRIES_MAXIMUM ? VERDICT_LATER : VERDICT_TRIED;
     log_event_limited(
         LOG_ERROR, apply->broken ? "a user's keys in Redis are broken" : "Redis refuses one event of a batch",
         LOG_S("error", entry->reason), LOG_U("sequence", entry->delivery.stream_sequence),
         LOG_U("tries", entry->tries));
-    snprintf(why, sizeof why, "%.*s", STORE_WHY_SIZE - 1, entry->reason);
+    char why[STORE_WHY_SIZE];
+    snprintf(why, sizeof(why), "%.*s", STORE_WHY_SIZE - 1, entry->reason);
     if (entry->verdict == VERDICT_TRIED)
-        snprintf(entry->reason, sizeof entry->reason, "failed %d times: %s", TRIES_MAXIMUM, why);
+        snprintf(entry->reason, sizeof(entry->reason), "failed %d times: %s", TRIES_MAXIMUM, why);
 }
 
-/* Counts what became of the event, and judges it again where it could not be applied. */
+/* Counts the event's outcome, and judges it again if it could not be applied. */
 static void note_outcome(struct batch *batch, struct entry *entry)
 {
     const struct store_event *apply = &batch->applies[entry->applied_as];
     struct metrics *metrics = batch->service->metrics;
-
     switch (apply->outcome) {
     case STORE_REPEATED:
         if (!apply->mine) {
@@ -199,7 +194,7 @@ static void note_outcome(struct batch *batch, struct entry *entry)
     case STORE_DUPLICATE: metrics_add(metrics, VALUE_EVENTS_DUPLICATE, 1); break;
     case STORE_OUT_OF_RANGE:
         entry->verdict = VERDICT_DEAD;
-        snprintf(entry->reason, sizeof entry->reason,
+        snprintf(entry->reason, sizeof(entry->reason),
                  "the user's sum would leave the range of exact numbers");
         break;
     case STORE_FAILED:
@@ -210,10 +205,8 @@ static void note_outcome(struct batch *batch, struct entry *entry)
 static enum status deliver_to_users(struct batch *batch)
 {
     enum status status = STATUS_OK;
-
     for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
         struct entry *entry = &batch->entries[i];
-
         if (entry->verdict != VERDICT_APPLY)
             continue;
         note_outcome(batch, entry);
@@ -226,10 +219,8 @@ static enum status deliver_to_users(struct batch *batch)
 static enum status deliver_to_industries(struct batch *batch)
 {
     enum status status = STATUS_OK;
-
     for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
         const struct entry *entry = &batch->entries[i];
-
         if (entry->verdict == VERDICT_APPLY && entry->industry.length > 0)
             status = delivery_publish_industry(batch->delivery, &entry->sent,
                                                batch_packed(batch, &entry->industry));
@@ -240,27 +231,24 @@ static enum status deliver_to_industries(struct batch *batch)
 /* In the order of the numbers. */
 static enum status deliver(struct batch *batch)
 {
-    enum status status;
-
     if (batch_stamped_over(batch, PUBLISH_AT_MOST_MS))
-        return STATUS_TIMEOUT; /* held up, by what ever */
-    status = deliver_to_users(batch);
+        return STATUS_TIMEOUT; /* delayed too long */
+    enum status status = deliver_to_users(batch);
     return status == STATUS_OK ? deliver_to_industries(batch) : status;
 }
 
-/* ---- Bury ------------------------------------------------------------------------------------------- */
+/* ---- bury ------------------------------------------------------------------------------------------- */
 
 static void count_dead(struct batch *batch, const struct entry *entry)
 {
     const struct event_definition *definition = event_find(entry->name);
     const char *name = definition ? definition->name : "unknown";
-
     metric_add(metrics_cell(batch->service->metrics, VALUE_EVENTS_DEAD, name), 1);
-    log_event_limited(LOG_WARN, "an event was put aside as a dead letter", LOG_S("event", name),
+    log_event_limited(LOG_WARN, "event moved to dead letters", LOG_S("event", name),
                       LOG_S("reason", entry->reason), LOG_U("sequence", entry->delivery.stream_sequence));
 }
 
-/* What can never be processed is not buried again where it is only counted anew. */
+/* An event of wrong content is not buried again if it is only counted again. */
 static bool is_buried(const struct batch *batch, const struct entry *entry)
 {
     return entry->verdict == VERDICT_TRIED || (entry->verdict == VERDICT_DEAD && !is_quiet(batch, entry));
@@ -281,15 +269,13 @@ static void add_letter(struct batch *batch, const struct entry *entry)
 static enum status bury(struct batch *batch)
 {
     const struct dead_letter *letter = batch->letters;
-    enum status status;
-
     for (size_t i = 0; i < batch->count; i++) {
         if (is_buried(batch, &batch->entries[i]))
             add_letter(batch, &batch->entries[i]);
     }
     if (batch->dead_count == 0)
         return STATUS_OK;
-    status = dead_bury(batch->service->bus, batch->letters, batch->dead_count);
+    enum status status = dead_bury(batch->service->bus, batch->letters, batch->dead_count);
     for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
         if (is_buried(batch, &batch->entries[i]) && !(letter++)->repeated)
             count_dead(batch, &batch->entries[i]);
@@ -297,14 +283,14 @@ static enum status bury(struct batch *batch)
     return status;
 }
 
-/* ---- Acknowledge ------------------------------------------------------------------------------------ */
+/* ---- acknowledge ------------------------------------------------------------------------------------ */
 
-/* What is to come again soon is asked for; all else that was not acknowledged comes after ACK_WAIT. */
+/* Requests redelivery of an event that is to be tried again soon. Any other that is not acknowledged is
+ * redelivered after ACK_WAIT. */
 static enum status acknowledge_one(struct batch *batch, struct bus_batch *messages, const struct entry *entry)
 {
     const struct tries_event event = {.sequence = entry->delivery.stream_sequence,
                                       .time_ms = entry->delivery.timestamp_ms};
-
     if (entry->verdict == VERDICT_LATER)
         return entry->tries > 0 ? bus_batch_retry(messages, entry->index, tries_delay_ms(entry->tries))
                                 : STATUS_OK;
@@ -317,10 +303,8 @@ static enum status acknowledge(struct batch *batch, struct bus_batch *messages, 
 {
     uint64_t took_ns = clock_monotonic_ns() - began_ns;
     enum status status = STATUS_OK;
-
     for (size_t i = 0; i < batch->count && status == STATUS_OK; i++) {
         const struct entry *entry = &batch->entries[i];
-
         status = acknowledge_one(batch, messages, entry);
         if (entry->verdict == VERDICT_APPLY)
             metric_observe_ns(batch->service->processing[entry->event.definition->index], took_ns);
@@ -328,18 +312,16 @@ static enum status acknowledge(struct batch *batch, struct bus_batch *messages, 
     return status;
 }
 
-/* ---- A batch ---------------------------------------------------------------------------------------- */
+/* ---- a batch ---------------------------------------------------------------------------------------- */
 
 static enum status handle_some(struct batch *batch, struct bus_batch *messages, struct entry *entries,
                                size_t count)
 {
     uint64_t began_ns = clock_monotonic_ns();
-    enum status status;
-
     batch->entries = entries;
     batch->count = count;
     decode(batch);
-    status = batch->apply_count > 0 ? batch_apply(batch, messages) : STATUS_OK;
+    enum status status = batch->apply_count > 0 ? batch_apply(batch, messages) : STATUS_OK;
     if (status == STATUS_OK)
         status = deliver(batch);
     if (status == STATUS_OK)
@@ -354,30 +336,26 @@ static enum status handle_some(struct batch *batch, struct bus_batch *messages, 
     return acknowledge(batch, messages, began_ns);
 }
 
-/* Whether each time it was handed out the process that had it may have ended by it. What this process had,
- * and asked for again, it knows. */
+/* Whether the event may have ended each process that it was handed to. If this process asked for it again, it
+ * is not a suspect. */
 static bool is_suspect(const struct batch *batch, const struct bus_delivery *delivery)
 {
     const struct tries_event event = {.sequence = delivery->stream_sequence,
                                       .time_ms = delivery->timestamp_ms};
-
     return delivery->delivered > CRASHES && tries_known(batch->service->tries, event) == 0;
 }
 
-/* Fills batch->all: from its beginning what is handled together, from its end what is tried alone. */
+/* Fills batch->all: from the front with events handled together, from the back with those tried alone. */
 static void take(struct batch *batch, struct bus_batch *messages, size_t *ret_together, size_t *ret_alone)
 {
-    struct store_position last = {0};
     size_t total = bus_batch_count(messages);
-    size_t together = 0;
-    size_t alone = 0;
-
     if (total > batch->capacity)
         total = batch->capacity; /* the rest comes again */
+    struct store_position last = {0};
+    size_t together = 0;
+    size_t alone = 0;
     for (size_t i = 0; i < total; i++) {
         struct bus_delivery delivery;
-        struct entry *entry;
-
         if (bus_batch_delivery(messages, i, &delivery) != STATUS_OK)
             continue; /* it comes again */
         if (batch->drain && (delivery.stream_sequence <= batch->drain->above ||
@@ -385,7 +363,7 @@ static void take(struct batch *batch, struct bus_batch *messages, size_t *ret_to
             bus_batch_ack(messages, i);
             continue;
         }
-        entry =
+        struct entry *entry =
             is_suspect(batch, &delivery) ? &batch->all[batch->capacity - ++alone] : &batch->all[together++];
         entry->index = i;
         entry->tries = 0;
@@ -401,13 +379,12 @@ static void take(struct batch *batch, struct bus_batch *messages, size_t *ret_to
     *ret_alone = alone;
 }
 
-/* The first of `left`. All before it is acknowledged at the broker first: it may be what ends this process.
- */
+/* Handles the first of `left`. Everything before it is acknowledged at the broker first, because this event
+ * may end the process. */
 static enum status handle_alone(struct batch *batch, struct bus_batch *messages, struct entry *entry,
                                 size_t left)
 {
     enum status status = bus_flush(batch->service->bus, FLUSH_TIMEOUT_MS);
-
     if (status != STATUS_OK)
         return status;
     log_event(LOG_WARN, "an event was being worked on when instances ended: it is tried alone",
@@ -420,14 +397,13 @@ static enum status handle_alone(struct batch *batch, struct bus_batch *messages,
 enum status batch_drain(struct batch *batch, uint64_t epoch, const struct service_drain *drain,
                         struct bus_batch *messages)
 {
-    size_t together;
-    size_t alone;
-    enum status status = STATUS_OK;
-
     batch->epoch = epoch;
     batch->drain = drain;
     batch->held_ms = clock_monotonic_ms();
+    size_t together;
+    size_t alone;
     take(batch, messages, &together, &alone);
+    enum status status = STATUS_OK;
     if (together > 0)
         status = handle_some(batch, messages, batch->all, together);
     for (; alone > 0 && status == STATUS_OK; alone--)

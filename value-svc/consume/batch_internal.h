@@ -12,8 +12,8 @@
 enum verdict {
     VERDICT_APPLY,
     VERDICT_DEAD,
-    VERDICT_TRIED, /* the same, for it failed in all its tries */
-    VERDICT_LATER  /* not acknowledged: comes again */
+    VERDICT_TRIED, /* the same, because it failed in all its tries */
+    VERDICT_LATER  /* not acknowledged: it is redelivered */
 };
 
 struct packed {
@@ -24,7 +24,7 @@ struct packed {
 struct entry {
     enum verdict verdict;
     size_t index;   /* in the bus's batch */
-    unsigned tries; /* that count; 0: it was applied, or its try does not count */
+    unsigned tries; /* counted tries; 0: it was applied, or its try does not count */
     struct bus_message message;
     struct bus_delivery delivery;
     struct slice name; /* of the event, within message.subject */
@@ -40,13 +40,13 @@ struct entry {
 struct batch {
     struct service *service;
     struct store *store;
-    uint64_t epoch; /* that Redis has to be in */
+    uint64_t epoch; /* that Redis must be in */
     const struct service_drain
-        *drain; /* the durable that handed the running one out; NULL: the epoch's own */
+        *drain; /* the durable that handed out the running batch; NULL: the epoch's own */
     struct delivery *delivery;
     struct wire_arena arena;
     size_t capacity;
-    size_t count; /* of those handled together: all of the batch, but for what is tried alone */
+    size_t count; /* of those handled together: the batch except what is tried alone */
     size_t apply_count;
     size_t dead_count;
     uint64_t stamped_ms; /* monotonic: when its events were given their stamp; 0: not yet */
@@ -60,23 +60,24 @@ struct batch {
     struct buf frames;            /* packed */
 };
 
-/* Packs a payload's frame at the end of batch->frames; and where it lies, until the next one is packed. */
+/* Packs a payload's frame at the end of batch->frames; batch_packed: its bytes, valid until the next
+ * one is packed. */
 enum status batch_pack(struct batch *batch, const struct entry *entry, enum event_effect effect,
                        struct packed *packed);
 struct slice batch_packed(const struct batch *batch, const struct packed *packed);
 
-/* Whether the applied event's deliveries go out (again). */
+/* Whether the applied event's frames are published (again). */
 bool batch_delivers(const struct store_event *apply);
 
-/* Whether the events were stamped longer ago. What is stamped is published within HISTORY_LOOKBACK_MS, or its
- * numbers are given up. */
+/* Whether the events were stamped longer ago than that. A stamped event is published within
+ * HISTORY_LOOKBACK_MS, or its numbers are given up. */
 bool batch_stamped_over(const struct batch *batch, uint64_t limit_ms);
 
-/* Keeps what was not handled yet from being handed out again, if that is due. */
+/* Keeps the messages that were not handled yet from being redelivered, if that is due. */
 void batch_hold(struct batch *batch, struct bus_batch *messages, const struct entry *entries, size_t count);
 
-/* Waits for Redis as batch_handle says; anything but STATUS_OK gives the batch up. What failed alone is left
- * with its tries. */
+/* Waits for Redis as batch_handle does; any status but STATUS_OK gives the batch up. An event that failed
+ * alone keeps its tries. */
 enum status batch_apply(struct batch *batch, struct bus_batch *messages);
 
 #endif

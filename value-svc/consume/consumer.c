@@ -10,9 +10,9 @@
 #include "consume/batch.h"
 #include "service/stream.h"
 
-#define FETCH_WAIT_MS  300 /* also how long a stop, and the lane's mark, may wait for an idle worker */
+#define FETCH_WAIT_MS  300 /* also the longest a stop, or the lane's mark, waits for an idle worker */
 #define PAUSE_MS       200
-#define DRAIN_PAUSE_MS 200 /* after an earlier epoch's durable had nothing to hand out just then */
+#define DRAIN_PAUSE_MS 200 /* after an earlier epoch's durable had nothing to hand out */
 
 struct worker {
     struct service *service;
@@ -20,15 +20,15 @@ struct worker {
     struct bus_consumer *consumer; /* NULL: to be made */
     uint64_t epoch;                /* whose durable that is */
     struct batch *batch;
-    /* Of the one worker of an instance that delivers what earlier epochs' durables still have. */
+    /* One worker of an instance also delivers the rest of earlier epochs' durables. */
     bool drains;
     struct bus_consumer *drain_consumer; /* NULL: none */
     struct service_drain drain;          /* whose that is */
-    size_t drain_turn;                   /* what waits for one acknowledgement holds up no other */
+    size_t drain_turn;                   /* so that one unacknowledged event holds up no other durable */
     uint64_t drain_ms;                   /* monotonic: not before */
 };
 
-/* The consumer is gone from the server, or may be. */
+/* The consumer no longer exists on the server, or may not. */
 static void lose_consumer(struct worker *worker)
 {
     bus_consumer_free(worker->consumer);
@@ -39,11 +39,10 @@ static void lose_consumer(struct worker *worker)
 static void handle(struct worker *worker, struct bus_batch *messages)
 {
     struct metrics *metrics = worker->service->metrics;
-
     metrics_add(metrics, VALUE_BATCHES, 1);
     if (batch_handle(worker->batch, worker->epoch, messages) != STATUS_OK) {
         metrics_add(metrics, VALUE_BATCHES_GIVEN_UP, 1);
-        log_event_limited(LOG_WARN, "a batch was given up; its events come again",
+        log_event_limited(LOG_WARN, "batch given up; its events will be redelivered",
                           LOG_U("events", bus_batch_count(messages)));
     }
     bus_batch_free(messages);
@@ -67,14 +66,11 @@ static void stop_draining(struct worker *worker)
     worker->drain_consumer = NULL;
 }
 
-/* Some of what an earlier epoch's durable has to deliver. The watcher says when it is done. */
+/* Delivers some events of an earlier epoch's durable. The watcher decides when that durable is done. */
 static void drain(struct worker *worker)
 {
     struct service *service = worker->service;
-    struct bus_batch *messages = NULL;
     struct service_drain next;
-    enum status status = STATUS_OK;
-
     if (!service_next_drain(service, worker->drain_turn, &next)) {
         stop_draining(worker);
         return;
@@ -84,8 +80,10 @@ static void drain(struct worker *worker)
     worker->drain = next;
     if (clock_monotonic_ms() < worker->drain_ms)
         return;
+    enum status status = STATUS_OK;
     if (!worker->drain_consumer)
         status = stream_drain(service, &next, &worker->drain_consumer);
+    struct bus_batch *messages = NULL;
     if (status == STATUS_OK)
         status = bus_fetch(worker->drain_consumer, (uint32_t)service->config.batch, FETCH_WAIT_MS, &messages);
     if (status == STATUS_OK &&
@@ -101,17 +99,16 @@ static void drain(struct worker *worker)
 
 static void turn(struct worker *worker)
 {
-    struct bus_batch *messages = NULL;
-    enum status status;
-
-    /* Redis first: what is not fetched need not be kept from other instances. */
+    /* Redis first: events that are not fetched stay available to other instances. */
     if (service_store_writable(worker->service, worker->store) != STATUS_OK)
         return;
     if (!make_consumer(worker))
         return;
     if (worker->drains)
         drain(worker);
-    status = bus_fetch(worker->consumer, (uint32_t)worker->service->config.batch, FETCH_WAIT_MS, &messages);
+    struct bus_batch *messages = NULL;
+    enum status status =
+        bus_fetch(worker->consumer, (uint32_t)worker->service->config.batch, FETCH_WAIT_MS, &messages);
     if (status == STATUS_OK)
         handle(worker, messages);
     else if (status == STATUS_NOT_FOUND)
@@ -124,7 +121,6 @@ void *consumer_run(void *context)
 {
     struct service *service = context;
     struct worker worker = {.service = service, .store = service_store(service, false)};
-
     CHECK(worker.store != NULL);
     CHECK(batch_create(service, worker.store, (size_t)service->config.batch, &worker.batch) == STATUS_OK);
     worker.drains = !atomic_exchange(&service->drainer, true);

@@ -24,13 +24,12 @@ struct burial {
 };
 
 /* On the bus's delivery or timer thread. */
-static void on_answer(void *context, enum status status, const struct bus_message *message)
+static void on_dead_answer(void *context, enum status status, const struct bus_message *message)
 {
     struct dead_letter *letter = context;
     struct burial *burial = letter->burial;
     struct publish_ack ack = {0};
     bool stored = status == STATUS_OK && publish_ack_read(message->data, &ack) == STATUS_OK;
-
     pthread_mutex_lock(&burial->lock);
     burial->failed = burial->failed || !stored;
     letter->repeated = stored && ack.duplicate;
@@ -55,21 +54,19 @@ static enum status send_letter(struct bus *bus, struct burial *burial, struct de
     size_t length = letter->body.length;
     struct slice name = event_name_valid(letter->name) ? letter->name : SLICE_LITERAL("unknown");
     enum status status = subject_make(subject, SUBJECT_DEAD, name);
-
     if (status != STATUS_OK)
         return status;
     letter->burial = burial;
     if (room > 0 && length > (size_t)room)
-        length = (size_t)room; /* it was too large to begin with: what fits is enough to judge it */
-    snprintf(id, sizeof id, "dead-%" PRIu64 "-%" PRId64, letter->stream_sequence, letter->timestamp_ms);
-    return bus_request(bus, subject, headers, letter->body.data, length, STORE_TIMEOUT_MS, on_answer, letter);
+        length = (size_t)room; /* it was too large to begin with: this much is enough to judge it */
+    snprintf(id, sizeof(id), "dead-%" PRIu64 "-%" PRId64, letter->stream_sequence, letter->timestamp_ms);
+    return bus_request(bus, subject, headers, letter->body.data, length, STORE_TIMEOUT_MS, on_dead_answer,
+                       letter);
 }
 
 enum status dead_bury(struct bus *bus, struct dead_letter *letters, size_t count)
 {
     struct burial burial = {.lock = PTHREAD_MUTEX_INITIALIZER, .answered = PTHREAD_COND_INITIALIZER};
-    bool failed;
-
     for (size_t i = 0; i < count; i++) {
         pthread_mutex_lock(&burial.lock);
         burial.outstanding++;
@@ -84,7 +81,7 @@ enum status dead_bury(struct bus *bus, struct dead_letter *letters, size_t count
     pthread_mutex_lock(&burial.lock);
     while (burial.outstanding > 0)
         pthread_cond_wait(&burial.answered, &burial.lock);
-    failed = burial.failed;
+    bool failed = burial.failed;
     pthread_mutex_unlock(&burial.lock);
     pthread_cond_destroy(&burial.answered);
     pthread_mutex_destroy(&burial.lock);

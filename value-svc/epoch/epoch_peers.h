@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Who else counts: every instance says once a second in which data it does, over core NATS. An instance with
- * another Redis, or an empty one, must not take the stream from those. Callbacks on the bus's threads.
+ * Who else counts: every instance announces once per second, over core NATS, in which data it counts. An
+ * instance with a different or an empty Redis must not take the stream from them. Callbacks on the bus's
+ * threads.
  */
 #ifndef POLLEN8_VALUE_SVC_EPOCH_EPOCH_PEERS_H
 #define POLLEN8_VALUE_SVC_EPOCH_EPOCH_PEERS_H
@@ -14,11 +15,12 @@ struct epoch_peers; /* opaque */
 enum status epoch_peers_create(struct service *service, struct epoch_peers **ret_peers);
 void epoch_peers_free(struct epoch_peers *peers); /* after the bus; NULL is accepted */
 
-/* This instance counts in the epoch, in the data of that identity. A lost message is the next one's. */
+/* Announces that this instance counts in the epoch, in the data of that identity. The next call makes up for
+ * a lost message. */
 void epoch_peers_tell(struct epoch_peers *peers, uint64_t epoch, const char *identity);
 
-/* For how long no other instance was heard that counts in data of this identity: at most since the start, or
- * since the broker was last away. */
+/* For how long no other instance has announced that it counts in data of this identity; at most since the
+ * start, or since the last disconnection from the broker. */
 int64_t epoch_peers_silent_ms(struct epoch_peers *peers, const char *identity);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * judge: the table of epoch_plan.h. plan: from which event on the stream is handed out again, and what Redis
- * is worth when that is done.
+ * judge: the table of epoch_plan.h. plan: from which event on the stream is handed out again, and how
+ * complete Redis is after that.
  */
 #include "epoch/epoch_plan.h"
 
@@ -10,15 +10,14 @@
 
 #define EMPTY_SILENT_MS 15000
 #define COPY_SILENT_MS  5000
-#define SAME_SILENT_MS  2500  /* who counts says so once a second, and no more once its Redis is gone */
-#define LEAVING_MS      10000 /* as long as a batch may take that was begun before */
+#define SAME_SILENT_MS  2500  /* instances that count announce it once per second */
+#define LEAVING_MS      10000 /* the longest that a batch begun before may take */
 #define CLOCKS_APART_MS 5000  /* of this host and of gateways' */
-#define WHOLE_MAXIMUM   10000 /* events of a stream that an empty Redis is filled with by itself */
+#define WHOLE_MAXIMUM   10000 /* most events with which an empty Redis is filled automatically */
 
 bool epoch_stream_anew(const struct store_world *world, const struct bus_stream_state *stream)
 {
     const struct store_position *position = &world->position;
-
     if (world->epoch == 0)
         return false;
     if (position->stream_created_ms == 0) /* of a version before 0.2: both times are the broker's */
@@ -26,9 +25,9 @@ bool epoch_stream_anew(const struct store_world *world, const struct bus_stream_
     return position->stream_created_ms != stream->created_ms;
 }
 
-/* ---- Judging ---------------------------------------------------------------------------------------- */
+/* ---- judging ---------------------------------------------------------------------------------------- */
 
-/* Nobody counts elsewhere, and no sentinel has another server in mind. */
+/* Nobody else counts, and no sentinel names a different server. */
 static bool abandoned(const struct epoch_facts *facts, int64_t silent_ms)
 {
     return facts->silent_ms >= silent_ms && facts->elected == facts->sentinels;
@@ -38,14 +37,14 @@ static enum epoch_verdict judge_own(const struct epoch_facts *facts, const char 
 {
     const struct store_world *world = facts->world;
     const struct epoch_record *record = facts->record;
-
     if (world->epoch == record->epoch && world->of_server && strcmp(world->server, record->server) == 0 &&
         world->position.stream_created_ms == facts->stream->created_ms && !facts->tail_lost)
         return EPOCH_SETTLED;
     if (strcmp(world->server, record->server) == 0 || facts->elected ||
         abandoned(facts, world->epoch >= record->epoch ? SAME_SILENT_MS : COPY_SILENT_MS))
         return EPOCH_RAISE;
-    *ret_why = "this Redis (REDIS_URL) is a copy, or an older one, of the one that other instances count in";
+    *ret_why =
+        "this Redis (REDIS_URL) is a copy, or an older state, of the one in which other instances count";
     return EPOCH_WAIT;
 }
 
@@ -53,9 +52,8 @@ enum epoch_verdict epoch_judge(const struct epoch_facts *facts, const char **ret
 {
     const struct store_world *world = facts->world;
     const struct epoch_record *record = facts->record;
-
     if (world->state == STORE_REBUILD) {
-        *ret_why = "a rebuild is at work in this Redis, or was stopped half-way and has to be run again "
+        *ret_why = "a rebuild is running in this Redis, or was interrupted and must be run again "
                    "(value-svc --rebuild)";
         return EPOCH_WAIT;
     }
@@ -70,41 +68,40 @@ enum epoch_verdict epoch_judge(const struct epoch_facts *facts, const char **ret
     if (world->epoch == 0)
         *ret_why = "this Redis (REDIS_URL) is empty, and the stream was counted in another one";
     else
-        *ret_why =
-            world->identity[0] == '\0'
-                ? "this Redis (REDIS_URL) was counted in by an older version, and the stream in another one"
-                : "this Redis (REDIS_URL) is another one than the stream is counted in; value-svc "
-                  "--rebuild moves it here";
+        *ret_why = world->identity[0] == '\0'
+                       ? "this Redis (REDIS_URL) was used by an older version, and the stream was counted in "
+                         "another one"
+                       : "the stream is counted in another Redis than this one (REDIS_URL); value-svc "
+                         "--rebuild moves it here";
     return EPOCH_WAIT;
 }
 
-/* ---- Planning --------------------------------------------------------------------------------------- */
+/* ---- planning --------------------------------------------------------------------------------------- */
 
-/* An empty Redis is filled by itself where the stream has all that it ever had, and that is little or new. */
+/* An empty Redis is filled automatically if the stream still has all its events, and they are
+ * few or recent. */
 static void plan_new(const struct epoch_facts *facts, struct store_world *world)
 {
     const struct bus_stream_state *stream = facts->stream;
     bool complete = stream->first_sequence == 1 && stream->messages == stream->last_sequence;
     bool little =
         stream->messages <= WHOLE_MAXIMUM || stream->last_time_ms - stream->first_time_ms <= facts->window_ms;
-
     world->position = (struct store_position){0};
     world->quiet = 0;
     world->state = complete && little ? STORE_WHOLE : STORE_LOST;
-    /* Only a rebuild can count what is there. */
+    /* Only a rebuild can count what the stream has. */
     if (world->state == STORE_LOST)
         world->position =
             (struct store_position){.sequence = stream->last_sequence, .time_ms = stream->last_time_ms};
 }
 
-/* The numbers above it may be other events' by now: all of them are gone through once more. What is known is
- * recognised by its number and time together. */
+/* The numbers above it may now belong to other events, so all of them are handed out again. Known events are
+ * recognised by number and time together. */
 static void plan_cut(const struct epoch_facts *facts, struct store_world *world)
 {
     const struct bus_stream_state *stream = facts->stream;
     bool young =
         stream->first_sequence == 1 && stream->last_time_ms - stream->first_time_ms <= facts->window_ms;
-
     world->position = facts->held ? *facts->held : (struct store_position){0};
     if (!facts->held && !young)
         world->state = STORE_LOST;
@@ -128,28 +125,26 @@ static void plan_anew(const struct epoch_facts *facts, struct store_world *world
         world->state = STORE_LOST;
 }
 
-/* Who is connected to another primary delivers for a little while yet, and what it delivers is in no history
- * of this one. Not so where this one has every event, and without sentinels: then it was the process that
- * ended. */
+/* Instances that are connected to another primary still deliver for a moment, and their frames are in no
+ * history of this one. Not if this one has every event, nor without sentinels: then the Redis process itself
+ * was restarted. */
 static int64_t whole_from(const struct epoch_facts *facts, const struct store_world *next)
 {
     bool all = facts->stream->last_sequence == next->position.sequence && facts->world->epoch != 0;
-
     return all || !facts->sentinels ? 0 : facts->now_ms + LEAVING_MS + CLOCKS_APART_MS;
 }
 
-/* What was stored until now is delivered by whoever was handed it, or is handed it, from the durable of the
- * epoch that ends: nobody else knows which of it was. In the new epoch it is only counted. */
+/* Events stored until now are delivered from the durable of the ending epoch, because nobody else knows which
+ * of them already were. In the new epoch they are only counted. */
 static void plan_drains(const struct epoch_facts *facts, struct store_world *world, struct epoch_record *next)
 {
     const struct epoch_record *record = facts->record;
     uint64_t boundary = facts->stream->last_sequence;
-
     next->boundary = world->quiet;
     if (!facts->drained || facts->tail_lost || record->drain_count == SERVICE_DRAINS_MAXIMUM ||
         (facts->world->epoch != 0 && epoch_stream_anew(facts->world, facts->stream)))
         return;
-    memcpy(next->drains, record->drains, record->drain_count * sizeof next->drains[0]);
+    memcpy(next->drains, record->drains, record->drain_count * sizeof(next->drains[0]));
     next->drain_count = record->drain_count;
     if (boundary > record->boundary)
         next->drains[next->drain_count++] =
@@ -162,11 +157,10 @@ void epoch_plan(const struct epoch_facts *facts, const char *identity, struct st
 {
     const struct epoch_record *record = facts->record;
     uint64_t newest = facts->world->epoch > record->epoch ? facts->world->epoch : record->epoch;
-
     *ret_world = *facts->world;
     ret_world->epoch = newest + 1 > (uint64_t)facts->now_ms ? newest + 1 : (uint64_t)facts->now_ms;
     if (ret_world->identity[0] == '\0')
-        snprintf(ret_world->identity, sizeof ret_world->identity, "%s",
+        snprintf(ret_world->identity, sizeof(ret_world->identity), "%s",
                  record->place != 0 ? record->redis : identity);
     if (facts->world->state == STORE_NEW)
         plan_new(facts, ret_world);
@@ -185,6 +179,6 @@ void epoch_plan(const struct epoch_facts *facts, const char *identity, struct st
         ret_record->cut_epoch = ret_world->epoch;
         ret_record->cut_sequence = ret_world->position.sequence;
     }
-    snprintf(ret_record->redis, sizeof ret_record->redis, "%s", ret_world->identity);
-    snprintf(ret_record->server, sizeof ret_record->server, "%s", ret_world->server);
+    snprintf(ret_record->redis, sizeof(ret_record->redis), "%s", ret_world->identity);
+    snprintf(ret_record->server, sizeof(ret_record->server), "%s", ret_world->server);
 }

@@ -17,8 +17,8 @@
 #include "event/value.h"
 
 #define FRAME_MAXIMUM_BYTES 65536 /* 32 industries of 64 bytes, escaped sixfold, and normalised: < 25 KB */
-#define MARK_AFTER_MS       700   /* with the wait of a worker's fetch: a mark a second */
-#define PURPOSE_BITS        3     /* an effect is what event ids of one key differ by */
+#define MARK_AFTER_MS       700   /* with the wait of a worker's fetch: one mark per second */
+#define PURPOSE_BITS        3     /* event ids of one key differ by their effect */
 
 /* Numbers of OutboundFrame's fields. */
 #define FIELD_LANE           10
@@ -49,8 +49,7 @@ struct delivery {
 enum status delivery_create(struct bus *bus, struct metric_cell *published, struct metric_cell *calculated,
                             struct delivery **ret_delivery)
 {
-    struct delivery *delivery = calloc(1, sizeof *delivery);
-
+    struct delivery *delivery = calloc(1, sizeof(*delivery));
     if (!delivery)
         return STATUS_NO_MEMORY;
     delivery->bus = bus;
@@ -72,12 +71,11 @@ void delivery_free(struct delivery *delivery)
     free(delivery);
 }
 
-/* ---- Numbers ---------------------------------------------------------------------------------------- */
+/* ---- numbers ---------------------------------------------------------------------------------------- */
 
 static unsigned count_effects(unsigned effects)
 {
     unsigned count = 0;
-
     for (; effects != 0; effects &= effects - 1)
         count++;
     return count;
@@ -93,7 +91,6 @@ void delivery_number_user(struct delivery *delivery, const struct event *event, 
                           struct delivery_sent *ret_sent)
 {
     unsigned wanted = event->definition->effects & effects;
-
     if (event->room_count == 0)
         wanted = to_user(wanted);
     *ret_sent = (struct delivery_sent){.lane = delivery->lane.id, .effects = wanted};
@@ -129,11 +126,10 @@ uint64_t delivery_event_id(const char *key, enum event_effect effect, uint64_t e
 {
     uint64_t purpose = (uint64_t)effect | (effect == EFFECT_UPDATE ? epoch << PURPOSE_BITS : 0);
     uint64_t id = hash64(key, strlen(key), purpose);
-
     return id != 0 ? id : 1; /* 0 means: never a repeat */
 }
 
-/* ---- Frames ----------------------------------------------------------------------------------------- */
+/* ---- frames ----------------------------------------------------------------------------------------- */
 
 /* protobuf-c's fields are not const; packing does not write to them. */
 static char *unconst(const char *text)
@@ -158,12 +154,10 @@ enum status delivery_pack(struct delivery *delivery, const struct event *event, 
                           enum event_effect effect, struct buf *buf)
 {
     Pollen8__OutboundFrame frame = POLLEN8__OUTBOUND_FRAME__INIT;
-    char *rooms[INDUSTRIES_MAXIMUM];
-    enum status status;
-
     frame.event = unconst(event->definition->name);
     frame.event_id = delivery_event_id(key, effect, 0);
     set_policy(&frame, event->definition->policy);
+    char *rooms[INDUSTRIES_MAXIMUM];
     if (effect == EFFECT_INDUSTRY) {
         for (size_t i = 0; i < event->room_count; i++)
             rooms[i] = unconst(event->rooms[i]);
@@ -173,7 +167,7 @@ enum status delivery_pack(struct delivery *delivery, const struct event *event, 
         frame.user_id = unconst(event->user_id);
     }
     buf_clear(&delivery->data);
-    status = event_append_payload(event, &delivery->data);
+    enum status status = event_append_payload(event, &delivery->data);
     frame.data.data = (uint8_t *)delivery->data.data;
     frame.data.len = delivery->data.length;
     return status == STATUS_OK ? wire_pack(buf, &frame.base) : status;
@@ -183,11 +177,9 @@ static enum status append_first(const struct delivery_sent *sent, enum event_eff
 {
     uint64_t number =
         effect == EFFECT_INDUSTRY ? sent->first_industry : sent->first_user + frames_before(sent, effect);
-    enum status status;
-
     if (sent->first_lane == 0 || number == 0)
         return STATUS_OK;
-    status = wire_append_integer(buf, FIELD_FIRST_LANE, sent->first_lane);
+    enum status status = wire_append_integer(buf, FIELD_FIRST_LANE, sent->first_lane);
     return status == STATUS_OK ? wire_append_integer(buf, FIELD_FIRST_SEQUENCE, number) : status;
 }
 
@@ -195,7 +187,6 @@ enum status delivery_pack_sent(const struct delivery_sent *sent, enum event_effe
 {
     uint64_t number = delivery_number_of(sent, effect);
     enum status status = wire_append_integer(buf, FIELD_LANE, sent->lane);
-
     if (status == STATUS_OK)
         status = wire_append_integer(buf, FIELD_LANE_SEQUENCE, number);
     if (status == STATUS_OK)
@@ -212,8 +203,6 @@ enum status delivery_update_frame(const char *user_id, const struct delivery_val
                                   Pollen8__OutboundFrame *frame)
 {
     char number[VALUE_TEXT_SIZE];
-    enum status status;
-
     value_format(value->sum, number);
     frame->event = update_name;
     set_policy(frame, update_policy);
@@ -221,7 +210,7 @@ enum status delivery_update_frame(const char *user_id, const struct delivery_val
     frame->epoch = value->epoch;
     frame->version = value->version;
     buf_clear(data);
-    status = buf_append_string(data, "{\"userId\":");
+    enum status status = buf_append_string(data, "{\"userId\":");
     if (status == STATUS_OK)
         status = buf_append_json_string(data, slice_from_string(user_id));
     if (status == STATUS_OK)
@@ -231,13 +220,12 @@ enum status delivery_update_frame(const char *user_id, const struct delivery_val
     return status;
 }
 
-/* ---- Publishing ------------------------------------------------------------------------------------- */
+/* ---- publishing ------------------------------------------------------------------------------------- */
 
-/* What is in delivery->frame. */
+/* Publishes delivery->frame. */
 static enum status publish(struct delivery *delivery, const char *subject)
 {
     enum status status = bus_publish(delivery->bus, subject, delivery->frame.data, delivery->frame.length);
-
     if (status == STATUS_OK)
         metric_add(delivery->published, 1);
     return status;
@@ -247,10 +235,8 @@ enum status delivery_publish_industry(struct delivery *delivery, const struct de
                                       struct slice frame)
 {
     uint64_t before = lane_heard(&delivery->lane, delivery_number_of(sent, EFFECT_INDUSTRY));
-    enum status status;
-
     buf_clear(&delivery->frame);
-    status = buf_append(&delivery->frame, frame.data, frame.length);
+    enum status status = buf_append(&delivery->frame, frame.data, frame.length);
     if (status == STATUS_OK)
         status = wire_append_integer(&delivery->frame, FIELD_PUBLISHED_AT, (uint64_t)clock_wall_us());
     if (status == STATUS_OK)
@@ -258,13 +244,12 @@ enum status delivery_publish_industry(struct delivery *delivery, const struct de
     return status == STATUS_OK ? publish(delivery, SUBJECT_OUT_INDUSTRY) : status;
 }
 
-/* What is in delivery->frame but its numbers. */
+/* Publishes delivery->frame, which lacks its numbers. */
 static enum status publish_to_user(struct delivery *delivery, const char *user_id,
                                    const struct delivery_sent *sent, enum event_effect effect)
 {
     char subject[SUBJECT_SIZE];
     enum status status = subject_make(subject, SUBJECT_OUT_USER, slice_from_string(user_id));
-
     if (status == STATUS_OK)
         status = delivery_pack_sent(sent, effect, &delivery->frame);
     if (status == STATUS_OK)
@@ -275,10 +260,8 @@ static enum status publish_to_user(struct delivery *delivery, const char *user_i
 enum status delivery_publish_user(struct delivery *delivery, const char *user_id,
                                   const struct delivery_sent *sent, struct slice frame)
 {
-    enum status status;
-
     buf_clear(&delivery->frame);
-    status = buf_append(&delivery->frame, frame.data, frame.length);
+    enum status status = buf_append(&delivery->frame, frame.data, frame.length);
     return status == STATUS_OK ? publish_to_user(delivery, user_id, sent, EFFECT_USER) : status;
 }
 
@@ -288,7 +271,6 @@ enum status delivery_publish_update(struct delivery *delivery, const char *user_
     const struct delivery_value value = {.sum = sum, .epoch = sent->epoch, .version = version};
     Pollen8__OutboundFrame frame = POLLEN8__OUTBOUND_FRAME__INIT;
     enum status status = delivery_update_frame(user_id, &value, &delivery->data, &frame);
-
     metric_add(delivery->calculated, 1);
     frame.event_id = delivery_event_id(key, EFFECT_UPDATE, sent->epoch);
     buf_clear(&delivery->frame);
@@ -304,18 +286,16 @@ void delivery_abandon(struct delivery *delivery)
 
 void delivery_mark(struct delivery *delivery, uint64_t epoch)
 {
-    Pollen8__OutboundFrame mark = POLLEN8__OUTBOUND_FRAME__INIT;
-    enum status status;
-
     if (clock_monotonic_ms() - delivery->lane.heard_ms < MARK_AFTER_MS || !bus_connected(delivery->bus))
         return;
+    Pollen8__OutboundFrame mark = POLLEN8__OUTBOUND_FRAME__INIT;
     mark.lane = delivery->lane.id;
     mark.history_epoch = epoch;
     mark.lane_sequence = lane_take(&delivery->lane, 1);
     mark.lane_previous = lane_heard(&delivery->lane, mark.lane_sequence);
     mark.published_at_us = clock_wall_us();
     buf_clear(&delivery->frame);
-    status = wire_pack(&delivery->frame, &mark.base);
+    enum status status = wire_pack(&delivery->frame, &mark.base);
     if (status == STATUS_OK)
         status = bus_publish(delivery->bus, SUBJECT_OUT_LANE, delivery->frame.data, delivery->frame.length);
     if (status != STATUS_OK)

@@ -43,7 +43,6 @@ const struct event_definition *event_find(struct slice name)
 enum status event_refuse(char *reason, const char *format, ...)
 {
     va_list arguments;
-
     va_start(arguments, format);
     vsnprintf(reason, EVENT_REASON_SIZE, format, arguments);
     va_end(arguments);
@@ -67,7 +66,6 @@ enum status event_take_json_id(const json_t *object, const char *member, char ou
                                char *reason)
 {
     const json_t *value = json_object_get(object, member);
-
     if (!value)
         return event_refuse(reason, "`%s` is missing", member);
     if (!json_is_string(value))
@@ -105,7 +103,6 @@ static enum status check_members(const struct event_codec *codec, json_t *object
 {
     const char *name;
     json_t *value;
-
     json_object_foreach(object, name, value)
     {
         if (member_known(codec, name))
@@ -120,11 +117,9 @@ static enum status check_members(const struct event_codec *codec, json_t *object
 static enum status read_object(json_t *object, struct event *event, char *reason)
 {
     const struct event_codec *codec = event->definition->codec;
-    enum status status;
-
     if (!json_is_object(object))
         return event_refuse(reason, "the payload must be a JSON object");
-    status = check_members(codec, object, reason);
+    enum status status = check_members(codec, object, reason);
     if (status != STATUS_OK)
         return status;
     status = codec->read_json(object, event, reason);
@@ -133,11 +128,10 @@ static enum status read_object(json_t *object, struct event *event, char *reason
     return status;
 }
 
-/* From the first byte that is none of JSON's white space. */
+/* From the first byte that is not JSON's white space. */
 static struct slice skip_space(struct slice text)
 {
     size_t at = 0;
-
     while (at < text.length && strchr(" \t\r\n", text.data[at]) && text.data[at] != '\0')
         at++;
     return slice_make(text.data + at, text.length - at);
@@ -151,14 +145,12 @@ bool event_blank(struct slice text)
 enum status event_from_json(const struct event_definition *definition, struct slice text, struct event *event,
                             char reason[EVENT_REASON_SIZE])
 {
-    char why[EVENT_REASON_SIZE / 2] = "";
-    json_t *object = NULL;
-    enum status status;
-
     event_reset(event, definition);
     if (event_blank(text))
         return event_refuse(reason, "the payload is empty");
-    status = json_parse(text, &object, why, sizeof why);
+    char why[EVENT_REASON_SIZE / 2] = "";
+    json_t *object = NULL;
+    enum status status = json_parse(text, &object, why, sizeof(why));
     if (status == STATUS_MALFORMED)
         return event_refuse(reason, "not valid JSON: %s", why);
     if (status != STATUS_OK)
@@ -170,20 +162,18 @@ enum status event_from_json(const struct event_definition *definition, struct sl
 
 enum status event_submitted_by(struct event *event, struct slice user_id)
 {
-    char reason[EVENT_REASON_SIZE];
-
     event->platform = false;
+    char reason[EVENT_REASON_SIZE];
     return event_take_id(user_id, "submitter", event->submitter, reason);
 }
 
-/* The envelope's own fields and its body, or its JSON where it has no typed body. */
+/* The envelope's own fields and its body, or its JSON if it has no typed body. */
 static enum status read_envelope(const Pollen8__Event *envelope, const struct event_definition *definition,
                                  struct event *event, char *reason)
 {
-    enum status status;
-
     if (strcmp(envelope->name, definition->name) != 0)
         return event_refuse(reason, "the envelope names another event than the subject");
+    enum status status;
     if (envelope->body_case == POLLEN8__EVENT__BODY__NOT_SET) {
         status =
             event_from_json(definition, slice_make(envelope->data.data, envelope->data.len), event, reason);
@@ -206,22 +196,21 @@ enum status event_from_stream(struct slice name, struct slice bytes, struct wire
                               struct event *event, char reason[EVENT_REASON_SIZE])
 {
     const struct event_definition *definition = event_find(name);
-    const ProtobufCMessage *message = NULL;
     struct slice text = skip_space(bytes);
-    enum status status;
-
     if (!definition) {
         snprintf(reason, EVENT_REASON_SIZE, "unknown event");
         return STATUS_UNKNOWN_EVENT;
     }
     if (text.length == 0)
         return event_refuse(reason, "the body is empty");
-    /* No Event starts with '{': as a protobuf tag it would open a group, which proto3 has not. Nor is white
-     * space followed by it: a line feed is the tag of the name, and no event's name starts with either. */
+    /* No Event starts with '{': as a protobuf tag it would open a group, and proto3 has no groups. Nor does
+     * one start with white space and '{': a line feed is the tag of the name, and no event's name
+     * starts with either. */
     if (text.data[0] == '{')
         return event_from_json(definition, text, event, reason);
     wire_arena_reset(arena);
-    status = wire_unpack(arena, &pollen8__event__descriptor, bytes, &message);
+    const ProtobufCMessage *message = NULL;
+    enum status status = wire_unpack(arena, &pollen8__event__descriptor, bytes, &message);
     if (status == STATUS_NO_MEMORY)
         return status;
     if (status != STATUS_OK)
@@ -232,7 +221,6 @@ enum status event_from_stream(struct slice name, struct slice bytes, struct wire
 enum status event_pack(const struct event *event, int64_t submitted_at_ms, struct buf *buf)
 {
     Pollen8__Event envelope = POLLEN8__EVENT__INIT;
-
     /* protobuf-c's fields are not const, and packing does not write to them. */
     envelope.name = (char *)(uintptr_t)event->definition->name;
     envelope.submitter = (char *)(uintptr_t)event->submitter;
@@ -248,8 +236,7 @@ enum status event_append_payload(const struct event *event, struct buf *buf)
 
 static size_t join(char *out, size_t at, const char *part)
 {
-    size_t length = strlen(part) + 1; /* with its NUL: no part contains one, so that joins cannot collide */
-
+    size_t length = strlen(part) + 1; /* with its NUL: no part contains one, so joins cannot collide */
     memcpy(out + at, part, length);
     return at + length;
 }
@@ -257,10 +244,6 @@ static size_t join(char *out, size_t at, const char *part)
 void event_key(const struct event *event, uint64_t stream_sequence, int64_t timestamp_ms,
                char out[EVENT_KEY_SIZE])
 {
-    char text[4 * (ID_MAXIMUM_BYTES + 1) + 2];
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    size_t length;
-
     if (event->event_id[0] == '\0') {
         if (event->origin_sequence != 0) {
             stream_sequence = event->origin_sequence;
@@ -269,14 +252,16 @@ void event_key(const struct event *event, uint64_t stream_sequence, int64_t time
         snprintf(out, EVENT_KEY_SIZE, "#%" PRIu64 "-%" PRId64, stream_sequence, timestamp_ms);
         return;
     }
+    char text[4 * (ID_MAXIMUM_BYTES + 1) + 2];
     /* The first byte keeps the platform apart from a user whose id is "platform". */
     text[0] = event->platform ? 'p' : 's';
-    length = join(text, 1, event->platform ? "platform" : event->submitter);
+    size_t length = join(text, 1, event->platform ? "platform" : event->submitter);
     length = join(text, length, event->definition->name);
     length = join(text, length, event->user_id);
     length = join(text, length, event->event_id);
+    unsigned char digest[SHA256_DIGEST_LENGTH];
     SHA256((const unsigned char *)text, length, digest);
-    base64url_encode(out, digest, sizeof digest);
+    base64url_encode(out, digest, sizeof(digest));
 }
 
 bool event_once(const struct event *event)

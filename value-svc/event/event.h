@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A platform event as value-svc holds it, checked: what a client submitted, what a backend published as
- * plain JSON, or what stands in the stream as an Event message. A `struct event` is a plain value that owns
- * nothing (about 11 KB, of which a usual event touches the first few hundred bytes); its texts are
- * NUL-terminated, which no valid id or industry can contain.
+ * The room event/: events and what is made of them, without a server. In come payloads of clients, plain JSON
+ * of backends and Event messages of the stream; out go checked events, their keys, the worth of a network
+ * (value.h), and frames with their numbers (delivery.h, lane.h).
  *
- * Everything refused here is wrong content: STATUS_INVALID_PAYLOAD (or UNKNOWN_EVENT) with a reason of one
- * line that names the member and never repeats a value. Pure, never logs; any thread.
+ * This file: a platform event as value-svc holds it, checked: submitted by a client, published by a backend
+ * as plain JSON, or read from the stream as an Event message. A `struct event` is a plain value that owns
+ * nothing (about 11 KB, of which a usual event touches the first few hundred bytes). Its texts are
+ * NUL-terminated; no valid id or industry contains a NUL.
+ *
+ * Everything refused here is wrong content: STATUS_INVALID_PAYLOAD (or UNKNOWN_EVENT) with a one-line reason
+ * that names the member and never repeats a value. Pure, never logs; any thread.
  */
 #ifndef POLLEN8_VALUE_SVC_EVENT_EVENT_H
 #define POLLEN8_VALUE_SVC_EVENT_EVENT_H
@@ -21,7 +25,7 @@
 #define EVENT_REASON_SIZE 192
 #define EVENT_KEY_SIZE    48 /* base64url of SHA-256, or "#<sequence>-<milliseconds>", and a NUL */
 
-/* Most connections one import may bring: far above any network, far below what sums can hold. */
+/* Most connections in one import: far above any network, far below what sums can hold. */
 #define EVENT_IMPORT_MAXIMUM 1000000000
 
 enum event_effect {
@@ -53,11 +57,11 @@ struct event_definition {
 struct event {
     const struct event_definition *definition;
     bool platform;                        /* a backend published it: no session stands behind it */
-    char submitter[ID_MAXIMUM_BYTES + 1]; /* user id of the session; empty where `platform` */
+    char submitter[ID_MAXIMUM_BYTES + 1]; /* user id of the session; empty if `platform` */
     char event_id[ID_MAXIMUM_BYTES + 1];  /* the submitter's own id for it; empty: none */
     char user_id[ID_MAXIMUM_BYTES + 1];   /* the subject: userId, or creatorId of an invite */
     char invite_id[ID_MAXIMUM_BYTES + 1]; /* invite.created only */
-    uint64_t origin_sequence;             /* of what was put aside and is this event; 0: it was not */
+    uint64_t origin_sequence;             /* of the dead letter that this event was; 0: it was none */
     int64_t origin_ms;
     int64_t amount;        /* connections of an import; else 1 */
     size_t industry_count; /* as written, repeats included */
@@ -77,8 +81,8 @@ enum status event_from_json(const struct event_definition *definition, struct sl
 /* Names the session's user behind an event. */
 enum status event_submitted_by(struct event *event, struct slice user_id);
 
-/* Reads what stands in the stream under pollen8.events.<name>: an Event message or plain JSON. The arena is
- * reset first and may be reused as soon as this returns. STATUS_NO_MEMORY is not the content's fault. */
+/* Reads what is stored in the stream under pollen8.events.<name>: an Event message or plain JSON. The arena
+ * is reset first and may be reused as soon as this returns. STATUS_NO_MEMORY is not the content's fault. */
 enum status event_from_stream(struct slice name, struct slice bytes, struct wire_arena *arena,
                               struct event *event, char reason[EVENT_REASON_SIZE]);
 
@@ -88,13 +92,13 @@ enum status event_pack(const struct event *event, int64_t submitted_at_ms, struc
 /* Appends the payload as clients get it: exactly the platform's members, texts as written. */
 enum status event_append_payload(const struct event *event, struct buf *buf);
 
-/* The key an event counts once under. With an eventId the hash of (submitter, event, subject user, eventId);
- * without one its place in the stream (sequence and time, so that a stream made anew shares no key), or the
- * one that it had before it was put aside. */
+/* The key under which an event counts once. With an eventId it is the hash of (submitter, event, subject
+ * user, eventId). Without one it is the event's place in the stream, or the place that it had before it was
+ * put aside: sequence and time, so that a recreated stream shares no key. */
 void event_key(const struct event *event, uint64_t stream_sequence, int64_t timestamp_ms,
                char out[EVENT_KEY_SIZE]);
 
-/* Whether the key counts once for ever, not only within the window: an import that has an eventId. */
+/* Whether the key counts once for good, not only within the window: an import that has an eventId. */
 bool event_once(const struct event *event);
 
 /* The signed change of the count. */

@@ -14,7 +14,7 @@ struct event_codec {
     const char *const *members; /* of the payload, NULL-terminated; eventId is allowed besides */
     enum status (*read_json)(const json_t *object, struct event *event, char *reason);
     enum status (*read_body)(const Pollen8__Event *envelope, struct event *event, char *reason);
-    /* Packs `envelope` (filled but for its body) with this shape's body. */
+    /* Packs `envelope` (filled except for its body) with this shape's body. */
     enum status (*pack)(const struct event *event, Pollen8__Event *envelope, struct buf *buf);
     enum status (*append_payload)(const struct event *event, struct buf *buf);
 };
@@ -26,7 +26,7 @@ extern const struct event_codec event_codec_invite;
 /* Writes the reason and returns STATUS_INVALID_PAYLOAD. `reason` holds EVENT_REASON_SIZE bytes. */
 enum status event_refuse(char *reason, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Whether there is nothing in it, or only JSON's white space. */
+/* Whether it is empty, or only JSON's white space. */
 bool event_blank(struct slice text);
 
 /* Checks an id and copies it; the reason names `member`. */

@@ -19,11 +19,10 @@ static bool room_present(const struct event *event, const char *room)
 static enum status take_industry(struct event *event, struct slice name, char *reason)
 {
     size_t index = event->industry_count;
-    size_t length;
-
     if (name.length > INDUSTRY_MAXIMUM_BYTES)
         return event_refuse(reason, "`industries[%zu]` is longer than %d bytes", index,
                             INDUSTRY_MAXIMUM_BYTES);
+    size_t length;
     if (industry_normalise(name, event->rooms[event->room_count], &length) != STATUS_OK)
         return event_refuse(reason, "`industries[%zu]` is empty, holds a control character or is not UTF-8",
                             index);
@@ -44,20 +43,17 @@ static enum status connection_read_json(const json_t *object, struct event *even
 {
     const json_t *industries = json_object_get(object, "industries");
     enum status status = event_take_json_id(object, "userId", event->user_id, reason);
-    size_t count;
-
     if (status != STATUS_OK)
         return status;
     if (!industries)
         return event_refuse(reason, "`industries` is missing");
     if (!json_is_array(industries))
         return event_refuse(reason, "`industries` must be an array of strings");
-    count = json_array_size(industries);
+    size_t count = json_array_size(industries);
     if (count > INDUSTRIES_MAXIMUM)
         return refuse_too_many(reason);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         const json_t *name = json_array_get(industries, i);
-
         if (!json_is_string(name))
             return event_refuse(reason, "`industries[%zu]` must be a string", i);
         status = take_industry(event, json_string_slice(name), reason);
@@ -68,13 +64,11 @@ static enum status connection_read_json(const json_t *object, struct event *even
 static enum status connection_read_body(const Pollen8__Event *envelope, struct event *event, char *reason)
 {
     const Pollen8__ConnectionChange *body = envelope->connection_change;
-    enum status status;
-
     if (envelope->body_case != POLLEN8__EVENT__BODY_CONNECTION_CHANGE)
         return event_refuse(reason, "the envelope's body is of another event");
     if (body->n_industries > INDUSTRIES_MAXIMUM)
         return refuse_too_many(reason);
-    status = event_take_id(slice_from_string(body->user_id), "userId", event->user_id, reason);
+    enum status status = event_take_id(slice_from_string(body->user_id), "userId", event->user_id, reason);
     for (size_t i = 0; i < body->n_industries && status == STATUS_OK; i++)
         status = take_industry(event, slice_from_string(body->industries[i]), reason);
     return status;
@@ -82,11 +76,10 @@ static enum status connection_read_body(const Pollen8__Event *envelope, struct e
 
 static enum status connection_pack(const struct event *event, Pollen8__Event *envelope, struct buf *buf)
 {
-    Pollen8__ConnectionChange body = POLLEN8__CONNECTION_CHANGE__INIT;
     char *industries[INDUSTRIES_MAXIMUM];
-
     for (size_t i = 0; i < event->industry_count; i++)
         industries[i] = (char *)(uintptr_t)event->industries[i];
+    Pollen8__ConnectionChange body = POLLEN8__CONNECTION_CHANGE__INIT;
     body.user_id = (char *)(uintptr_t)event->user_id;
     body.industries = industries;
     body.n_industries = event->industry_count;
@@ -98,14 +91,12 @@ static enum status connection_pack(const struct event *event, Pollen8__Event *en
 static enum status append_user(const struct event *event, struct buf *buf)
 {
     enum status status = buf_append_string(buf, "{\"userId\":");
-
     return status == STATUS_OK ? buf_append_json_string(buf, slice_from_string(event->user_id)) : status;
 }
 
 static enum status connection_append(const struct event *event, struct buf *buf)
 {
     enum status status = append_user(event, buf);
-
     if (status == STATUS_OK)
         status = buf_append_string(buf, ",\"industries\":[");
     for (size_t i = 0; i < event->industry_count && status == STATUS_OK; i++) {
@@ -139,7 +130,6 @@ static enum status import_read_json(const json_t *object, struct event *event, c
 {
     const json_t *connections = json_object_get(object, "connections");
     enum status status = event_take_json_id(object, "userId", event->user_id, reason);
-
     if (status != STATUS_OK)
         return status;
     if (!connections)
@@ -151,12 +141,10 @@ static enum status import_read_json(const json_t *object, struct event *event, c
 
 static enum status import_read_body(const Pollen8__Event *envelope, struct event *event, char *reason)
 {
-    enum status status;
-
     if (envelope->body_case != POLLEN8__EVENT__BODY_CONNECTION_IMPORT)
         return event_refuse(reason, "the envelope's body is of another event");
-    status = event_take_id(slice_from_string(envelope->connection_import->user_id), "userId", event->user_id,
-                           reason);
+    enum status status = event_take_id(slice_from_string(envelope->connection_import->user_id), "userId",
+                                       event->user_id, reason);
     return status == STATUS_OK ? take_amount(event, envelope->connection_import->connections, reason)
                                : status;
 }
@@ -164,7 +152,6 @@ static enum status import_read_body(const Pollen8__Event *envelope, struct event
 static enum status import_pack(const struct event *event, Pollen8__Event *envelope, struct buf *buf)
 {
     Pollen8__ConnectionImport body = POLLEN8__CONNECTION_IMPORT__INIT;
-
     body.user_id = (char *)(uintptr_t)event->user_id;
     body.connections = event->amount;
     envelope->body_case = POLLEN8__EVENT__BODY_CONNECTION_IMPORT;
@@ -175,7 +162,6 @@ static enum status import_pack(const struct event *event, Pollen8__Event *envelo
 static enum status import_append(const struct event *event, struct buf *buf)
 {
     enum status status = append_user(event, buf);
-
     return status == STATUS_OK ? buf_append_format(buf, ",\"connections\":%" PRId64 "}", event->amount)
                                : status;
 }

@@ -7,18 +7,16 @@
 static enum status invite_read_json(const json_t *object, struct event *event, char *reason)
 {
     enum status status = event_take_json_id(object, "inviteId", event->invite_id, reason);
-
     return status == STATUS_OK ? event_take_json_id(object, "creatorId", event->user_id, reason) : status;
 }
 
 static enum status invite_read_body(const Pollen8__Event *envelope, struct event *event, char *reason)
 {
     const Pollen8__InviteCreated *body = envelope->invite_created;
-    enum status status;
-
     if (envelope->body_case != POLLEN8__EVENT__BODY_INVITE_CREATED)
         return event_refuse(reason, "the envelope's body is of another event");
-    status = event_take_id(slice_from_string(body->invite_id), "inviteId", event->invite_id, reason);
+    enum status status =
+        event_take_id(slice_from_string(body->invite_id), "inviteId", event->invite_id, reason);
     if (status != STATUS_OK)
         return status;
     return event_take_id(slice_from_string(body->creator_id), "creatorId", event->user_id, reason);
@@ -27,7 +25,6 @@ static enum status invite_read_body(const Pollen8__Event *envelope, struct event
 static enum status invite_pack(const struct event *event, Pollen8__Event *envelope, struct buf *buf)
 {
     Pollen8__InviteCreated body = POLLEN8__INVITE_CREATED__INIT;
-
     body.invite_id = (char *)(uintptr_t)event->invite_id;
     body.creator_id = (char *)(uintptr_t)event->user_id;
     envelope->body_case = POLLEN8__EVENT__BODY_INVITE_CREATED;
@@ -38,7 +35,6 @@ static enum status invite_pack(const struct event *event, Pollen8__Event *envelo
 static enum status invite_append(const struct event *event, struct buf *buf)
 {
     enum status status = buf_append_string(buf, "{\"inviteId\":");
-
     if (status == STATUS_OK)
         status = buf_append_json_string(buf, slice_from_string(event->invite_id));
     if (status == STATUS_OK)

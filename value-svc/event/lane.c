@@ -17,7 +17,6 @@ void lane_renew(struct lane *lane)
 uint64_t lane_take(struct lane *lane, unsigned count)
 {
     uint64_t first = lane->sequence + 1;
-
     lane->sequence += count;
     return first;
 }
@@ -25,7 +24,6 @@ uint64_t lane_take(struct lane *lane, unsigned count)
 int64_t lane_stamp(struct lane *lane)
 {
     int64_t now = clock_wall_us();
-
     if (now > lane->stamped_us)
         lane->stamped_us = now;
     return lane->stamped_us;
@@ -34,7 +32,6 @@ int64_t lane_stamp(struct lane *lane)
 uint64_t lane_heard(struct lane *lane, uint64_t sequence)
 {
     uint64_t before = lane->heard;
-
     lane->heard = sequence;
     lane->heard_ms = clock_monotonic_ms();
     return before;

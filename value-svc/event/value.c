@@ -25,7 +25,6 @@ size_t value_format(int64_t sum, char out[VALUE_TEXT_SIZE])
     int64_t whole = hundredths / 100;
     int fraction = (int)(hundredths % 100);
     int length;
-
     if (fraction == 0)
         length = snprintf(out, VALUE_TEXT_SIZE, "%" PRId64, whole);
     else if (fraction % 10 == 0)

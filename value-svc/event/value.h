@@ -20,7 +20,7 @@
 /* What is shown of a signed sum: never below 0. */
 int64_t value_connections(int64_t sum);
 
-/* The worth in hundredths; sums past VALUE_CONNECTIONS_MAXIMUM count as that. */
+/* The worth in hundredths; larger sums than VALUE_CONNECTIONS_MAXIMUM count as that. */
 int64_t value_hundredths(int64_t sum);
 
 /* Writes the shortest JSON number and a NUL; returns its length. */

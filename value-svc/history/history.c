@@ -11,7 +11,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "history/history_batch.h"
-#include "query/query_queue.h"
+#include "query/query_reader.h"
 #include "submit/reply.h"
 
 #define PACE_STEP_MS 20
@@ -24,18 +24,14 @@ struct asker {
 
 struct history {
     struct service *service;
-    struct query_queue *queue;
+    struct query_reader reader;
     struct bus_subscription *subscription;
-    pthread_t reader;
-    bool reading;        /* the thread was started */
-    _Atomic bool ending; /* what is left is answered without a pace */
+    _Atomic bool ending; /* the rest is answered without a pace */
 
     /* Reader thread only. */
-    struct store *store;
-    int64_t retry_at_ms; /* monotonic; Redis is not tried again before */
-    int64_t allowance;   /* rooms that may be read now, in thousandths; below 0 after a large batch */
-    uint64_t paced_ms;   /* monotonic: when the allowance was last raised */
-    uint64_t epoch;      /* of the batch */
+    int64_t allowance; /* rooms that may be read now, in thousandths; below 0 after a large batch */
+    uint64_t paced_ms; /* monotonic: when the allowance was last raised */
+    uint64_t epoch;    /* of the batch */
     struct wire_arena arena;
     struct history_batch *batch;
     struct buf answer;
@@ -55,49 +51,30 @@ static void refuse(struct history *history, struct slice reply, enum status refu
     reply_history_refused(history->service->bus, reply, refusal);
 }
 
-/* ---- Delivery thread -------------------------------------------------------------------------------- */
+/* ---- delivery thread -------------------------------------------------------------------------------- */
 
-static void on_read(void *context, const struct bus_message *message)
+static void on_history_read(void *context, const struct bus_message *message)
 {
     struct history *history = context;
-    struct query_item *item;
-
     if (message->reply.length == 0)
         return;
-    item = query_item_copy(QUERY_HISTORY_READ, message);
-    if (item && query_queue_put(history->queue, item) == STATUS_OK)
+    struct query_item *item = query_item_copy(QUERY_HISTORY_READ, message);
+    if (item && query_queue_put(history->reader.queue, item) == STATUS_OK)
         return;
     free(item);
-    log_event_limited(LOG_WARN, "too many readers of histories wait for Redis");
+    log_event_limited(LOG_WARN, "too many history reads waiting for Redis");
     refuse(history, message->reply, STATUS_UNAVAILABLE);
 }
 
-/* ---- Reader: Redis ---------------------------------------------------------------------------------- */
-
-/* Connected, without waiting: between attempts askers are told at once. */
-static bool redis_ready(struct history *history)
-{
-    int64_t now = (int64_t)clock_monotonic_ms();
-
-    if (!store_connected(history->store) && now < history->retry_at_ms)
-        return false;
-    if (service_store_try(history->service, history->store) == STATUS_OK)
-        return true;
-    history->retry_at_ms = now + store_retry_ms(history->store);
-    log_event_limited(LOG_WARN, "Redis cannot be used for histories",
-                      LOG_S("error", store_error(history->store)));
-    return false;
-}
+/* ---- reader: Redis ---------------------------------------------------------------------------------- */
 
 /* Waits until rooms may be read again. */
 static void pace(struct history *history)
 {
     int64_t rate = history->service->config.history_rate;
-
     for (;;) {
         uint64_t now = clock_monotonic_ms();
         int64_t passed = (int64_t)(now - history->paced_ms);
-
         history->paced_ms = now;
         history->allowance += (passed < 1000 ? passed : 1000) * rate;
         if (history->allowance > rate * 1000)
@@ -108,16 +85,15 @@ static void pace(struct history *history)
     }
 }
 
-/* ---- Reader: a batch -------------------------------------------------------------------------------- */
+/* ---- reader: a batch -------------------------------------------------------------------------------- */
 
 static void begin(struct history *history)
 {
-    const struct history_now now = {.epoch = store_epoch(history->store),
-                                    .whole_from_ms = store_world(history->store)->whole_from_ms,
+    const struct history_now now = {.epoch = store_epoch(history->reader.store),
+                                    .whole_from_ms = store_world(history->reader.store)->whole_from_ms,
                                     .wall_ms = clock_wall_ms(),
                                     .window_ms = history->service->config.history_window_ms,
                                     .length = history->service->config.history_length};
-
     history_batch_begin(history->batch, &now);
     history->epoch = now.epoch;
     history->asker_count = 0;
@@ -125,9 +101,8 @@ static void begin(struct history *history)
 
 static void answer(struct history *history, const struct asker *asker)
 {
-    const char *result = "";
-
     buf_clear(&history->answer);
+    const char *result = "";
     if (history_batch_answer(history->batch, asker->index, &history->answer, &result) != STATUS_OK) {
         refuse(history, asker->item->reply, STATUS_UNAVAILABLE);
         return;
@@ -140,7 +115,6 @@ static void tell_broken(const struct history_batch *batch, size_t rooms)
 {
     for (size_t i = 0; i < rooms; i++) {
         const struct store_room *room = history_batch_room(batch, i);
-
         if (room->broken)
             service_tell_broken(room->kind == ROOM_USER ? "user" : "industry", room->name);
     }
@@ -150,16 +124,15 @@ static void tell_broken(const struct history_batch *batch, size_t rooms)
 static void settle(struct history *history)
 {
     size_t rooms = history_batch_rooms(history->batch);
-    enum status status = history_batch_read(history->batch, history->store);
-
-    /* A connection that Redis closed shows at its next use: so twice. */
-    if (status != STATUS_OK && redis_ready(history))
-        status = history_batch_read(history->batch, history->store);
+    enum status status = history_batch_read(history->batch, history->reader.store);
+    /* A connection that Redis closed fails at its next use, so try twice. */
+    if (status != STATUS_OK && query_reader_ready(&history->reader))
+        status = history_batch_read(history->batch, history->reader.store);
     history->allowance -= (int64_t)rooms * 1000;
     metrics_add(history->service->metrics, VALUE_HISTORY_ROOMS, rooms);
     if (status != STATUS_OK)
         log_event_limited(LOG_WARN, "histories could not be read",
-                          LOG_S("error", store_error(history->store)));
+                          LOG_S("error", store_error(history->reader.store)));
     else
         tell_broken(history->batch, rooms);
     for (size_t i = 0; i < history->asker_count; i++) {
@@ -170,26 +143,25 @@ static void settle(struct history *history)
     }
 }
 
-/* A position of a later epoch than this connection knows: another instance may have found it first. It may be
- * made up, too, so that nothing but Redis itself is believed. STATUS_FULL: the batch is of an earlier one. */
+/* If the position is of a later epoch than this connection knows, another instance may have found it first.
+ * The position may also be forged, so only Redis is trusted. STATUS_FULL: the batch is of
+ * an earlier epoch. */
 static enum status catch_up(struct history *history, const Pollen8__Position *after)
 {
-    if (after && after->epoch > store_epoch(history->store) &&
-        store_epoch_refresh(history->store) != STATUS_OK)
+    if (after && after->epoch > store_epoch(history->reader.store) &&
+        store_epoch_refresh(history->reader.store) != STATUS_OK)
         return STATUS_UNAVAILABLE;
-    return store_epoch(history->store) != history->epoch ? STATUS_FULL : STATUS_OK;
+    return store_epoch(history->reader.store) != history->epoch ? STATUS_FULL : STATUS_OK;
 }
 
 static enum status add(struct history *history, struct query_item *item)
 {
     const ProtobufCMessage *message = NULL;
-    const Pollen8__HistoryRead *read;
     enum status status =
         wire_unpack(&history->arena, &pollen8__history_read__descriptor, item->data, &message);
-
     if (status != STATUS_OK)
         return STATUS_INVALID_PAYLOAD;
-    read = (const Pollen8__HistoryRead *)message;
+    const Pollen8__HistoryRead *read = (const Pollen8__HistoryRead *)message;
     if (read->deadline_ms != 0 && clock_monotonic_ms() - item->received_ms > read->deadline_ms)
         return STATUS_TIMEOUT;
     status = catch_up(history, read->after);
@@ -202,8 +174,7 @@ static enum status add(struct history *history, struct query_item *item)
 
 static void take(struct history *history, struct query_item *item)
 {
-    enum status status = redis_ready(history) ? add(history, item) : STATUS_UNAVAILABLE;
-
+    enum status status = query_reader_ready(&history->reader) ? add(history, item) : STATUS_UNAVAILABLE;
     if (status == STATUS_FULL) {
         if (history->asker_count > 0)
             settle(history);
@@ -219,7 +190,7 @@ static void take(struct history *history, struct query_item *item)
 
 static void handle(struct history *history, size_t item_count)
 {
-    redis_ready(history); /* the epoch comes with the connection */
+    query_reader_ready(&history->reader); /* the epoch comes with the connection */
     begin(history);
     for (size_t i = 0; i < item_count; i++)
         take(history, history->items[i]);
@@ -227,14 +198,13 @@ static void handle(struct history *history, size_t item_count)
         settle(history);
 }
 
-static void *run(void *context)
+static void *run_history(void *context)
 {
     struct history *history = context;
     size_t taken;
-
-    while ((taken = query_queue_take(history->queue, history->items, HISTORY_QUERIES)) > 0) {
+    while ((taken = query_queue_take(history->reader.queue, history->items, HISTORY_QUERIES)) > 0) {
         metrics_set(history->service->metrics, VALUE_HISTORY_QUEUE,
-                    (int64_t)query_queue_length(history->queue));
+                    (int64_t)query_queue_length(history->reader.queue));
         handle(history, taken);
         for (size_t i = 0; i < taken; i++)
             free(history->items[i]);
@@ -243,46 +213,40 @@ static void *run(void *context)
     return NULL;
 }
 
-/* ---- Life ------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------------- */
 
 enum status history_create(struct service *service, struct history **ret_history)
 {
-    struct history *history = calloc(1, sizeof *history);
-
+    struct history *history = calloc(1, sizeof(*history));
     if (!history)
         return STATUS_NO_MEMORY;
     history->service = service;
-    history->store = service_store(service, false);
     history->allowance = service->config.history_rate * 1000;
     history->paced_ms = clock_monotonic_ms();
     buf_init(&history->answer, HISTORY_REPLY_BYTES);
-    if (!history->store || history_batch_create(&history->batch) != STATUS_OK ||
-        query_queue_create((size_t)service->config.history_queue, &history->queue) != STATUS_OK) {
+    if (history_batch_create(&history->batch) != STATUS_OK ||
+        query_reader_init(&history->reader, service, service->config.history_queue,
+                          "Redis cannot be used for histories") != STATUS_OK) {
         history_free(history);
         return STATUS_NO_MEMORY;
     }
-    CHECK(pthread_create(&history->reader, NULL, run, history) == 0);
-    history->reading = true;
+    query_reader_start(&history->reader, run_history, history);
     *ret_history = history;
-    return bus_subscribe(service->bus, SUBJECT_HISTORY_READ, QUEUE_VALUE, on_read, history,
+    return bus_subscribe(service->bus, SUBJECT_HISTORY_READ, QUEUE_VALUE, on_history_read, history,
                          &history->subscription);
 }
 
 void history_finish(struct history *history)
 {
     atomic_store(&history->ending, true);
-    query_queue_close(history->queue);
-    if (history->reading)
-        pthread_join(history->reader, NULL);
-    history->reading = false;
+    query_reader_finish(&history->reader);
 }
 
 void history_free(struct history *history)
 {
     if (!history)
         return;
-    query_queue_free(history->queue);
-    store_free(history->store);
+    query_reader_done(&history->reader);
     history_batch_free(history->batch);
     wire_arena_done(&history->arena);
     buf_done(&history->answer);

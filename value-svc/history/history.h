@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * pollen8.history.read (queue `value-svc`): what came after a position, for the rooms given. The bus's
- * delivery thread puts copies in a queue of HISTORY_QUEUE places; a thread of its own, with a connection of
- * its own so that snapshots do not wait for it, takes up to 256 at once and reads each room once
- * (history_batch.h), at most HISTORY_RATE rooms a second over time: what is beyond waits in the queue, is
- * dropped past its deadline, and at the bound is told UNAVAILABLE. The same while Redis is away.
+ * The room history/: what gateways missed. In come questions on pollen8.history.read (queue `value-svc`),
+ * each a position and rooms; out go the frames after the position, or why they are incomplete.
+ *
+ * The bus's delivery thread puts copies of questions into a queue of HISTORY_QUEUE places. A reader thread,
+ * with its own connection so that snapshots do not wait for it, takes up to 256 at once and reads each room
+ * once (history_batch.h), on average at most HISTORY_RATE rooms per second. Further questions wait in the
+ * queue. They are dropped past their deadline. If the queue is full or Redis is unreachable, the answer is
+ * UNAVAILABLE.
  */
 #ifndef POLLEN8_VALUE_SVC_HISTORY_HISTORY_H
 #define POLLEN8_VALUE_SVC_HISTORY_HISTORY_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * questions -> rooms, each with a list of who asks for it -> entries, given to those who have not had them ->
- * sorted, each frame once -> reply. An entry's bytes are copied once, for the first who wants it.
+ * questions -> rooms, each with a list of its askers -> entries, given to those who lack them -> sorted, each
+ * frame once -> reply. An entry's bytes are copied once, for the first who wants it.
  */
 #include "history/history_batch.h"
 
@@ -37,8 +37,9 @@ struct room {
 
 /* A question asks for a room. */
 struct want {
-    uint64_t had;   /* lanes of the position, bit n is lanes[n]: the room holds an entry of it that was had */
-    uint64_t until; /* not what has a higher number in a user's history; 0: all */
+    uint64_t
+        had; /* lanes of the position, bit n is lanes[n]: the room holds an entry of it that the asker has */
+    uint64_t until; /* no entry with a higher number in a user's history; 0: all */
     uint32_t query;
     uint32_t next; /* of the same room; NONE: the last */
 };
@@ -63,16 +64,15 @@ struct history_batch {
 
 enum status history_batch_create(struct history_batch **ret_batch)
 {
-    struct history_batch *batch = calloc(1, sizeof *batch);
-
+    struct history_batch *batch = calloc(1, sizeof(*batch));
     if (!batch)
         return STATUS_NO_MEMORY;
-    batch->questions = calloc(HISTORY_QUERIES, sizeof *batch->questions);
-    batch->rooms = calloc(HISTORY_ROOMS, sizeof *batch->rooms);
-    batch->reads = calloc(HISTORY_ROOMS, sizeof *batch->reads);
-    batch->wants = calloc(WANTS_MAXIMUM, sizeof *batch->wants);
-    batch->found = calloc(FOUND_MAXIMUM, sizeof *batch->found);
-    batch->slots = calloc(SLOTS, sizeof *batch->slots);
+    batch->questions = calloc(HISTORY_QUERIES, sizeof(*batch->questions));
+    batch->rooms = calloc(HISTORY_ROOMS, sizeof(*batch->rooms));
+    batch->reads = calloc(HISTORY_ROOMS, sizeof(*batch->reads));
+    batch->wants = calloc(WANTS_MAXIMUM, sizeof(*batch->wants));
+    batch->found = calloc(FOUND_MAXIMUM, sizeof(*batch->found));
+    batch->slots = calloc(SLOTS, sizeof(*batch->slots));
     buf_init(&batch->bytes, BYTES_MAXIMUM);
     buf_init(&batch->data, UPDATE_BYTES);
     if (!batch->questions || !batch->rooms || !batch->reads || !batch->wants || !batch->found ||
@@ -107,7 +107,7 @@ void history_batch_begin(struct history_batch *batch, const struct history_now *
     batch->room_count = 0;
     batch->want_count = 0;
     batch->found_count = 0;
-    memset(batch->slots, 0xff, SLOTS * sizeof *batch->slots);
+    memset(batch->slots, 0xff, SLOTS * sizeof(*batch->slots));
     if (batch->bytes.capacity > BYTES_KEPT)
         buf_done(&batch->bytes);
     buf_clear(&batch->bytes);
@@ -123,14 +123,13 @@ const struct store_room *history_batch_room(const struct history_batch *batch, s
     return &batch->reads[index];
 }
 
-/* ---- Questions -------------------------------------------------------------------------------------- */
+/* ---- questions -------------------------------------------------------------------------------------- */
 
-/* The room's index; made where it is not there. The caller saw to the space. */
+/* The room's index; adds the room if needed. The caller made sure of the space. */
 static uint32_t take_room(struct history_batch *batch, enum store_room_kind kind, const char *name)
 {
     size_t slot = (size_t)hash64(name, strlen(name), kind) % SLOTS;
     struct room *room;
-
     for (; batch->slots[slot] != NONE; slot = (slot + 1) % SLOTS) {
         room = &batch->rooms[batch->slots[slot]];
         if (room->kind == kind && strcmp(room->name, name) == 0)
@@ -151,7 +150,6 @@ static void want_room(struct history_batch *batch, uint32_t query, enum store_ro
 {
     struct history_question *question = &batch->questions[query];
     uint32_t index = take_room(batch, kind, name);
-
     question->rooms[question->room_count++] = index;
     batch->wants[batch->want_count] =
         (struct want){.until = until, .query = query, .next = batch->rooms[index].first_want};
@@ -166,7 +164,6 @@ static bool names_valid(char *const *names, size_t count, size_t maximum_bytes)
         return false;
     for (size_t i = 0; i < count; i++) {
         size_t length = strlen(names[i]);
-
         if (length == 0 || length > maximum_bytes)
             return false;
     }
@@ -179,7 +176,6 @@ enum status history_batch_add(struct history_batch *batch, const Pollen8__Histor
     struct history_question *question = &batch->questions[batch->question_count];
     size_t rooms = read->n_industries + read->n_user_ids;
     uint32_t index = (uint32_t)batch->question_count;
-
     if (!question_position_valid(read->after) ||
         !names_valid(read->industries, read->n_industries, NAME_SIZE - 1) ||
         !names_valid(read->user_ids, read->n_user_ids, ID_MAXIMUM_BYTES) ||
@@ -199,7 +195,7 @@ enum status history_batch_add(struct history_batch *batch, const Pollen8__Histor
     return STATUS_OK;
 }
 
-/* ---- Entries ---------------------------------------------------------------------------------------- */
+/* ---- entries ---------------------------------------------------------------------------------------- */
 
 /* The frame of a user's entry, as it was published. */
 static enum status pack_user(struct history_batch *batch, const char *user_id,
@@ -217,7 +213,6 @@ static enum status pack_user(struct history_batch *batch, const char *user_id,
         .sum = entry->sum, .epoch = batch->now.epoch, .version = entry->version};
     Pollen8__OutboundFrame update = POLLEN8__OUTBOUND_FRAME__INIT;
     enum status status;
-
     if (entry->frame.length > 0) {
         status = buf_append(&batch->bytes, entry->frame.data, entry->frame.length);
     } else {
@@ -229,15 +224,14 @@ static enum status pack_user(struct history_batch *batch, const char *user_id,
     return status == STATUS_OK ? delivery_pack_sent(&sent, EFFECT_USER, &batch->bytes) : status;
 }
 
-/* Copies the entry's frame; NONE where there is no room for it. */
+/* Copies the entry's frame; NONE if there is no space for it. */
 static uint32_t keep(struct history_batch *batch, uint32_t room, const struct store_entry *stored,
                      const struct history_found *found)
 {
     size_t at = batch->bytes.length;
-    enum status status;
-
     if (batch->found_count == FOUND_MAXIMUM)
         return NONE;
+    enum status status;
     if (batch->rooms[room].kind == ROOM_USER)
         status = pack_user(batch, batch->rooms[room].name, stored);
     else
@@ -255,9 +249,6 @@ static uint32_t keep(struct history_batch *batch, uint32_t room, const struct st
 static bool read_entry(struct history_batch *batch, uint32_t room, const struct store_entry *stored,
                        struct history_entry *entry)
 {
-    const ProtobufCMessage *message = NULL;
-    const Pollen8__OutboundFrame *frame;
-
     if (batch->rooms[room].kind == ROOM_USER) {
         *entry = (struct history_entry){.found = {.stamp_us = stored->stamp_us,
                                                   .number = stored->number,
@@ -268,10 +259,11 @@ static bool read_entry(struct history_batch *batch, uint32_t room, const struct 
                                         .first_number = stored->first_number};
         return stored->lane != 0;
     }
+    const ProtobufCMessage *message = NULL;
     if (wire_unpack(&batch->arena, &pollen8__outbound_frame__descriptor, stored->frame, &message) !=
         STATUS_OK)
         return false;
-    frame = (const Pollen8__OutboundFrame *)message;
+    const Pollen8__OutboundFrame *frame = (const Pollen8__OutboundFrame *)message;
     *entry = (struct history_entry){.found = {.stamp_us = frame->published_at_us,
                                               .number = frame->lane_sequence,
                                               .event_id = frame->event_id,
@@ -282,8 +274,8 @@ static bool read_entry(struct history_batch *batch, uint32_t room, const struct 
     return true;
 }
 
-/* A room holds a lane's entries in their order: if it still holds one that was had, whatever it has dropped
- * of that lane was had too. */
+/* A room holds a lane's entries in order. If it still holds one that the asker has, then the asker has all
+ * dropped entries of that lane too. */
 static void note_had(struct history_batch *batch, uint32_t room, const struct history_found *found)
 {
     for (uint32_t want = batch->rooms[room].first_want; want != NONE; want = batch->wants[want].next)
@@ -291,18 +283,16 @@ static void note_had(struct history_batch *batch, uint32_t room, const struct hi
             question_had_lanes(&batch->questions[batch->wants[want].query], found->lane, found->number);
 }
 
-static void give_entry(void *context, size_t room, const struct store_entry *stored)
+static void on_batch_entry(void *context, size_t room, const struct store_entry *stored)
 {
     struct history_batch *batch = context;
-    uint32_t kept = NONE;
     struct history_entry entry;
-
     if (!read_entry(batch, (uint32_t)room, stored, &entry))
         return;
     note_had(batch, (uint32_t)room, &entry.found);
+    uint32_t kept = NONE;
     for (uint32_t want = batch->rooms[room].first_want; want != NONE; want = batch->wants[want].next) {
         struct history_question *question = &batch->questions[batch->wants[want].query];
-
         if (batch->wants[want].until != 0 && stored->user_sequence > batch->wants[want].until)
             continue;
         if (!question_wants(question, &entry))
@@ -316,24 +306,20 @@ static void give_entry(void *context, size_t room, const struct store_entry *sto
     }
 }
 
-/* Whether nothing that may be missing has been dropped from the question's room: all that was dropped was
- * stored too long ago, or the lanes in which something may be missing tell. */
+/* Whether no entry that the asker may lack was dropped from the room: everything dropped was stored before
+ * the position, or the asker has an older entry of each lane in which something may be missing. */
 static bool room_whole(const struct history_batch *batch, const struct history_question *question,
                        size_t index)
 {
     const struct store_room *room = &batch->reads[question->rooms[index]];
     uint64_t had = batch->wants[question->first_want + index].had;
-
     return store_room_whole(room, question->from_ms, batch->now.length) ||
            (!room->broken && question->missed && (had & question->missed) == question->missed);
 }
 
 enum status history_batch_read(struct history_batch *batch, struct store *store)
 {
-    uint64_t epoch = 0;
-    enum status status;
-
-    /* An earlier try may have come half-way. */
+    /* An earlier try may have failed half-way. */
     for (size_t i = 0; i < batch->question_count; i++) {
         batch->questions[i].found_count = 0;
         batch->questions[i].dropped_count = 0;
@@ -342,13 +328,14 @@ enum status history_batch_read(struct history_batch *batch, struct store *store)
         batch->wants[i].had = 0;
     batch->found_count = 0;
     buf_clear(&batch->bytes);
-    status = store_read(store, batch->reads, batch->room_count, give_entry, batch, &batch->moment_ms, &epoch);
+    uint64_t epoch = 0;
+    enum status status =
+        store_read(store, batch->reads, batch->room_count, on_batch_entry, batch, &batch->moment_ms, &epoch);
 
     if (status != STATUS_OK)
         return status;
     for (size_t i = 0; i < batch->question_count; i++) {
         struct history_question *question = &batch->questions[i];
-
         for (size_t room = 0; room < question->room_count && !question->reason; room++) {
             if (!room_whole(batch, question, room))
                 question->reason = batch->reads[question->rooms[room]].broken ? "broken" : "length";
@@ -359,18 +346,16 @@ enum status history_batch_read(struct history_batch *batch, struct store *store)
     return STATUS_OK;
 }
 
-/* ---- Answers ---------------------------------------------------------------------------------------- */
+/* ---- answers ---------------------------------------------------------------------------------------- */
 
 /* HistoryFrames, whole; STATUS_FULL: more than HISTORY_BYTES. */
 static enum status append_frames(struct history_batch *batch, struct history_question *question,
                                  struct buf *buf)
 {
-    enum status status = STATUS_OK;
-
     question_compact(question, batch->found);
+    enum status status = STATUS_OK;
     for (size_t i = 0; i < question->found_count && status == STATUS_OK; i++) {
         const struct history_found *found = &batch->found[question->found[i]];
-
         status =
             wire_append_bytes(buf, FIELD_FRAMES, slice_make(batch->bytes.data + found->at, found->length));
         if (status == STATUS_OK && buf->length > HISTORY_BYTES)
@@ -384,9 +369,8 @@ enum status history_batch_answer(struct history_batch *batch, size_t index, stru
 {
     struct history_question *question = &batch->questions[index];
     struct buf frames;
-    enum status status = STATUS_OK;
-
     buf_init(&frames, 2 * HISTORY_BYTES);
+    enum status status = STATUS_OK;
     if (!question->reason)
         status = append_frames(batch, question, &frames);
     if (status == STATUS_FULL) {

@@ -5,13 +5,13 @@
  *
  *   history_batch_begin, history_batch_add..., history_batch_read, history_batch_answer for each
  *
- * Who has had an entry: whoever has come to its number, or to the number it was published as before. An event
- * in the history several times (its publisher died) is left out where any of them was had, else all of them
- * are told, under one event id: only the asker knows which of them comes live. The order is that of the
- * stamps, within a lane that of the numbers.
+ * A reader already has an entry if it has reached the entry's number, or the number under which the entry was
+ * published before. An event may be in the history several times (its publisher died). If the reader has any
+ * of them, all are left out; else all are given, under one event id, because only the asker knows which of
+ * them arrives live. The order is that of the stamps, within a lane that of the numbers.
  *
- * Bounds: HISTORY_QUERIES questions and HISTORY_ROOMS rooms a batch; an answer of HISTORY_FRAMES frames and
- * HISTORY_BYTES. What would be more is told as not complete. One thread.
+ * Bounds: HISTORY_QUERIES questions and HISTORY_ROOMS rooms per batch; an answer of HISTORY_FRAMES frames and
+ * HISTORY_BYTES. A larger answer is reported as incomplete. One thread.
  */
 #ifndef POLLEN8_VALUE_SVC_HISTORY_HISTORY_BATCH_H
 #define POLLEN8_VALUE_SVC_HISTORY_HISTORY_BATCH_H
@@ -43,8 +43,8 @@ struct history_now {
 };
 void history_batch_begin(struct history_batch *batch, const struct history_now *now);
 
-/* Adds a question, of which nothing is borrowed. STATUS_FULL: it does not fit any more, read first;
- * STATUS_INVALID_PAYLOAD: it never does. */
+/* Adds a question; nothing of it is borrowed. STATUS_FULL: it no longer fits, read first.
+ * STATUS_INVALID_PAYLOAD: it can never be answered. */
 enum status history_batch_add(struct history_batch *batch, const Pollen8__HistoryRead *read,
                               size_t *ret_index);
 
@@ -53,7 +53,7 @@ size_t history_batch_rooms(const struct history_batch *batch); /* different ones
 /* One of them, as history_batch_read found it. */
 const struct store_room *history_batch_room(const struct history_batch *batch, size_t index);
 
-/* May be tried again. */
+/* May be called again after a failure. */
 enum status history_batch_read(struct history_batch *batch, struct store *store);
 
 /* Appends the packed HistoryReply. *ret_result: "complete" or the reason. */

@@ -20,14 +20,12 @@ uint64_t question_had_lanes(const struct history_question *question, uint32_t la
     return 0;
 }
 
-/* One that is not in the position may be missing from its start: as if it might be any. */
+/* A lane that is not in the position may be missing from its start: treated as if any lane. */
 static uint64_t missed_lanes(const struct history_question *question, const Pollen8__HistoryRead *read)
 {
     uint64_t missed = 0;
-
     for (size_t i = 0; i < read->n_missed_lanes; i++) {
         uint64_t bit = question_had_lanes(question, read->missed_lanes[i], 0);
-
         if (!bit)
             return 0;
         missed |= bit;
@@ -39,7 +37,6 @@ void question_begin(struct history_question *question, const Pollen8__HistoryRea
                     const struct history_now *now)
 {
     const Pollen8__Position *position = read->after;
-
     question->until_ms = read->until_ms;
     question->reason = NULL;
     question->room_count = 0;
@@ -72,16 +69,14 @@ static int compare_ids(const void *a, const void *b)
 {
     uint64_t one = *(const uint64_t *)a;
     uint64_t two = *(const uint64_t *)b;
-
     return (one > two) - (one < two);
 }
 
-/* Sorts, and leaves each once. */
+/* Sorts and removes repeats. */
 static void compact_dropped(struct history_question *question)
 {
+    qsort(question->dropped, question->dropped_count, sizeof(question->dropped[0]), compare_ids);
     size_t kept = 0;
-
-    qsort(question->dropped, question->dropped_count, sizeof question->dropped[0], compare_ids);
     for (size_t i = 0; i < question->dropped_count; i++) {
         if (kept == 0 || question->dropped[kept - 1] != question->dropped[i])
             question->dropped[kept++] = question->dropped[i];
@@ -91,10 +86,10 @@ static void compact_dropped(struct history_question *question)
 
 static bool dropped(const struct history_question *question, uint64_t event_id)
 {
-    return bsearch(&event_id, question->dropped, question->dropped_count, sizeof event_id, compare_ids);
+    return bsearch(&event_id, question->dropped, question->dropped_count, sizeof(event_id), compare_ids);
 }
 
-/* Another entry of this event was had: those of it that seem missed are not. */
+/* Another entry of this event was already received, so those of it that seem missed are not. */
 static void drop(struct history_question *question, uint64_t event_id)
 {
     if (question->dropped_count == HISTORY_DROPPED) {
@@ -120,20 +115,17 @@ static int compare_found(const struct history_found *a, const struct history_fou
 static int compare_indexes(const void *a, const void *b, void *context)
 {
     const struct history_found *found = context;
-
     return compare_found(&found[*(const uint32_t *)a], &found[*(const uint32_t *)b]);
 }
 
 void question_compact(struct history_question *question, const struct history_found *found)
 {
-    size_t kept = 0;
-
-    qsort_r(question->found, question->found_count, sizeof question->found[0], compare_indexes,
+    qsort_r(question->found, question->found_count, sizeof(question->found[0]), compare_indexes,
             (void *)(uintptr_t)found);
     compact_dropped(question);
+    size_t kept = 0;
     for (size_t i = 0; i < question->found_count; i++) {
         const struct history_found *next = &found[question->found[i]];
-
         if ((kept == 0 || compare_found(&found[question->found[kept - 1]], next) != 0) &&
             !dropped(question, next->event_id))
             question->found[kept++] = question->found[i];
@@ -145,7 +137,6 @@ bool question_wants(struct history_question *question, const struct history_entr
 {
     const struct history_found *mine = &entry->found;
     bool again = entry->first_lane != 0;
-
     if (question->reason || mine->stamp_us / 1000 < question->from_ms ||
         (question->until_ms != 0 && entry->stored_ms > question->until_ms))
         return false;

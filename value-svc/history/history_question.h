@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * One reader of histories: where it stands, and which entries it has missed. Pure; one thread.
+ * One reader of histories: its position, and the entries it has missed. Pure; one thread.
  */
 #ifndef POLLEN8_VALUE_SVC_HISTORY_HISTORY_QUESTION_H
 #define POLLEN8_VALUE_SVC_HISTORY_HISTORY_QUESTION_H
@@ -13,7 +13,7 @@
 
 _Static_assert(HISTORY_LANES <= 64, "a bit a lane");
 
-#define HISTORY_DROPPED 1024 /* several batches of a worker: all of one that died comes again */
+#define HISTORY_DROPPED 1024 /* several batches of a worker: if it dies all of them are redelivered */
 
 /* A frame that somebody wants. */
 struct history_found {
@@ -34,7 +34,7 @@ struct history_entry {
 };
 
 struct history_question {
-    const char *reason; /* why it cannot be answered whole; NULL: it can */
+    const char *reason; /* why it cannot be answered completely; NULL: it can */
     int64_t from_ms;    /* what was stamped before was had */
     int64_t until_ms;   /* what was stored later is not asked for, Redis' clock; 0: no bound */
     int64_t since_ms;   /* a lane that is not in the position was had before this */
@@ -55,18 +55,18 @@ bool question_position_valid(const Pollen8__Position *position);
 void question_begin(struct history_question *question, const Pollen8__HistoryRead *read,
                     const struct history_now *now);
 
-/* Whether the question is to be given the entry. Where it was had and is of an event that was published
- * before, all of that event is taken back with the next question_compact. */
+/* Whether the question is to be given the entry. If the reader already has the entry, and its event was
+ * published before, the next question_compact takes back all entries of that event. */
 bool question_wants(struct history_question *question, const struct history_entry *entry);
 
-/* The lane of the position in which this number was had, as its bit; 0: it was not had, or the lane is not in
- * it. */
+/* The bit of the position's lane if that lane has reached this number; 0: it has not, or the lane is not in
+ * the position. */
 uint64_t question_had_lanes(const struct history_question *question, uint32_t lane, uint64_t number);
 
-/* Past HISTORY_FRAMES: not complete. */
+/* Past HISTORY_FRAMES the answer is incomplete. */
 void question_give(struct history_question *question, const struct history_found *found, uint32_t index);
 
-/* Sorts, leaves what came of several rooms once, and nothing of events that were had otherwise. */
+/* Sorts, removes repeats from several rooms, and removes events that the reader has under another number. */
 void question_compact(struct history_question *question, const struct history_found *found);
 
 #endif

@@ -12,33 +12,31 @@
 #define ROOMS_MAXIMUM  64
 #define ENDED_AT_ONCE  128
 
-/* A gateway that says nothing of a lease tells of its sessions twice a day. */
+/* A gateway that names no lease reports its sessions twice a day. */
 #define LEASE_MAXIMUM_MS (INT64_C(25) * 3600 * 1000)
 
 /* Numbers of the fields of SessionOpenReply and SessionOpened. */
 #define FIELD_OPENED 1
 #define FIELD_KEPT   5
 
-/* ---- Reading ---------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------------- */
 
 static bool take_text(char *out, size_t size, const char *text)
 {
     size_t length = strlen(text);
-
     if (length >= size)
         return false;
     memcpy(out, text, length + 1);
     return true;
 }
 
-/* Names of industries hold no newline: they are clean. */
+/* Names of industries contain no newline: they are clean. */
 static bool take_rooms(struct opening *opening, const Pollen8__SessionOpen *open)
 {
     opening->rooms_length = 0;
     for (size_t i = 0; i < open->n_industries; i++) {
         size_t length = strlen(open->industries[i]);
-
-        if (opening->rooms_length + length + 1 > sizeof opening->rooms)
+        if (opening->rooms_length + length + 1 > sizeof(opening->rooms))
             return false;
         if (i > 0)
             opening->rooms[opening->rooms_length++] = '\n';
@@ -51,15 +49,13 @@ static bool take_rooms(struct opening *opening, const Pollen8__SessionOpen *open
 enum status opening_read(struct wire_arena *arena, struct slice bytes, struct opening *opening)
 {
     const ProtobufCMessage *message = NULL;
-    const Pollen8__SessionOpen *open;
     enum status status = wire_unpack(arena, &pollen8__session_open__descriptor, bytes, &message);
-
     if (status != STATUS_OK)
         return STATUS_INVALID_PAYLOAD;
-    open = (const Pollen8__SessionOpen *)message;
+    const Pollen8__SessionOpen *open = (const Pollen8__SessionOpen *)message;
     if (!id_valid(slice_from_string(open->user_id)) ||
-        !take_text(opening->user_id, sizeof opening->user_id, open->user_id) ||
-        !take_text(opening->session, sizeof opening->session, open->session))
+        !take_text(opening->user_id, sizeof(opening->user_id), open->user_id) ||
+        !take_text(opening->session, sizeof(opening->session), open->session))
         return STATUS_INVALID_PAYLOAD;
     opening->purpose = open->purpose;
     opening->narrowed = open->narrowed;
@@ -70,9 +66,9 @@ enum status opening_read(struct wire_arena *arena, struct slice bytes, struct op
         return STATUS_INVALID_PAYLOAD;
     opening->gateway[0] = opening->pid[0] = '\0';
     if (event_name_valid(slice_from_string(open->gateway)))
-        take_text(opening->gateway, sizeof opening->gateway, open->gateway);
+        take_text(opening->gateway, sizeof(opening->gateway), open->gateway);
     if (store_pid_valid(slice_from_string(open->pid)))
-        take_text(opening->pid, sizeof opening->pid, open->pid);
+        take_text(opening->pid, sizeof(opening->pid), open->pid);
     return STATUS_OK;
 }
 
@@ -102,17 +98,14 @@ void opening_ask(const struct opening *opening, int64_t history_window_ms, struc
 enum status opening_ended(struct store *store, struct wire_arena *arena, struct slice bytes,
                           int64_t history_window_ms)
 {
-    const ProtobufCMessage *unpacked = NULL;
-    const Pollen8__SessionsEnded *message;
-    struct store_ended ended[ENDED_AT_ONCE];
-    size_t count = 0;
-    enum status status;
-
     wire_arena_reset(arena);
-    status = wire_unpack(arena, &pollen8__sessions_ended__descriptor, bytes, &unpacked);
+    const ProtobufCMessage *unpacked = NULL;
+    enum status status = wire_unpack(arena, &pollen8__sessions_ended__descriptor, bytes, &unpacked);
     if (status != STATUS_OK)
         return status;
-    message = (const Pollen8__SessionsEnded *)unpacked;
+    const Pollen8__SessionsEnded *message = (const Pollen8__SessionsEnded *)unpacked;
+    struct store_ended ended[ENDED_AT_ONCE];
+    size_t count = 0;
     for (size_t i = 0; i < message->n_ended && status == STATUS_OK; i++) {
         if (store_pid_valid(slice_from_string(message->ended[i]->pid)))
             ended[count++] =
@@ -125,7 +118,7 @@ enum status opening_ended(struct store *store, struct wire_arena *arena, struct 
     return status;
 }
 
-/* ---- Answering -------------------------------------------------------------------------------------- */
+/* ---- answering -------------------------------------------------------------------------------------- */
 
 /* protobuf-c's fields are not const; packing does not write to them. */
 static char *unconst(const char *text)
@@ -136,10 +129,9 @@ static char *unconst(const char *text)
 /* Splits a copy of the rooms in place. */
 static size_t split(char *text, char *rooms[ROOMS_MAXIMUM])
 {
-    size_t count = 0;
     char *rest = text;
+    size_t count = 0;
     char *room;
-
     while (count < ROOMS_MAXIMUM && (room = strsep(&rest, "\n")) != NULL) {
         if (room[0] != '\0')
             rooms[count++] = room;
@@ -150,22 +142,20 @@ static size_t split(char *text, char *rooms[ROOMS_MAXIMUM])
 static enum status pack_opened(const struct store_opened *opened, uint64_t epoch,
                                const Pollen8__OutboundFrame *snapshot, struct buf *buf)
 {
-    Pollen8__SessionOpened message = POLLEN8__SESSION_OPENED__INIT;
     char text[OPENING_ROOMS_SIZE + 1];
-    char *rooms[ROOMS_MAXIMUM];
-    size_t length = opened->rooms.length < sizeof text ? opened->rooms.length : 0;
-    enum status status;
-
+    size_t length = opened->rooms.length < sizeof(text) ? opened->rooms.length : 0;
     if (length > 0)
         memcpy(text, opened->rooms.data, length);
     text[length] = '\0';
+    Pollen8__SessionOpened message = POLLEN8__SESSION_OPENED__INIT;
     message.snapshot = (Pollen8__OutboundFrame *)(uintptr_t)snapshot;
     message.known = opened->known;
     message.narrowed = opened->narrowed;
+    char *rooms[ROOMS_MAXIMUM];
     message.n_industries = split(text, rooms);
     message.industries = rooms;
     message.history_epoch = epoch;
-    status = wire_pack(buf, &message.base);
+    enum status status = wire_pack(buf, &message.base);
     for (size_t i = 0; i < opened->kept_count && status == STATUS_OK; i++)
         status = wire_append_bytes(buf, FIELD_KEPT, opened->kept[i]);
     return status;
@@ -173,23 +163,22 @@ static enum status pack_opened(const struct store_opened *opened, uint64_t epoch
 
 static void evict(struct bus *bus, const struct opening *opening, const struct store_opened *opened)
 {
-    Pollen8__GatewayMessage message = POLLEN8__GATEWAY_MESSAGE__INIT;
-    Pollen8__SessionEvict evicted = POLLEN8__SESSION_EVICT__INIT;
     char session[OPENING_ID_SIZE];
     char subject[SUBJECT_SIZE];
-    struct buf buf;
-
     if ((slice_equal_string(opened->gateway, opening->gateway) &&
          slice_equal_string(opened->session, opening->session)) ||
-        opened->session.length >= sizeof session ||
+        opened->session.length >= sizeof(session) ||
         subject_make(subject, SUBJECT_GATEWAY, opened->gateway) != STATUS_OK)
         return;
     memcpy(session, opened->session.data, opened->session.length);
     session[opened->session.length] = '\0';
+    Pollen8__SessionEvict evicted = POLLEN8__SESSION_EVICT__INIT;
     evicted.session = session;
     evicted.pid = unconst(opening->pid);
+    Pollen8__GatewayMessage message = POLLEN8__GATEWAY_MESSAGE__INIT;
     message.message_case = POLLEN8__GATEWAY_MESSAGE__MESSAGE_EVICT;
     message.evict = &evicted;
+    struct buf buf;
     buf_init(&buf, EVICT_MAXIMUM);
     if (wire_pack(&buf, &message.base) == STATUS_OK)
         bus_publish(bus, subject, buf.data, buf.length);
@@ -200,17 +189,15 @@ enum status opening_answer(struct bus *bus, struct batch_answers *answers, const
                            const struct store_opened *opened, uint64_t epoch,
                            const Pollen8__OutboundFrame *snapshot)
 {
-    struct buf message;
-    struct buf reply;
-    enum status status = STATUS_OK;
-
     if (opening->purpose == POLLEN8__SESSION_OPEN__PURPOSE__RECOVER && opened->known)
         evict(bus, opening, opened);
     if (opening->reply.length == 0)
         return STATUS_OK;
+    struct buf message;
     buf_init(&message, ANSWER_MAXIMUM);
+    struct buf reply;
     buf_init(&reply, ANSWER_MAXIMUM);
-    status = pack_opened(opened, epoch, snapshot, &message);
+    enum status status = pack_opened(opened, epoch, snapshot, &message);
     if (status == STATUS_OK)
         status = wire_append_bytes(&reply, FIELD_OPENED, buf_slice(&message));
     if (status == STATUS_OK)

@@ -11,20 +11,19 @@
 #include "common/log.h"
 #include "presence.pb-c.h"
 
-/* One heartbeat may be lost; with the default of 5 s a dead gateway is in no total after 12 s and a turn of
- * the keeper. */
+/* One heartbeat may be lost. With the default of 5 s, a dead gateway leaves the totals after 12 s and a turn
+ * of the keeper. */
 #define EXPIRY_TENTHS     24 /* of the interval */
 #define EXPIRY_MAXIMUM_MS 12000
 #define EXPIRY_MINIMUM_MS 1000
 #define LARGEST           100
 #define INDUSTRIES_BOUND  4096 /* different industries summed; the others count as `other` */
 
-/* ---- Heartbeats ------------------------------------------------------------------------------------- */
+/* ---- heartbeats ------------------------------------------------------------------------------------- */
 
 static int64_t expiry_ms(uint32_t interval_ms)
 {
     int64_t expiry = (int64_t)interval_ms * EXPIRY_TENTHS / 10;
-
     if (expiry < EXPIRY_MINIMUM_MS)
         return EXPIRY_MINIMUM_MS;
     return expiry < EXPIRY_MAXIMUM_MS ? expiry : EXPIRY_MAXIMUM_MS;
@@ -32,11 +31,8 @@ static int64_t expiry_ms(uint32_t interval_ms)
 
 static enum status store_message(struct store *store, const Pollen8__GatewayHeartbeat *message)
 {
-    struct store_count *counts = calloc(message->n_industries + message->n_users + 1, sizeof *counts);
+    struct store_count *counts = calloc(message->n_industries + message->n_users + 1, sizeof(*counts));
     struct store_count *users = counts + message->n_industries;
-    struct store_heartbeat heartbeat;
-    enum status status;
-
     if (!counts)
         return STATUS_NO_MEMORY;
     for (size_t i = 0; i < message->n_industries; i++)
@@ -45,30 +41,28 @@ static enum status store_message(struct store *store, const Pollen8__GatewayHear
     for (size_t i = 0; i < message->n_users; i++)
         users[i] = (struct store_count){.name = slice_from_string(message->users[i]->user_id),
                                         .sessions = message->users[i]->sessions};
-    heartbeat = (struct store_heartbeat){.gateway = slice_from_string(message->gateway),
-                                         .part = message->part,
-                                         .sessions = message->sessions,
-                                         .industries = counts,
-                                         .industry_count = message->n_industries,
-                                         .users = users,
-                                         .user_count = message->n_users,
-                                         .expires_ms = expiry_ms(message->interval_ms)};
-    status = store_heartbeat(store, &heartbeat);
+    struct store_heartbeat heartbeat =
+        (struct store_heartbeat){.gateway = slice_from_string(message->gateway),
+                                 .part = message->part,
+                                 .sessions = message->sessions,
+                                 .industries = counts,
+                                 .industry_count = message->n_industries,
+                                 .users = users,
+                                 .user_count = message->n_users,
+                                 .expires_ms = expiry_ms(message->interval_ms)};
+    enum status status = store_heartbeat(store, &heartbeat);
     free(counts);
     return status;
 }
 
 enum status presence_store(struct store *store, struct wire_arena *arena, struct slice bytes)
 {
-    const ProtobufCMessage *message = NULL;
-    const Pollen8__GatewayHeartbeat *heartbeat;
-    enum status status;
-
     wire_arena_reset(arena);
-    status = wire_unpack(arena, &pollen8__gateway_heartbeat__descriptor, bytes, &message);
+    const ProtobufCMessage *message = NULL;
+    enum status status = wire_unpack(arena, &pollen8__gateway_heartbeat__descriptor, bytes, &message);
     if (status != STATUS_OK)
         return status;
-    heartbeat = (const Pollen8__GatewayHeartbeat *)message;
+    const Pollen8__GatewayHeartbeat *heartbeat = (const Pollen8__GatewayHeartbeat *)message;
     if (heartbeat->interval_ms == 0 || !event_name_valid(slice_from_string(heartbeat->gateway)))
         return STATUS_MALFORMED;
     return store_message(store, heartbeat);
@@ -82,25 +76,22 @@ enum status presence_entered(struct store *store, const struct store_entered *en
 enum status presence_left(struct service *service, struct store *store, struct wire_arena *arena,
                           struct slice bytes)
 {
-    const ProtobufCMessage *message = NULL;
-    const Pollen8__SessionClosed *closed;
-    bool elsewhere = false;
-    enum status status;
-
     wire_arena_reset(arena);
-    status = wire_unpack(arena, &pollen8__session_closed__descriptor, bytes, &message);
+    const ProtobufCMessage *message = NULL;
+    enum status status = wire_unpack(arena, &pollen8__session_closed__descriptor, bytes, &message);
     if (status != STATUS_OK)
         return status;
-    closed = (const Pollen8__SessionClosed *)message;
+    const Pollen8__SessionClosed *closed = (const Pollen8__SessionClosed *)message;
     if (!event_name_valid(slice_from_string(closed->gateway)) || closed->user_id[0] == '\0')
         return STATUS_MALFORMED;
+    bool elsewhere = false;
     status = store_user_left(store, closed->gateway, closed->user_id, &elsewhere);
     if (status == STATUS_OK && !elsewhere)
         metrics_add(service->metrics, VALUE_USERS_LEFT, 1);
     return status;
 }
 
-/* ---- Totals ----------------------------------------------------------------------------------------- */
+/* ---- totals ----------------------------------------------------------------------------------------- */
 
 struct industry_total {
     char name[INDUSTRY_NORMALISED_SIZE];
@@ -113,10 +104,9 @@ struct totals {
     uint64_t rest; /* of industries past the bound */
 };
 
-static void add_industry(void *context, struct slice name, uint64_t sessions)
+static void on_presence_industry(void *context, struct slice name, uint64_t sessions)
 {
     struct totals *totals = context;
-
     CHECK(totals->industries);
     for (size_t i = 0; i < totals->count; i++) {
         if (slice_equal_string(name, totals->industries[i].name)) {
@@ -135,9 +125,8 @@ static void add_industry(void *context, struct slice name, uint64_t sessions)
 
 static void publish_industries(struct service *service, const struct totals *totals)
 {
-    struct metric_sample *samples = calloc(totals->count + 1, sizeof *samples);
+    struct metric_sample *samples = calloc(totals->count + 1, sizeof(*samples));
     size_t count = totals->count;
-
     if (!samples)
         return;
     for (size_t i = 0; i < count; i++)
@@ -152,12 +141,11 @@ static void publish_industries(struct service *service, const struct totals *tot
 
 void presence_refresh_totals(struct service *service, struct store *store)
 {
-    struct totals totals = {.industries = calloc(INDUSTRIES_BOUND, sizeof *totals.industries)};
-    struct store_totals sums;
-
+    struct totals totals = {.industries = calloc(INDUSTRIES_BOUND, sizeof(*totals.industries))};
     if (!totals.industries)
         return;
-    if (store_presence_totals(store, &sums, add_industry, &totals) == STATUS_OK) {
+    struct store_totals sums;
+    if (store_presence_totals(store, &sums, on_presence_industry, &totals) == STATUS_OK) {
         metrics_set(service->metrics, VALUE_CLUSTER_SESSIONS, (int64_t)sums.sessions);
         metrics_set(service->metrics, VALUE_CLUSTER_GATEWAYS, (int64_t)sums.gateways);
         publish_industries(service, &totals);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What needs Redis and wants a quick answer: pollen8.session.open (opening.h), pollen8.in.value.get and
- * pollen8.in.invite.seen; and gateways' heartbeats and what they tell of sessions and written frames, which
- * come in the same way. The bus's delivery thread puts copies in a queue of QUERY_QUEUE places; the reader
- * thread takes up to 256 at once and reads their values in one pipeline. Full, or Redis away: UNAVAILABLE at
- * once; a heartbeat is dropped, the next one says more.
+ * The room query/: questions that need Redis and a quick answer. In come pollen8.session.open (opening.h),
+ * pollen8.in.value.get and pollen8.in.invite.seen, and also the gateways' heartbeats and their news of ended
+ * sessions and written frames (presence.h); out go snapshots, values and refusals.
+ *
+ * The bus's delivery thread puts copies of messages into a queue of QUERY_QUEUE places. The reader thread
+ * (query_reader.h) takes up to 256 at once and reads their values in one pipeline. If the queue is full or
+ * Redis is unreachable, the answer is UNAVAILABLE at once. A heartbeat is dropped then; the next one makes up
+ * for it.
  */
 #ifndef POLLEN8_VALUE_SVC_QUERY_QUERY_H
 #define POLLEN8_VALUE_SVC_QUERY_QUERY_H

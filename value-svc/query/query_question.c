@@ -12,7 +12,6 @@
 static enum status take_user(struct question *question, const char *user_id)
 {
     size_t length = strlen(user_id);
-
     if (!id_valid(slice_make(user_id, length)))
         return STATUS_INVALID_PAYLOAD;
     memcpy(question->user_id, user_id, length + 1);
@@ -22,7 +21,6 @@ static enum status take_user(struct question *question, const char *user_id)
 static enum status read_session_open(struct wire_arena *arena, struct question *question)
 {
     enum status status = opening_read(arena, question->item->data, &question->opening);
-
     question->message = "not a SessionOpen";
     if (status != STATUS_OK)
         return status;
@@ -35,14 +33,12 @@ static enum status read_session_open(struct wire_arena *arena, struct question *
 /* Nothing but white space, null or {}. */
 static bool payload_empty(struct slice data)
 {
-    json_t *value = NULL;
-    bool empty;
-
     if (event_blank(data))
         return true;
+    json_t *value = NULL;
     if (json_parse(data, &value, NULL, 0) != STATUS_OK)
         return false;
-    empty = json_is_null(value) || (json_is_object(value) && json_object_size(value) == 0);
+    bool empty = json_is_null(value) || (json_is_object(value) && json_object_size(value) == 0);
     json_decref(value);
     return empty;
 }
@@ -52,11 +48,9 @@ static enum status read_frame(struct wire_arena *arena, struct question *questio
                               const Pollen8__InboundFrame **ret_frame)
 {
     const ProtobufCMessage *message = NULL;
-    const Pollen8__InboundFrame *frame;
     enum status status =
         wire_unpack(arena, &pollen8__inbound_frame__descriptor, question->item->data, &message);
-
-    frame = (const Pollen8__InboundFrame *)message;
+    const Pollen8__InboundFrame *frame = (const Pollen8__InboundFrame *)message;
     question->message = "not an InboundFrame";
     if (status != STATUS_OK || !frame->identity || take_user(question, frame->identity->user_id) != STATUS_OK)
         return STATUS_INVALID_PAYLOAD;
@@ -72,7 +66,6 @@ static enum status read_value_get(struct wire_arena *arena, struct question *que
 {
     const Pollen8__InboundFrame *frame = NULL;
     enum status status = read_frame(arena, question, EVENT_VALUE_GET, &frame);
-
     if (status != STATUS_OK)
         return status;
     question->wants_value = true;
@@ -83,15 +76,14 @@ static enum status read_value_get(struct wire_arena *arena, struct question *que
 static enum status read_invite_seen(struct wire_arena *arena, struct question *question)
 {
     const Pollen8__InboundFrame *frame = NULL;
-    char reason[EVENT_REASON_SIZE];
-    json_t *payload = NULL;
     enum status status = read_frame(arena, question, EVENT_INVITE_SEEN, &frame);
-
     if (status != STATUS_OK)
         return status;
     question->message = "the payload of invite.seen must be {\"inviteId\": string}";
+    json_t *payload = NULL;
     if (json_parse(slice_make(frame->data.data, frame->data.len), &payload, NULL, 0) != STATUS_OK)
         return STATUS_INVALID_PAYLOAD;
+    char reason[EVENT_REASON_SIZE];
     if (json_object_size(payload) != 1) /* 0 of what is no object */
         status = STATUS_INVALID_PAYLOAD;
     else

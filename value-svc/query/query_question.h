@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * One message of the query queue that wants an answer: read and checked, before the store is asked. Reader
+ * One message of the query queue that expects an answer: parsed and checked before Redis is read. Reader
  * thread.
  */
 #ifndef POLLEN8_VALUE_SVC_QUERY_QUERY_QUESTION_H
@@ -18,7 +18,7 @@ struct question {
     bool answered;
     const char *message;
     bool wants_value;
-    size_t value; /* the reader's matter; where one is wanted */
+    size_t value; /* owned by the reader; if one is wanted */
     char user_id[ID_MAXIMUM_BYTES + 1];
     char invite_id[ID_MAXIMUM_BYTES + 1];
     struct opening opening; /* QUERY_SESSION_OPEN */

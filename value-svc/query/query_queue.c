@@ -23,8 +23,7 @@ struct query_queue {
 
 enum status query_queue_create(size_t capacity, struct query_queue **ret_queue)
 {
-    struct query_queue *queue = calloc(1, sizeof *queue + capacity * sizeof(struct query_item *));
-
+    struct query_queue *queue = calloc(1, sizeof(*queue) + capacity * sizeof(struct query_item *));
     if (!queue)
         return STATUS_NO_MEMORY;
     queue->capacity = capacity;
@@ -48,7 +47,7 @@ void query_queue_free(struct query_queue *queue)
 struct query_item *query_item_copy(enum query_kind kind, const struct bus_message *message)
 {
     /* Zeroed, so that a message without bytes leaves nothing undefined. */
-    struct query_item *item = calloc(1, sizeof *item + message->reply.length + message->data.length);
+    struct query_item *item = calloc(1, sizeof(*item) + message->reply.length + message->data.length);
 
     if (!item)
         return NULL;
@@ -63,7 +62,7 @@ struct query_item *query_item_copy(enum query_kind kind, const struct bus_messag
     return item;
 }
 
-/* Somebody waits for the answer. */
+/* Whether somebody waits for the answer. */
 static bool hurries(const struct query_item *item)
 {
     return item->kind == QUERY_VALUE_GET || item->kind == QUERY_INVITE_SEEN ||
@@ -72,9 +71,8 @@ static bool hurries(const struct query_item *item)
 
 enum status query_queue_put(struct query_queue *queue, struct query_item *item)
 {
-    enum status status = STATUS_FULL;
-
     pthread_mutex_lock(&queue->lock);
+    enum status status = STATUS_FULL;
     if (queue->count < queue->capacity) {
         queue->items[(queue->head + queue->count) % queue->capacity] = item;
         queue->count++;
@@ -89,24 +87,21 @@ enum status query_queue_put(struct query_queue *queue, struct query_item *item)
 
 static void gather(struct query_queue *queue)
 {
-    int error = 0;
-
     if (queue->count == 0)
         return;
-    const struct timespec until =
-        clock_condition_until(queue->items[queue->head]->received_ms + QUERY_GATHER_MS);
-    while (error == 0 && !queue->hurried && !queue->closed && queue->count < queue->capacity)
-        error = pthread_cond_timedwait(&queue->changed, &queue->lock, &until);
+    uint64_t until_ms = queue->items[queue->head]->received_ms + QUERY_GATHER_MS;
+    bool waiting = true;
+    while (waiting && !queue->hurried && !queue->closed && queue->count < queue->capacity)
+        waiting = clock_condition_wait(&queue->changed, &queue->lock, until_ms);
 }
 
 size_t query_queue_take(struct query_queue *queue, struct query_item **items, size_t maximum)
 {
-    size_t taken = 0;
-
     pthread_mutex_lock(&queue->lock);
     while (queue->count == 0 && !queue->closed)
         pthread_cond_wait(&queue->changed, &queue->lock);
     gather(queue);
+    size_t taken = 0;
     while (queue->count > 0 && taken < maximum) {
         queue->hurried -= hurries(queue->items[queue->head]);
         items[taken++] = queue->items[queue->head];
@@ -119,10 +114,8 @@ size_t query_queue_take(struct query_queue *queue, struct query_item **items, si
 
 size_t query_queue_length(struct query_queue *queue)
 {
-    size_t count;
-
     pthread_mutex_lock(&queue->lock);
-    count = queue->count;
+    size_t count = queue->count;
     pthread_mutex_unlock(&queue->lock);
     return count;
 }

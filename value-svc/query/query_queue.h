@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The bounded queue between the bus's delivery thread and the reader: first in, first out; "full" means
- * `capacity` items wait, and the item stays the caller's. Where nobody waits for a single one (openings of
- * sessions and news of gateways) items are given out QUERY_GATHER_MS after the first of them came: Redis, the
- * broker and the disk then have one round for all that came with it. Any thread.
+ * The bounded queue between the bus's delivery thread and the reader: first in, first out. "Full" means that
+ * `capacity` items wait; the new item then stays the caller's. If no item is urgent (openings of sessions and
+ * news of gateways are not), items are given out QUERY_GATHER_MS after the first arrived, so that Redis, the
+ * broker and the disk handle them in one round. Any thread.
  */
 #ifndef POLLEN8_VALUE_SVC_QUERY_QUERY_QUEUE_H
 #define POLLEN8_VALUE_SVC_QUERY_QUERY_QUEUE_H
@@ -27,7 +27,7 @@ enum query_kind {
 struct query_item {
     enum query_kind kind;
     uint64_t received_ms; /* monotonic */
-    uint64_t id;          /* among those of one message; 0: it came alone */
+    uint64_t id;          /* among the items of one message; 0: a message of its own */
     struct slice reply;   /* within bytes */
     struct slice data;    /* within bytes */
     char bytes[];
@@ -40,14 +40,14 @@ enum status query_queue_create(size_t capacity, struct query_queue **ret_queue);
 /* Frees what is left in it. NULL is accepted. */
 void query_queue_free(struct query_queue *queue);
 
-/* A copy of the message; NULL where memory is short. */
+/* A copy of the message; NULL when out of memory. */
 struct query_item *query_item_copy(enum query_kind kind, const struct bus_message *message);
 
 /* STATUS_FULL leaves the item to the caller. */
 enum status query_queue_put(struct query_queue *queue, struct query_item *item);
 
-/* Waits for items, and for those that come with them; takes at most `maximum` of them, which are the
- * caller's. 0: closed and empty. */
+/* Waits for items, gathers, and takes at most `maximum` of them, which are then the caller's. 0:
+ * closed and empty. */
 size_t query_queue_take(struct query_queue *queue, struct query_item **items, size_t maximum);
 
 size_t query_queue_length(struct query_queue *queue);

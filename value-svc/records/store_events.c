@@ -13,7 +13,7 @@
 #define FIND_KEYS     "1000" /* asked of one SCAN */
 #define SWEEP_ENTRIES "500"  /* most entries forgotten of one user in a step */
 
-/* ---- Applying --------------------------------------------------------------------------------------- */
+/* ---- applying --------------------------------------------------------------------------------------- */
 
 #define NUMBER_SIZE     24
 #define GIFT_SIZE       96
@@ -31,7 +31,7 @@ struct rules_text {
     char stream_created[NUMBER_SIZE];
 };
 
-/* What the script is told of one event. */
+/* The script's arguments for one event. */
 struct event_text {
     char net[STORE_KEY_SIZE];
     char seen[STORE_KEY_SIZE];
@@ -64,23 +64,22 @@ static void write_event(struct event_text *text, const struct store_event *event
     store_user_key(text->kept, event->user_id, ":kept");
     text->change[0] = '\0';
     if (event->counts)
-        snprintf(text->change, sizeof text->change, "%" PRId64, event->change);
-    snprintf(text->sequence, sizeof text->sequence, "%" PRIu64, event->sequence);
-    snprintf(text->time, sizeof text->time, "%" PRId64, event->time_ms);
-    snprintf(text->stamp, sizeof text->stamp, "%s%" PRIu32 " %" PRIu64 "/%" PRIu64, event->replay ? "-" : "",
+        snprintf(text->change, sizeof(text->change), "%" PRId64, event->change);
+    snprintf(text->sequence, sizeof(text->sequence), "%" PRIu64, event->sequence);
+    snprintf(text->time, sizeof(text->time), "%" PRId64, event->time_ms);
+    snprintf(text->stamp, sizeof(text->stamp), "%s%" PRIu32 " %" PRIu64 "/%" PRIu64, event->replay ? "-" : "",
              event->lane, event->user_number, event->industry_number);
     write_gift(text->update, event, &event->update);
     write_gift(text->payload, event, &event->payload);
     text->keep[0] = '\0';
     if (event->keep)
-        snprintf(text->keep, sizeof text->keep, "%" PRIu64 " %s", event->keep_id, event->keep);
+        snprintf(text->keep, sizeof(text->keep), "%" PRIu64 " %s", event->keep_id, event->keep);
 }
 
 static enum status send_event(struct store *store, const struct rules_text *rules,
                               const struct store_event *event)
 {
     struct event_text text;
-
     write_event(&text, event);
     return store_send_script_slices(
         store, SCRIPT_APPLY_EVENT,
@@ -114,11 +113,10 @@ static enum status send_event(struct store *store, const struct rules_text *rule
         APPLY_ARGUMENTS);
 }
 
-/* "<number on users' subjects>/<number on those that all hear>" */
+/* "<number on users' subjects>/<number on the subjects of all>" */
 static void take_first(struct store_event *event, const char *text)
 {
     char *end = NULL;
-
     event->first_user = strtoull(text, &end, 10);
     if (*end == '/')
         event->first_industry = strtoull(end + 1, NULL, 10);
@@ -127,7 +125,6 @@ static void take_first(struct store_event *event, const char *text)
 static void take_outcome(struct store_event *event, redisReply *const *elements)
 {
     int64_t lane = store_integer(elements[4]);
-
     event->outcome = (enum store_outcome)store_integer(elements[0]);
     event->sum = store_integer(elements[1]);
     event->version = (uint64_t)store_integer(elements[2]);
@@ -146,7 +143,6 @@ static void take_outcome(struct store_event *event, redisReply *const *elements)
 static void note_why(struct store_event *event, const char *text)
 {
     size_t length = 0;
-
     for (; text[length] != '\0' && length + 1 < STORE_WHY_SIZE; length++)
         event->why[length] = text[length] >= ' ' && text[length] <= '~' ? text[length] : '?';
     event->why[length] = '\0';
@@ -155,7 +151,6 @@ static void note_why(struct store_event *event, const char *text)
 static enum status take_error(struct store *store, struct store_event *event, const redisReply *reply)
 {
     enum store_fault fault = store_fault_of(reply);
-
     if (fault == FAULT_REDIS)
         return store_refuse_reply(store, reply);
     event->outcome = STORE_FAILED;
@@ -163,30 +158,27 @@ static enum status take_error(struct store *store, struct store_event *event, co
     event->broken = fault == FAULT_KEYS;
     if (event->why)
         note_why(event, reply->str);
-    snprintf(store->error, sizeof store->error, "%.150s", reply->str);
+    snprintf(store->error, sizeof(store->error), "%.150s", reply->str);
     return STATUS_OK;
 }
 
-/* Where Redis did for no event what was asked, and says of no user's keys that they are the reason, the
- * reason is Redis. */
+/* If Redis applied no event of the batch, and blames no user's keys for it, then the fault is Redis'. */
 static enum status judge(struct store *store, const struct store_event *events, size_t count)
 {
-    char why[sizeof store->error];
-
     for (size_t i = 0; i < count; i++) {
         if (events[i].outcome != STORE_FAILED || events[i].broken)
             return STATUS_OK;
     }
-    snprintf(why, sizeof why, "%s", store->error);
+    char why[sizeof(store->error)];
+    snprintf(why, sizeof(why), "%s", store->error);
     return count > 0 ? store_fail(store, "Redis refuses: %.150s", why) : STATUS_OK;
 }
 
-/* *missing is set where the server has lost the script. */
+/* Sets *missing if the server has lost the script. */
 static enum status receive_event(struct store *store, struct store_event *event, bool *missing)
 {
     redisReply *reply = NULL;
     enum status status = store_receive_any(store, &reply);
-
     if (status != STATUS_OK)
         return status;
     if (reply->type == REDIS_REPLY_ARRAY && (reply->elements == 6 || reply->elements == 7)) {
@@ -208,7 +200,6 @@ static enum status apply_once(struct store *store, const struct rules_text *rule
 {
     bool wait = store->options.wait_replicas > 0;
     enum status status = STATUS_OK;
-
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         status = send_event(store, rules, &events[i]);
     if (wait && status == STATUS_OK)
@@ -226,23 +217,21 @@ enum status store_apply(struct store *store, const struct store_rules *rules, st
                         size_t count)
 {
     struct rules_text text;
-    bool missing = false;
-    enum status status;
-
-    snprintf(text.window, sizeof text.window, "%" PRId64, rules->window_ms);
-    snprintf(text.retention, sizeof text.retention, "%" PRId64, rules->retention_ms);
-    snprintf(text.ack_floor, sizeof text.ack_floor, "%" PRIu64, rules->ack_floor);
-    snprintf(text.stream_created, sizeof text.stream_created, "%" PRId64,
+    snprintf(text.window, sizeof(text.window), "%" PRId64, rules->window_ms);
+    snprintf(text.retention, sizeof(text.retention), "%" PRId64, rules->retention_ms);
+    snprintf(text.ack_floor, sizeof(text.ack_floor), "%" PRIu64, rules->ack_floor);
+    snprintf(text.stream_created, sizeof(text.stream_created), "%" PRId64,
              store->world.position.stream_created_ms);
-    snprintf(text.history_oldest, sizeof text.history_oldest, "%" PRId64,
+    snprintf(text.history_oldest, sizeof(text.history_oldest), "%" PRId64,
              clock_wall_ms() - rules->history_window_ms - HISTORY_MARGIN_MS);
-    snprintf(text.history_length, sizeof text.history_length, "%" PRId64, rules->history_length + 1);
-    snprintf(text.history_expiry, sizeof text.history_expiry, "%" PRId64,
+    snprintf(text.history_length, sizeof(text.history_length), "%" PRId64, rules->history_length + 1);
+    snprintf(text.history_expiry, sizeof(text.history_expiry), "%" PRId64,
              rules->history_window_ms + HISTORY_MARGIN_MS);
-    status = apply_once(store, &text, events, count, &missing);
+    bool missing = false;
+    enum status status = apply_once(store, &text, events, count, &missing);
     if (status != STATUS_OK || !missing)
         return status == STATUS_OK ? judge(store, events, count) : status;
-    /* SCRIPT FLUSH: those of the batch that were applied will be found in `seen`. */
+    /* SCRIPT FLUSH: events of the batch that were already applied will be found in `seen`. */
     missing = false;
     status = store_load_scripts(store);
     if (status == STATUS_OK)
@@ -252,18 +241,17 @@ enum status store_apply(struct store *store, const struct store_rules *rules, st
     return status == STATUS_OK ? judge(store, events, count) : status;
 }
 
-/* ---- Reading ---------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------------- */
 
 /* A decimal integer, or nothing, which is 0. */
 static bool read_number(const redisReply *reply, int64_t *ret_number)
 {
-    char *end = NULL;
-
     *ret_number = 0;
     if (reply->type == REDIS_REPLY_NIL)
         return true;
     if (reply->type != REDIS_REPLY_STRING)
         return false;
+    char *end = NULL;
     *ret_number = strtoll(reply->str, &end, 10);
     return end != reply->str && *end == '\0';
 }
@@ -271,12 +259,11 @@ static bool read_number(const redisReply *reply, int64_t *ret_number)
 static enum status receive_value(struct store *store, struct store_value *value)
 {
     redisReply *reply = NULL;
-    int64_t version = 0;
     enum status status = store_receive_any(store, &reply);
-
     if (status != STATUS_OK)
         return status;
     value->sum = 0;
+    int64_t version = 0;
     value->broken =
         !(reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
           read_number(reply->element[0], &value->sum) && read_number(reply->element[1], &version));
@@ -291,7 +278,6 @@ enum status store_values(struct store *store, struct store_value *values, size_t
 {
     enum status status = STATUS_OK;
     char key[STORE_KEY_SIZE];
-
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         store_user_key(key, values[i].user_id, ":net");
         status = store_send(store, (const char *const[]){"HMGET", key, "connections", "n", NULL});
@@ -303,7 +289,7 @@ enum status store_values(struct store *store, struct store_value *values, size_t
     return status;
 }
 
-/* ---- Sweeping --------------------------------------------------------------------------------------- */
+/* ---- sweeping --------------------------------------------------------------------------------------- */
 
 struct sweep {
     char oldest[NUMBER_SIZE];
@@ -314,10 +300,9 @@ struct sweep {
 static enum status prune_user(struct store *store, const struct sweep *sweep, const redisReply *user)
 {
     char seen[STORE_KEY_SIZE];
+    snprintf(seen, sizeof(seen), "p8:{u.%s}:seen", user->str);
     char order[STORE_KEY_SIZE];
-
-    snprintf(seen, sizeof seen, "p8:{u.%s}:seen", user->str);
-    snprintf(order, sizeof order, "p8:{u.%s}:seen.order", user->str);
+    snprintf(order, sizeof(order), "p8:{u.%s}:seen.order", user->str);
     return store_send_script(store, SCRIPT_PRUNE_SEEN,
                              (const char *const[]){"3", seen, order, STORE_KEY_DUE, sweep->oldest,
                                                    sweep->ack_floor, SWEEP_ENTRIES, user->str,
@@ -327,11 +312,10 @@ static enum status prune_user(struct store *store, const struct sweep *sweep, co
 static enum status prune_users(struct store *store, const struct sweep *sweep, const redisReply *users,
                                uint64_t *forgotten)
 {
-    redisReply *reply = NULL;
     enum status status = STATUS_OK;
-
     for (size_t i = 0; i < users->elements && status == STATUS_OK; i++)
         status = prune_user(store, sweep, users->element[i]);
+    redisReply *reply = NULL;
     for (size_t i = 0; i < users->elements && status == STATUS_OK; i++) {
         status = store_receive_any(store, &reply);
         if (status != STATUS_OK)
@@ -347,24 +331,22 @@ enum status store_sweep(struct store *store, int64_t oldest_ms, uint64_t ack_flo
                         uint64_t *ret_forgotten)
 {
     struct sweep sweep;
-    char before[NUMBER_SIZE + 1];
-    char most[NUMBER_SIZE];
-    redisReply *users = NULL;
-    uint64_t forgotten = 0;
-    enum status status;
-
-    snprintf(sweep.oldest, sizeof sweep.oldest, "%" PRId64, oldest_ms);
-    snprintf(sweep.ack_floor, sizeof sweep.ack_floor, "%" PRIu64, ack_floor);
-    snprintf(sweep.stream_created, sizeof sweep.stream_created, "%" PRId64,
+    snprintf(sweep.oldest, sizeof(sweep.oldest), "%" PRId64, oldest_ms);
+    snprintf(sweep.ack_floor, sizeof(sweep.ack_floor), "%" PRIu64, ack_floor);
+    snprintf(sweep.stream_created, sizeof(sweep.stream_created), "%" PRId64,
              store->world.position.stream_created_ms);
-    snprintf(before, sizeof before, "(%s", sweep.oldest);
-    snprintf(most, sizeof most, "%d", STORE_SWEEP_USERS);
-    status = store_send(store, (const char *const[]){"ZRANGEBYSCORE", STORE_KEY_DUE, "-inf", before, "LIMIT",
-                                                     "0", most, NULL});
+    char before[NUMBER_SIZE + 1];
+    snprintf(before, sizeof(before), "(%s", sweep.oldest);
+    char most[NUMBER_SIZE];
+    snprintf(most, sizeof(most), "%d", STORE_SWEEP_USERS);
+    enum status status = store_send(store, (const char *const[]){"ZRANGEBYSCORE", STORE_KEY_DUE, "-inf",
+                                                                 before, "LIMIT", "0", most, NULL});
+    redisReply *users = NULL;
     if (status == STATUS_OK)
         status = store_receive(store, &users);
     if (status != STATUS_OK)
         return status;
+    uint64_t forgotten = 0;
     if (users->type == REDIS_REPLY_ARRAY)
         status = prune_users(store, &sweep, users, &forgotten);
     *ret_users = users->elements;
@@ -374,25 +356,21 @@ enum status store_sweep(struct store *store, int64_t oldest_ms, uint64_t ack_flo
     return status;
 }
 
-/* "p8:{u.<user>}:seen.order" -> the user; empty for what is none of ours. */
+/* "p8:{u.<user>}:seen.order" -> the user; empty for any other key. */
 static struct slice user_of(const redisReply *key)
 {
     static const char prefix[] = "p8:{u.";
-    const char *user = key->str + sizeof prefix - 1;
+    const char *user = key->str + sizeof(prefix) - 1;
     const char *end = key->type == REDIS_REPLY_STRING ? strchr(key->str, '}') : NULL;
-
     return end && (size_t)key->len < STORE_KEY_SIZE && end > user ? slice_make(user, (size_t)(end - user))
                                                                   : slice_make("", 0);
 }
 
-/* Due at once: the sweep then notes when they really are. */
+/* Due at once: the sweep then notes the right time. */
 static enum status add_due(struct store *store, const redisReply *keys)
 {
     size_t count = 3;
-    struct slice *arguments = calloc(count + 2 * keys->elements, sizeof *arguments);
-    redisReply *reply = NULL;
-    enum status status = STATUS_OK;
-
+    struct slice *arguments = calloc(count + 2 * keys->elements, sizeof(*arguments));
     if (!arguments)
         return store_fail(store, "out of memory for a step of the sweep");
     arguments[0] = SLICE_LITERAL("ZADD");
@@ -400,14 +378,15 @@ static enum status add_due(struct store *store, const redisReply *keys)
     arguments[2] = SLICE_LITERAL("NX");
     for (size_t i = 0; i < keys->elements; i++) {
         struct slice user = user_of(keys->element[i]);
-
         if (user.length == 0)
             continue;
         arguments[count++] = SLICE_LITERAL("0");
         arguments[count++] = user;
     }
+    enum status status = STATUS_OK;
     if (count > 3)
         status = store_send_slices(store, arguments, count);
+    redisReply *reply = NULL;
     if (count > 3 && status == STATUS_OK)
         status = store_receive(store, &reply);
     freeReplyObject(reply);
@@ -419,7 +398,6 @@ enum status store_sweep_find(struct store *store, uint64_t *cursor)
 {
     redisReply *reply = NULL;
     enum status status = store_scan(store, cursor, "p8:{u.*}:seen.order", FIND_KEYS, &reply);
-
     if (status != STATUS_OK)
         return status;
     status = add_due(store, reply->element[1]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * One XADD an industry and event; trimming by age and the expiry of the key once in a while. Reading takes
- * the entries first and the stream's length and oldest entry after them: what is trimmed in between shows.
+ * One XADD per industry and event. Now and then it trims by age and renews the key's expiry. Reading takes
+ * the entries first, then the stream's length and oldest entry, so that trimming in between is noticed.
  */
 #include "records/store_history.h"
 
@@ -18,7 +18,7 @@
 #define READS_EACH      3  /* commands a room */
 #define ENTRY_TEXT_SIZE 256
 
-/* ---- Writing ---------------------------------------------------------------------------------------- */
+/* ---- writing ---------------------------------------------------------------------------------------- */
 
 struct append_text {
     char length[24];
@@ -31,7 +31,6 @@ static bool tend_due(struct store *store, const struct append_text *text, const 
 {
     uint32_t room = (uint32_t)hash64(industry, strlen(industry), 0);
     size_t slot = room % STORE_TENDED;
-
     if (store->tended[slot].room == room && text->second - store->tended[slot].second < TEND_SECONDS)
         return false;
     store->tended[slot].room = room;
@@ -43,15 +42,13 @@ static enum status send_append(struct store *store, const struct append_text *te
                                struct store_append *append)
 {
     char key[STORE_ROOM_KEY_SIZE];
-    enum status status;
-
     store_industry_key(key, append->industry);
-    status = store_send_slices(store,
-                               (const struct slice[]){SLICE_LITERAL("XADD"), slice_from_string(key),
-                                                      SLICE_LITERAL("MAXLEN"), SLICE_LITERAL("~"),
-                                                      slice_from_string(text->length), SLICE_LITERAL("*"),
-                                                      SLICE_LITERAL("f"), append->frame},
-                               8);
+    enum status status = store_send_slices(
+        store,
+        (const struct slice[]){SLICE_LITERAL("XADD"), slice_from_string(key), SLICE_LITERAL("MAXLEN"),
+                               SLICE_LITERAL("~"), slice_from_string(text->length), SLICE_LITERAL("*"),
+                               SLICE_LITERAL("f"), append->frame},
+        8);
     append->replies = 1;
     append->broken = false;
     if (status != STATUS_OK || !tend_due(store, text, append->industry))
@@ -67,7 +64,6 @@ static enum status receive_reply(struct store *store, struct store_append *appen
 {
     redisReply *reply = NULL;
     enum status status = store_receive_any(store, &reply);
-
     if (status != STATUS_OK)
         return status;
     if (reply->type == REDIS_REPLY_ERROR && store_fault_of(reply) == FAULT_KEYS)
@@ -81,7 +77,6 @@ static enum status receive_reply(struct store *store, struct store_append *appen
 static enum status receive_append(struct store *store, struct store_append *append)
 {
     enum status status = STATUS_OK;
-
     for (unsigned i = 0; i < append->replies && status == STATUS_OK; i++)
         status = receive_reply(store, append);
     return status;
@@ -92,11 +87,10 @@ enum status store_append(struct store *store, const struct store_rules *rules, s
 {
     struct append_text text = {.second = (uint32_t)(clock_monotonic_ms() / 1000)};
     int64_t kept_ms = rules->history_window_ms + HISTORY_MARGIN_MS;
+    snprintf(text.length, sizeof(text.length), "%" PRId64, rules->history_length + 1);
+    snprintf(text.oldest, sizeof(text.oldest), "%" PRId64, clock_wall_ms() - kept_ms);
+    snprintf(text.expiry, sizeof(text.expiry), "%" PRId64, kept_ms + 2 * TEND_SECONDS * 1000);
     enum status status = STATUS_OK;
-
-    snprintf(text.length, sizeof text.length, "%" PRId64, rules->history_length + 1);
-    snprintf(text.oldest, sizeof text.oldest, "%" PRId64, clock_wall_ms() - kept_ms);
-    snprintf(text.expiry, sizeof text.expiry, "%" PRId64, kept_ms + 2 * TEND_SECONDS * 1000);
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         status = send_append(store, &text, &appends[i]);
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
@@ -106,20 +100,18 @@ enum status store_append(struct store *store, const struct store_rules *rules, s
     return status;
 }
 
-/* ---- Reading ---------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------------- */
 
 static enum status send_room(struct store *store, const struct store_room *room, const char *until)
 {
     char key[STORE_ROOM_KEY_SIZE > STORE_KEY_SIZE ? STORE_ROOM_KEY_SIZE : STORE_KEY_SIZE];
-    char from[24];
-    enum status status;
-
     if (room->kind == ROOM_USER)
         store_user_key(key, room->name, ":history");
     else
         store_industry_key(key, room->name);
-    snprintf(from, sizeof from, "%" PRId64, room->from_ms > 0 ? room->from_ms : 0);
-    status = store_send(store, (const char *const[]){"XRANGE", key, from, until, NULL});
+    char from[24];
+    snprintf(from, sizeof(from), "%" PRId64, room->from_ms > 0 ? room->from_ms : 0);
+    enum status status = store_send(store, (const char *const[]){"XRANGE", key, from, until, NULL});
     if (status == STATUS_OK)
         status = store_send(store, (const char *const[]){"XRANGE", key, "-", "+", "COUNT", "1", NULL});
     if (status == STATUS_OK)
@@ -133,7 +125,6 @@ static bool read_entry_text(const char *text, struct store_entry *entry)
     uint64_t numbers[9] = {0};
     int count = 0;
     char *end = NULL;
-
     for (; count < 9; count++, text = end) {
         /* Signed ones wrap to what they are. */
         numbers[count] = strtoull(text, &end, 10);
@@ -152,19 +143,16 @@ static bool read_entry_text(const char *text, struct store_entry *entry)
     return count == 7 || count == 9;
 }
 
-/* [id, [name, value]...]; false for what no version of ours wrote. */
+/* [id, [name, value]...]; false for an entry that no version of value-svc wrote. */
 static bool read_entry(const redisReply *reply, struct store_entry *entry)
 {
-    const redisReply *fields;
-    bool found = false;
-
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
         reply->element[1]->type != REDIS_REPLY_ARRAY)
         return false;
-    fields = reply->element[1];
+    const redisReply *fields = reply->element[1];
+    bool found = false;
     for (size_t i = 0; i + 1 < fields->elements; i += 2) {
         const redisReply *value = fields->element[i + 1];
-
         if (fields->element[i]->len != 1 || value->type != REDIS_REPLY_STRING)
             continue;
         if (fields->element[i]->str[0] == 'f') {
@@ -183,7 +171,6 @@ static void give_entries(const redisReply *reply, size_t room, store_entry_fn *g
 {
     for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
         struct store_entry entry = {.lane = 0};
-
         if (!read_entry(reply->element[i], &entry))
             continue;
         entry.stored_ms = store_integer(reply->element[i]->element[0]); /* "<ms>-<n>" */
@@ -203,10 +190,9 @@ static enum status receive_room(struct store *store, struct store_room *rooms, s
                                 store_entry_fn *give, void *context)
 {
     struct store_room *room = &rooms[index];
+    room->broken = false;
     redisReply *reply = NULL;
     enum status status = STATUS_OK;
-
-    room->broken = false;
     for (int read = 0; read < READS_EACH; read++) {
         status = store_receive_any(store, &reply);
         if (status != STATUS_OK)
@@ -229,17 +215,16 @@ static enum status receive_room(struct store *store, struct store_room *rooms, s
     return STATUS_OK;
 }
 
-/* The millisecond in which Redis is (entries are named by it), once that is over. */
+/* Redis' current millisecond (entries are named by it), once it is over. */
 static enum status read_moment(struct store *store, int64_t *ret_moment_ms)
 {
-    redisReply *reply = NULL;
-    int64_t microseconds = 0;
     enum status status = store_send(store, (const char *const[]){"TIME", NULL});
-
+    redisReply *reply = NULL;
     if (status == STATUS_OK)
         status = store_receive(store, &reply);
     if (status != STATUS_OK)
         return status;
+    int64_t microseconds = 0;
     if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2)
         microseconds = store_integer(reply->element[0]) * 1000000 + store_integer(reply->element[1]);
     freeReplyObject(reply);
@@ -252,7 +237,6 @@ static enum status read_rooms(struct store *store, struct store_room *rooms, siz
                               const char *until, store_entry_fn *give, void *context)
 {
     enum status status = STATUS_OK;
-
     for (size_t i = from; i < to && status == STATUS_OK; i++)
         status = send_room(store, &rooms[i], until);
     for (size_t i = from; i < to && status == STATUS_OK; i++)
@@ -265,11 +249,10 @@ static enum status read_rooms(struct store *store, struct store_room *rooms, siz
 enum status store_read(struct store *store, struct store_room *rooms, size_t count, store_entry_fn *give,
                        void *context, int64_t *ret_moment_ms, uint64_t *ret_epoch)
 {
-    char until[24];
     enum status status = read_moment(store, ret_moment_ms);
-
+    char until[24];
     if (status == STATUS_OK)
-        snprintf(until, sizeof until, "%" PRId64, *ret_moment_ms);
+        snprintf(until, sizeof(until), "%" PRId64, *ret_moment_ms);
 
     for (size_t at = 0; at < count && status == STATUS_OK; at += ROOMS_AT_ONCE)
         status = read_rooms(store, rooms, at, count - at < ROOMS_AT_ONCE ? count : at + ROOMS_AT_ONCE, until,

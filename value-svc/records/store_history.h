@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Histories: what was published lately, by user and by industry, as Redis Streams capped by length
- * (HISTORY_LENGTH) and age (HISTORY_WINDOW). The user's is written by the script that applies an event
- * (store_apply), industries' in a second pipeline, both before anything is published: a reader whose session
- * joined before finds a frame in the history or gets it live.
+ * The room records/: one file per kind of thing that Redis keeps, on top of store/. In come users,
+ * industries, sessions and events; out come commands and scripts in pipelines, and their replies as structs.
+ * Declared in store/store.h: events and values (store_events.c), presence (store_presence.c). Statuses are
+ * store.h's.
+ *
+ * This file: histories. They hold what was published lately, by user and by industry, as Redis Streams capped
+ * by length (HISTORY_LENGTH) and age (HISTORY_WINDOW). The script that applies an event writes the user's
+ * (store_apply); a second pipeline writes the industries'. Both happen before anything is published, so a
+ * reader whose session joined before finds a frame in the history or gets it live.
  *
  * Entries are found by the time at which they were stored, in Redis' clock, and by their lane and number. A
- * stream keeps what is up to HISTORY_MARGIN_MS older than the window, readers begin HISTORY_LOOKBACK_MS
- * before a position's time: clocks of hosts may differ by a third of that. One entry more than the length
- * stays: while it is there, and younger than where a reader begins, something of the reader's may be gone.
+ * stream keeps entries that are up to HISTORY_MARGIN_MS older than the window, and readers start
+ * HISTORY_LOOKBACK_MS before a position's time: the clocks of hosts may differ by a third of that. A stream
+ * keeps one entry more than the length. If that entry is still there and is younger than the reader's start,
+ * the reader may have lost an entry.
  */
 #ifndef POLLEN8_VALUE_SVC_RECORDS_STORE_HISTORY_H
 #define POLLEN8_VALUE_SVC_RECORDS_STORE_HISTORY_H
@@ -18,7 +24,7 @@
 #define HISTORY_MARGIN_MS   30000
 #define HISTORY_LOOKBACK_MS 10000
 
-/* ---- Writing ---------------------------------------------------------------------------------------- */
+/* ---- writing ---------------------------------------------------------------------------------------- */
 
 struct store_append {
     const char *industry; /* borrowed; normalised */
@@ -26,14 +32,14 @@ struct store_append {
 
     /* Results */
     unsigned replies; /* store_append's own */
-    bool broken;      /* the industry's history takes nothing */
+    bool broken;      /* the industry's history is broken */
 };
 
-/* Appends in order. A key that is no stream is passed over and said to be broken, also to its readers. */
+/* Appends in order. A key that is not a stream is skipped and reported as broken, to its readers too. */
 enum status store_append(struct store *store, const struct store_rules *rules, struct store_append *appends,
                          size_t count);
 
-/* ---- Reading ---------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------------- */
 
 enum store_room_kind { ROOM_INDUSTRY, ROOM_USER };
 
@@ -67,15 +73,14 @@ struct store_entry {
 /* `entry` is valid during the call. */
 typedef void store_entry_fn(void *context, size_t room, const struct store_entry *entry);
 
-/* Reads all rooms as they were at one moment, which has passed: each has what was stored until then and
- * nothing newer, so that what one has at some number of a lane the others have before it. Each oldest entry
- * first; waits for up to a millisecond.
- * *ret_moment_ms: the last millisecond that counts, in Redis' clock. *ret_epoch: the store's epoch after
- * that; another one than the connection's, or 0: it forgot something meanwhile. */
+/* Reads all rooms as of one past moment: each gives what was stored until then and nothing newer. So if one
+ * room has an entry of a lane, the others have all earlier entries of that lane. Oldest entry first. Waits
+ * for up to a millisecond. *ret_moment_ms: the last millisecond that counts, in Redis' clock. *ret_epoch: the
+ * store's epoch after that; if it is 0, or not the connection's, Redis lost something in the meantime. */
 enum status store_read(struct store *store, struct store_room *rooms, size_t count, store_entry_fn *give,
                        void *context, int64_t *ret_moment_ms, uint64_t *ret_epoch);
 
-/* Whether nothing of the room stored since from_ms was dropped for its length. */
+/* Whether no entry of the room stored since from_ms was dropped because of the length. */
 bool store_room_whole(const struct store_room *room, int64_t from_ms, int64_t history_length);
 
 #endif

@@ -21,7 +21,6 @@ bool store_pid_valid(struct slice pid)
         return false;
     for (size_t i = 0; i < pid.length; i++) {
         char c = pid.data[i];
-
         if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '-' &&
             c != '_')
             return false;
@@ -29,7 +28,7 @@ bool store_pid_valid(struct slice pid)
     return true;
 }
 
-/* ---- Openings --------------------------------------------------------------------------------------- */
+/* ---- openings --------------------------------------------------------------------------------------- */
 
 static bool has_pid(const struct store_opening *opening)
 {
@@ -41,14 +40,13 @@ static bool is_fresh(const struct store_opening *opening)
     return opening->fresh && opening->kind == OPENING_SNAPSHOT && !opening->narrowed;
 }
 
-/* As pid_record.lua, where there is nothing to compare with. */
+/* As pid_record.lua, if there is nothing to compare with. */
 static enum status send_fresh_pid(struct store *store, const struct store_opening *opening, const char *key,
                                   const char *expiry)
 {
     enum status status =
         store_send(store, (const char *const[]){"HSET", key, "u", opening->user_id, "g", opening->gateway,
                                                 "s", opening->session, NULL});
-
     return status == STATUS_OK ? store_send(store, (const char *const[]){"PEXPIRE", key, expiry, NULL})
                                : status;
 }
@@ -56,10 +54,9 @@ static enum status send_fresh_pid(struct store *store, const struct store_openin
 static enum status send_pid(struct store *store, const struct store_opening *opening)
 {
     char key[PID_KEY_SIZE];
+    snprintf(key, sizeof(key), "p8:{p.%s}", opening->pid);
     char expiry[NUMBER_SIZE];
-
-    snprintf(key, sizeof key, "p8:{p.%s}", opening->pid);
-    snprintf(expiry, sizeof expiry, "%" PRId64, opening->expires_ms);
+    snprintf(expiry, sizeof(expiry), "%" PRId64, opening->expires_ms);
     if (is_fresh(opening))
         return send_fresh_pid(store, opening, key, expiry);
     if (opening->kind == OPENING_CLAIM)
@@ -79,17 +76,15 @@ static enum status send_pid(struct store *store, const struct store_opening *ope
 static enum status send_kept(struct store *store, const struct store_opening *opening)
 {
     char key[STORE_KEY_SIZE];
-    char from[NUMBER_SIZE];
-
     store_user_key(key, opening->user_id, ":kept");
-    snprintf(from, sizeof from, "%" PRId64, clock_wall_ms() - KEPT_MS);
+    char from[NUMBER_SIZE];
+    snprintf(from, sizeof(from), "%" PRId64, clock_wall_ms() - KEPT_MS);
     return store_send(store, (const char *const[]){"XRANGE", key, from, "+", "COUNT", "100", NULL});
 }
 
 static enum status send_opening(struct store *store, const struct store_opening *opening)
 {
     enum status status = has_pid(opening) ? send_pid(store, opening) : STATUS_OK;
-
     return status == STATUS_OK && opening->kind == OPENING_SNAPSHOT ? send_kept(store, opening) : status;
 }
 
@@ -116,7 +111,6 @@ static void take_kept(const redisReply *reply, struct store_opened *opened)
         const redisReply *entry = reply->element[i];
         const redisReply *fields =
             entry->type == REDIS_REPLY_ARRAY && entry->elements == 2 ? entry->element[1] : NULL;
-
         for (size_t field = 0; fields && field + 1 < fields->elements; field += 2) {
             if (opened->kept_count < STORE_KEPT_MAXIMUM &&
                 slice_equal_string(text_of(fields->element[field]), "f"))
@@ -125,11 +119,10 @@ static void take_kept(const redisReply *reply, struct store_opened *opened)
     }
 }
 
-/* A key of another type than it should be is as one that is not there. */
+/* A key of the wrong type counts as missing. */
 static enum status receive(struct store *store, redisReply **ret_reply)
 {
     enum status status = store_receive_any(store, ret_reply);
-
     if (status != STATUS_OK || (*ret_reply)->type != REDIS_REPLY_ERROR ||
         store_fault_of(*ret_reply) == FAULT_KEYS)
         return status;
@@ -144,15 +137,14 @@ static enum status receive_opening(struct store *store, const struct store_openi
 {
     struct store_opened opened = {.known = false};
     redisReply *pid = NULL;
-    redisReply *kept = NULL;
     enum status status = STATUS_OK;
-
     if (has_pid(&openings[index]))
         status = receive(store, &pid);
     if (status == STATUS_OK && has_pid(&openings[index]) && is_fresh(&openings[index])) {
         freeReplyObject(pid);
         status = receive(store, &pid);
     }
+    redisReply *kept = NULL;
     if (status == STATUS_OK && openings[index].kind == OPENING_SNAPSHOT)
         status = receive(store, &kept);
     if (status == STATUS_OK) {
@@ -173,7 +165,6 @@ enum status store_open_sessions(struct store *store, const struct store_opening 
                                 store_opened_fn *give, void *context)
 {
     enum status status = STATUS_OK;
-
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         status = send_opening(store, &openings[i]);
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
@@ -183,22 +174,21 @@ enum status store_open_sessions(struct store *store, const struct store_opening 
     return status;
 }
 
-/* ---- Ends -------------------------------------------------------------------------------------------- */
+/* ---- ends -------------------------------------------------------------------------------------------- */
 
 enum status store_sessions_ended(struct store *store, const char *gateway, const struct store_ended *ended,
                                  size_t count, int64_t expires_ms)
 {
-    char key[PID_KEY_SIZE];
     char expiry[NUMBER_SIZE];
-    redisReply *reply = NULL;
+    snprintf(expiry, sizeof(expiry), "%" PRId64, expires_ms);
+    char key[PID_KEY_SIZE];
     enum status status = STATUS_OK;
-
-    snprintf(expiry, sizeof expiry, "%" PRId64, expires_ms);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        snprintf(key, sizeof key, "p8:{p.%s}", ended[i].pid);
+        snprintf(key, sizeof(key), "p8:{p.%s}", ended[i].pid);
         status = store_send_script(store, SCRIPT_PID_END,
                                    (const char *const[]){"1", key, gateway, ended[i].session, expiry, NULL});
     }
+    redisReply *reply = NULL;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         status = receive(store, &reply);
         if (status == STATUS_OK)
@@ -209,21 +199,19 @@ enum status store_sessions_ended(struct store *store, const char *gateway, const
     return status;
 }
 
-/* ---- Kept frames ------------------------------------------------------------------------------------ */
+/* ---- kept frames ------------------------------------------------------------------------------------ */
 
 static enum status forget(struct store *store, const char *user_id, const char *const *rest)
 {
     const char *arguments[STORE_ARGUMENTS_MAXIMUM] = {"1"};
     char key[STORE_KEY_SIZE];
-    size_t count = 2;
-    redisReply *reply = NULL;
-    enum status status;
-
     store_user_key(key, user_id, ":kept");
     arguments[1] = key;
+    size_t count = 2;
     for (; *rest && count + 3 < STORE_ARGUMENTS_MAXIMUM; rest++)
         arguments[count++] = *rest;
-    status = store_send_script(store, SCRIPT_FORGET_KEPT, arguments);
+    enum status status = store_send_script(store, SCRIPT_FORGET_KEPT, arguments);
+    redisReply *reply = NULL;
     if (status == STATUS_OK)
         status = receive(store, &reply);
     if (status != STATUS_OK)
@@ -238,13 +226,11 @@ enum status store_forget_written(struct store *store, const char *user_id, const
 {
     char numbers[WRITTEN_AT_ONCE][NUMBER_SIZE];
     enum status status = STATUS_OK;
-
     for (size_t at = 0; at < count && status == STATUS_OK; at += WRITTEN_AT_ONCE) {
         const char *rest[WRITTEN_AT_ONCE + 2] = {"i"};
         size_t end = count - at < WRITTEN_AT_ONCE ? count - at : WRITTEN_AT_ONCE;
-
         for (size_t i = 0; i < end; i++) {
-            snprintf(numbers[i], sizeof numbers[i], "%" PRIu64, event_ids[at + i]);
+            snprintf(numbers[i], sizeof(numbers[i]), "%" PRIu64, event_ids[at + i]);
             rest[i + 1] = numbers[i];
         }
         status = forget(store, user_id, rest);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What outlives a session and its gateway: whose a pid is, and the frames kept for a user until they were
+ * What outlives a session and its gateway: who owns a pid, and the frames kept for a user until they were
  * written to one of its sessions (the script that applies an event puts them there: store_apply).
  *
- *   p8:{p.<pid>}         hash: u (user), g (gateway), s (session), i (rooms, by newlines, where it was
- *                        narrowed to them); expires HISTORY_WINDOW after its session ended, or after the
- * lease that its gateway named ran out without another snapshot (a gateway that died) p8:{u.<user>}:kept
- * stream: i (event id), k (name: the invite's id), f (packed OutboundFrame); at most 100, for 30 days
+ *   p8:{p.<pid>}         hash: u (user), g (gateway), s (session), i (rooms, separated by newlines, if it was
+ *                        narrowed to them). It expires HISTORY_WINDOW after its session ended. If the gateway
+ *                        died, it expires after the lease named by that gateway, unless another snapshot is
+ *                        requested.
+ *   p8:{u.<user>}:kept   stream: i (event id), k (name: the invite's id), f (packed OutboundFrame); at most
+ *                        100 entries, for 30 days
  */
 #ifndef POLLEN8_VALUE_SVC_RECORDS_STORE_SESSION_H
 #define POLLEN8_VALUE_SVC_RECORDS_STORE_SESSION_H
@@ -20,8 +22,8 @@
 bool store_pid_valid(struct slice pid);
 
 enum store_opening_kind {
-    OPENING_SNAPSHOT, /* what is kept for the user is read; the pid, where there is one, is recorded */
-    OPENING_CLAIM,    /* is the pid this user's? Then it is this session's from now on */
+    OPENING_SNAPSHOT, /* reads what is kept for the user, and records the pid if there is one */
+    OPENING_CLAIM,    /* if the pid is this user's, it becomes this session's */
     OPENING_RECORD    /* as SNAPSHOT, but nothing is read */
 };
 
@@ -34,8 +36,8 @@ struct store_opening {
     const char *session;
     int64_t expires_ms; /* from now: how long the pid is recorded */
     bool narrowed;
-    bool fresh;         /* SNAPSHOT: nobody can have claimed the pid */
-    struct slice rooms; /* by newlines; where it is narrowed */
+    bool fresh;         /* SNAPSHOT: nobody can have claimed the pid yet */
+    struct slice rooms; /* separated by newlines; if narrowed */
 };
 
 struct store_opened {
@@ -55,7 +57,7 @@ typedef void store_opened_fn(void *context, size_t index, const struct store_ope
 enum status store_open_sessions(struct store *store, const struct store_opening *openings, size_t count,
                                 store_opened_fn *give, void *context);
 
-/* Sessions of the gateway have ended: what it had recorded expires in so long. */
+/* Sessions of the gateway have ended: their records expire after that time. */
 struct store_ended {
     const char *session; /* borrowed */
     const char *pid;     /* valid */

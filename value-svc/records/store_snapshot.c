@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * SCAN -> the users its keys belong to -> a pipeline of dumps for some of them -> each user to the caller. A
- * user with much is noted and then read in parts: large hashes by HSCAN, then along the order of its event
- * keys (lua/dump_part.lua).
+ * SCAN -> the users of its keys -> a pipeline of dumps for some of them -> each user to the caller. A large
+ * user is noted and then read in parts: large hashes by HSCAN, then along the order of its event keys
+ * (lua/dump_part.lua).
  */
 #include "records/store_snapshot.h"
 
@@ -57,8 +57,7 @@ struct give {
 
 enum status store_walk_create(struct store_walk **ret_walk)
 {
-    struct store_walk *walk = calloc(1, sizeof *walk);
-
+    struct store_walk *walk = calloc(1, sizeof(*walk));
     if (!walk)
         return STATUS_NO_MEMORY;
     for (size_t i = 0; i < GROUP; i++)
@@ -77,24 +76,22 @@ void store_walk_free(struct store_walk *walk)
     free(walk);
 }
 
-/* "p8:{u.<user>}:net" -> the user, and whether the dump is by that name. ":seen" stands for users without a
+/* "p8:{u.<user>}:net" -> the user, and whether that name causes the dump. ":seen" stands for users without a
  * net. Other keys: STATUS_NOT_FOUND. */
 static enum status user_of(const redisReply *key, char user[STORE_USER_SIZE], bool *ret_by_net)
 {
     static const char prefix[] = "p8:{u.";
-    const char *end;
-
     if (key->type != REDIS_REPLY_STRING || (size_t)key->len >= STORE_KEY_SIZE ||
-        strncmp(key->str, prefix, sizeof prefix - 1) != 0)
+        strncmp(key->str, prefix, sizeof(prefix) - 1) != 0)
         return STATUS_NOT_FOUND;
-    end = strchr(key->str, '}');
+    const char *end = strchr(key->str, '}');
     if (!end || (strcmp(end + 1, ":net") != 0 && strcmp(end + 1, ":seen") != 0))
         return STATUS_NOT_FOUND;
     *ret_by_net = strcmp(end + 1, ":net") == 0;
-    if (end - key->str - (ptrdiff_t)(sizeof prefix - 1) >= (ptrdiff_t)STORE_USER_SIZE)
+    if (end - key->str - (ptrdiff_t)(sizeof(prefix) - 1) >= (ptrdiff_t)STORE_USER_SIZE)
         return STATUS_NOT_FOUND;
-    snprintf(user, STORE_USER_SIZE, "%.*s", (int)(end - key->str - (int)(sizeof prefix - 1)),
-             key->str + sizeof prefix - 1);
+    snprintf(user, STORE_USER_SIZE, "%.*s", (int)(end - key->str - (int)(sizeof(prefix) - 1)),
+             key->str + sizeof(prefix) - 1);
     return STATUS_OK;
 }
 
@@ -102,7 +99,6 @@ static enum status user_of(const redisReply *key, char user[STORE_USER_SIZE], bo
 static size_t number_of(struct slice text)
 {
     size_t number = 0;
-
     for (size_t i = 0; i < text.length && i < 9 && text.data[i] >= '0' && text.data[i] <= '9'; i++)
         number = 10 * number + (size_t)(text.data[i] - '0');
     return number;
@@ -111,7 +107,6 @@ static size_t number_of(struct slice text)
 size_t store_piece_unit(struct slice type, const struct slice *items, size_t count)
 {
     size_t unit = 1;
-
     if (slice_equal_string(type, "hash"))
         unit = 2;
     else if (slice_equal_string(type, "stream")) /* id, count, that many texts */
@@ -125,21 +120,19 @@ static void write_keys(const char *user, char keys[USER_KEYS][STORE_KEY_SIZE])
         snprintf(keys[i], STORE_KEY_SIZE, "p8:{u.%.*s}%s", (int)STORE_USER_SIZE, user, suffixes[i]);
 }
 
-/* ---- A reply's keys ----------------------------------------------------------------------------------- */
+/* ---- a reply's keys ----------------------------------------------------------------------------------- */
 
 static enum status give_texts(struct store *store, const struct give *give, struct store_piece *piece,
                               const redisReply *items)
 {
-    struct slice *texts = calloc(items->elements + 1, sizeof *texts);
-    enum status status;
-
+    struct slice *texts = calloc(items->elements + 1, sizeof(*texts));
     if (!texts)
         return store_fail(store, "out of memory for a user's dump");
     for (size_t i = 0; i < items->elements; i++)
         texts[i] = slice_make(items->element[i]->str, items->element[i]->len);
     piece->items = texts;
     piece->count = items->elements;
-    status = give->each(give->context, piece);
+    enum status status = give->each(give->context, piece);
     free(texts);
     return status;
 }
@@ -148,14 +141,11 @@ static enum status give_texts(struct store *store, const struct give *give, stru
 static enum status give_key(struct store *store, const struct give *give, const redisReply *element,
                             struct store_piece *piece)
 {
-    int64_t index;
-    int64_t left_ms;
-
     if (element->type != REDIS_REPLY_ARRAY || element->elements != 4 ||
         element->element[1]->type != REDIS_REPLY_STRING || element->element[3]->type != REDIS_REPLY_ARRAY)
         return store_fail(store, "a user's dump is not what it should be");
-    index = store_integer(element->element[0]) - 1;
-    left_ms = store_integer(element->element[2]);
+    int64_t index = store_integer(element->element[0]) - 1;
+    int64_t left_ms = store_integer(element->element[2]);
     if (index < 0 || index >= USER_KEYS)
         return store_fail(store, "a user's dump has an unknown key");
     piece->suffix = slice_from_string(suffixes[index]);
@@ -169,20 +159,18 @@ static enum status give_keys(struct store *store, const struct give *give, const
                              const redisReply *keys, bool first, bool last)
 {
     enum status status = STATUS_OK;
-
     for (size_t i = 0; i < keys->elements && status == STATUS_OK; i++) {
         struct store_piece piece = {
             .user = user, .first = first && i == 0, .last = last && i + 1 == keys->elements};
-
         status = give_key(store, give, keys->element[i], &piece);
     }
     return status;
 }
 
-/* ---- Users with much ---------------------------------------------------------------------------------- */
+/* ---- users with much ---------------------------------------------------------------------------------- */
 
-/* {fields of net, fields of seen, entries of the order}. Records that the order does not name are from before
- * something went wrong with it: they are scanned, as a large net is. */
+/* {fields of net, fields of seen, entries of the order}. If the order was damaged, older records are missing
+ * from it. They are scanned, as a large net is. */
 static void note_large(struct store_walk *walk, const char *user, const redisReply *sizes)
 {
     struct large *large = &walk->large[walk->large_count++];
@@ -190,12 +178,11 @@ static void note_large(struct store_walk *walk, const char *user, const redisRep
     int64_t net = store_integer(sizes->element[0]);
     int64_t seen = store_integer(sizes->element[1]);
     int64_t order = store_integer(sizes->element[2]);
-
     *large = (struct large){.last = last,
                             .large_net = net > strtoll(HASH_FIELDS, NULL, 10),
                             .scan = {net > strtoll(HASH_FIELDS, NULL, 10), seen > order}};
     buf_clear(&large->last);
-    snprintf(large->user, sizeof large->user, "%s", user);
+    snprintf(large->user, sizeof(large->user), "%s", user);
 }
 
 static bool note_name(struct large *large, const redisReply *name)
@@ -206,24 +193,22 @@ static bool note_name(struct large *large, const redisReply *name)
     return true;
 }
 
-/* Marks of imports are given; other fields are of the moment at the end, and only noted. */
+/* Gives marks of imports. Other fields are only noted, and read at the end. */
 static enum status give_marks(struct store *store, const struct give *give, struct large *large,
                               struct store_piece *piece, const redisReply *fields)
 {
-    struct slice *texts = calloc(fields->elements + 1, sizeof *texts);
-    enum status status = STATUS_OK;
-
+    struct slice *texts = calloc(fields->elements + 1, sizeof(*texts));
     if (!texts)
         return store_fail(store, "out of memory for a user's dump");
     for (size_t i = 0; i + 1 < fields->elements; i += 2) {
         const redisReply *value = fields->element[i + 1];
-
         if (note_name(large, fields->element[i]))
             continue;
         texts[piece->count++] = slice_make(fields->element[i]->str, fields->element[i]->len);
         texts[piece->count++] = slice_make(value->str, value->len);
     }
     piece->items = texts;
+    enum status status = STATUS_OK;
     if (piece->count > 0)
         status = give->each(give->context, piece);
     free(texts);
@@ -233,18 +218,17 @@ static enum status give_marks(struct store *store, const struct give *give, stru
 static enum status scan_hash(struct store *store, struct large *large, enum user_key key,
                              const struct give *give)
 {
-    char keys[USER_KEYS][STORE_KEY_SIZE];
-    char cursor[24];
     struct store_piece piece = {.user = large->user,
                                 .suffix = slice_from_string(suffixes[key]),
                                 .type = SLICE_LITERAL("hash"),
                                 .first = !large->begun};
-    redisReply *reply = NULL;
-    enum status status;
-
+    char keys[USER_KEYS][STORE_KEY_SIZE];
     write_keys(large->user, keys);
-    snprintf(cursor, sizeof cursor, "%" PRIu64, large->cursor);
-    status = store_send(store, (const char *const[]){"HSCAN", keys[key], cursor, "COUNT", HASH_FIELDS, NULL});
+    char cursor[24];
+    snprintf(cursor, sizeof(cursor), "%" PRIu64, large->cursor);
+    enum status status =
+        store_send(store, (const char *const[]){"HSCAN", keys[key], cursor, "COUNT", HASH_FIELDS, NULL});
+    redisReply *reply = NULL;
     if (status == STATUS_OK)
         status = store_receive(store, &reply);
     if (status != STATUS_OK)
@@ -267,13 +251,12 @@ static enum status scan_hash(struct store *store, struct large *large, enum user
 
 static enum status send_part(struct store *store, const struct large *large)
 {
-    char keys[USER_KEYS][STORE_KEY_SIZE];
-    char entries[24];
     struct slice arguments[1 + USER_KEYS + 4 + NAMES] = {SLICE_LITERAL("4")};
-    size_t count = 1;
-
+    char keys[USER_KEYS][STORE_KEY_SIZE];
     write_keys(large->user, keys);
-    snprintf(entries, sizeof entries, "%" PRIu64, large->entries);
+    char entries[24];
+    snprintf(entries, sizeof(entries), "%" PRIu64, large->entries);
+    size_t count = 1;
     for (size_t i = 0; i < USER_KEYS; i++)
         arguments[count++] = slice_from_string(keys[i]);
     arguments[count++] = slice_from_string(entries);
@@ -288,20 +271,17 @@ static enum status send_part(struct store *store, const struct large *large)
 static enum status take_part(struct store *store, struct large *large, const redisReply *reply,
                              const struct give *give, bool *ret_done)
 {
-    bool done;
-    enum status status;
-
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 ||
         reply->element[2]->type != REDIS_REPLY_STRING || reply->element[3]->type != REDIS_REPLY_ARRAY)
         return store_fail(store, "a part of a user is not what it should be");
-    done = store_integer(reply->element[0]) == 1;
+    bool done = store_integer(reply->element[0]) == 1;
     large->entries = (uint64_t)store_integer(reply->element[1]);
     buf_clear(&large->last);
     if (buf_append(&large->last, reply->element[2]->str, reply->element[2]->len) != STATUS_OK)
         return store_fail(store, "an entry of a user's event keys is not ours");
     if (done && reply->element[3]->elements == 0 && large->begun)
-        return STATUS_AGAIN; /* gone meanwhile: what was given of it is no user */
-    status = give_keys(store, give, large->user, reply->element[3], !large->begun, done);
+        return STATUS_AGAIN; /* gone in the meantime: the pieces given of it are void */
+    enum status status = give_keys(store, give, large->user, reply->element[3], !large->begun, done);
     large->begun = large->begun || reply->element[3]->elements > 0;
     *ret_done = done;
     return status;
@@ -310,14 +290,12 @@ static enum status take_part(struct store *store, struct large *large, const red
 static enum status read_part(struct store *store, struct large *large, const struct give *give,
                              bool *ret_done)
 {
-    redisReply *reply = NULL;
-    enum status status;
-
     if (large->scan[KEY_NET])
         return scan_hash(store, large, KEY_NET, give);
     if (large->scan[KEY_SEEN])
         return scan_hash(store, large, KEY_SEEN, give);
-    status = send_part(store, large);
+    enum status status = send_part(store, large);
+    redisReply *reply = NULL;
     if (status == STATUS_OK)
         status = store_receive(store, &reply);
     if (status == STATUS_OK)
@@ -326,13 +304,12 @@ static enum status read_part(struct store *store, struct large *large, const str
     return status;
 }
 
-/* ---- All others --------------------------------------------------------------------------------------- */
+/* ---- all others --------------------------------------------------------------------------------------- */
 
 static enum status send_dump(struct store *store, const char *user, bool by_net)
 {
-    char keys[USER_KEYS][STORE_KEY_SIZE];
     const char *arguments[USER_KEYS + 4] = {"4"};
-
+    char keys[USER_KEYS][STORE_KEY_SIZE];
     write_keys(user, keys);
     for (size_t i = 0; i < USER_KEYS; i++)
         arguments[i + 1] = keys[i];
@@ -346,7 +323,6 @@ static enum status take_dump(struct store *store, struct store_walk *walk, const
 {
     redisReply *reply = NULL;
     enum status status = store_receive(store, &reply);
-
     if (status != STATUS_OK)
         return status;
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements > USER_KEYS)
@@ -365,7 +341,6 @@ static enum status dump_group(struct store *store, struct store_walk *walk, cons
     char user[STORE_USER_SIZE];
     bool by_net;
     enum status status = STATUS_OK;
-
     for (size_t i = walk->at; i < end && status == STATUS_OK; i++)
         if (user_of(walk->found->element[i], user, &by_net) == STATUS_OK)
             status = send_dump(store, user, by_net);
@@ -373,18 +348,17 @@ static enum status dump_group(struct store *store, struct store_walk *walk, cons
         if (user_of(walk->found->element[i], user, &by_net) == STATUS_OK)
             status = take_dump(store, walk, user, give);
     walk->at = end;
-    /* What the caller refused leaves replies unread. */
+    /* If the caller refused a piece, replies are left unread. */
     if (status != STATUS_OK && store_connected(store))
         store_close(store);
     return status;
 }
 
-/* The keys of a SCAN are element[1] of its reply, which is all that is kept of it. */
+/* Only element[1] of SCAN's reply, the keys, is kept. */
 static enum status scan(struct store *store, struct store_walk *walk)
 {
     redisReply *reply = NULL;
     enum status status = store_scan(store, &walk->cursor, "p8:{u.*", SCAN_KEYS, &reply);
-
     if (status != STATUS_OK)
         return status;
     walk->found = reply->element[1];
@@ -401,7 +375,6 @@ enum status store_walk_step(struct store *store, struct store_walk *walk, store_
     const struct give give = {.each = each, .context = context};
     bool done = false;
     enum status status = STATUS_OK;
-
     if (walk->large_count > 0) {
         status = read_part(store, &walk->large[walk->large_count - 1], &give, &done);
         walk->large_count -= done;

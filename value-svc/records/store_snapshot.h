@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Reading every user's state out of Redis while it changes: each user at one moment, whatever fields and
- * kinds its keys have, in pieces: neither Redis nor this process ever holds all of a user with many keys.
- * What expires within minutes (the history) is not a user's state. Statuses as in store.h.
+ * Reads every user's state out of Redis while it changes. Each user is read as of one moment, whatever fields
+ * and types its keys have. It is given in pieces, so that neither Redis nor this process ever holds all of a
+ * large user. Data that expires within minutes (the history) is not part of the state. Statuses as in
+ * store.h.
  */
 #ifndef POLLEN8_VALUE_SVC_RECORDS_STORE_SNAPSHOT_H
 #define POLLEN8_VALUE_SVC_RECORDS_STORE_SNAPSHOT_H
@@ -13,8 +14,8 @@
 
 #define STORE_USER_SIZE (BASE64URL_LENGTH(ID_MAXIMUM_BYTES) + 1) /* as in keys */
 
-/* Some items of one key of one user. Those of a key may come in several pieces, other keys' between them, and
- * a hash's field more than once: the last holds. */
+/* Some items of one key of one user. A key's items may come in several pieces, with other keys' between them.
+ * A hash's field may come more than once: the last one holds. */
 struct store_piece {
     const char *user;
     struct slice suffix;   /* ":net" */
@@ -24,13 +25,13 @@ struct store_piece {
     size_t count; /* of items; lua/dump_user.lua says how they stand for each type. Never a part of a field or
                      of an entry */
     bool first;   /* of this user */
-    bool last;    /* what came of the user since `first` is the user */
+    bool last;    /* the pieces since `first` are the whole user */
 };
 
-/* How many items one field (of a hash) or one entry has that begins with items[0]; 0: it is not whole. */
+/* How many items the field (of a hash) or entry at items[0] has; 0: it is incomplete. */
 size_t store_piece_unit(struct slice type, const struct slice *items, size_t count);
 
-/* The piece is borrowed for the call. Not STATUS_OK ends the step with it. */
+/* The piece is borrowed for the call. Any status but STATUS_OK ends the step with that status. */
 typedef enum status store_piece_fn(void *context, const struct store_piece *piece);
 
 /* A walk over all users. */
@@ -38,9 +39,9 @@ struct store_walk; /* opaque */
 enum status store_walk_create(struct store_walk **ret_walk);
 void store_walk_free(struct store_walk *walk); /* NULL is accepted */
 
-/* A bounded step: gives some users, or a part of one. Whoever was there from the start to the end is given;
- * now and then one is given twice. *ret_done: it was the last. STATUS_AGAIN: the user being read is gone.
- * After a failure the walk can only be freed. */
+/* One bounded step: gives some users, or a part of one. Every user that existed throughout the walk is given,
+ * occasionally twice. *ret_done: it was the last step. STATUS_AGAIN: the user being read is gone. After a
+ * failure the walk can only be freed. */
 enum status store_walk_step(struct store *store, struct store_walk *walk, store_piece_fn *each, void *context,
                             bool *ret_done);
 

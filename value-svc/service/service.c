@@ -4,11 +4,9 @@
  */
 #include "service/service.h"
 
-#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/check.h"
 #include "common/clock.h"
@@ -34,15 +32,15 @@ static const struct config_setting settings[] = {
 
 /* In the order of enum service_task. */
 static const char *const options[] = {
-    "--rebuild\0Restore every count in Redis from the newest snapshot and the rest of the stream, then end",
-    "--rebuild-accept-loss\0The same where something is missing: with what there is", NULL};
+    "--rebuild\0Restore every count in Redis from the newest snapshot and the rest of the stream, then exit",
+    "--rebuild-accept-loss\0The same, even if something is missing: from what is available", NULL};
 
 static const struct config_program program = {.name = "value-svc",
                                               .purpose =
-                                                  "counts connections and says what a network is worth",
+                                                  "counts connections and calculates what a network is worth",
                                               .settings = settings,
                                               .options = options,
-                                              .count = sizeof settings / sizeof settings[0]};
+                                              .count = sizeof(settings) / sizeof(settings[0])};
 
 static const struct metric_definition metric_definitions[VALUE_METRIC_COUNT] = {
 #define METRIC(id, type, text, label_name, what)                                                             \
@@ -58,10 +56,9 @@ static _Noreturn void give_up(const char *why)
     exit(2);
 }
 
-static void on_bus_state(void *context, enum bus_state state)
+static void on_service_bus_state(void *context, enum bus_state state)
 {
     struct service *service = context;
-
     metrics_set(service->metrics, VALUE_NATS_CONNECTED, state == BUS_CONNECTED || state == BUS_RECONNECTED);
     if (state == BUS_RECONNECTED) {
         metrics_add(service->metrics, VALUE_NATS_RECONNECTS, 1);
@@ -71,11 +68,11 @@ static void on_bus_state(void *context, enum bus_state state)
     if (state == BUS_CONNECTED || state == BUS_RECONNECTED)
         atomic_store(&service->look, true);
     if (state == BUS_SLOW_CONSUMER)
-        log_event_limited(LOG_WARN, "messages dropped: this process does not keep up");
+        log_event_limited(LOG_WARN, "messages dropped: this process is too slow");
     else if (state == BUS_DISCONNECTED)
-        log_event_limited(LOG_WARN, "broker away");
+        log_event_limited(LOG_WARN, "disconnected from the broker");
     else if (state != BUS_CLOSED)
-        log_event_limited(LOG_INFO, "broker connected");
+        log_event_limited(LOG_INFO, "connected to the broker");
 }
 
 static void init_bus(struct service *service)
@@ -85,11 +82,10 @@ static void init_bus(struct service *service)
                                             .credentials_file = service->config.nats_credentials_file,
                                             .ca_file = service->config.nats_ca_file,
                                             .send_as_soon_as_possible = false,
-                                            .on_state = on_bus_state,
+                                            .on_state = on_service_bus_state,
                                             .context = service};
     char error[256] = "";
-
-    if (bus_create(&bus_options, &service->bus, error, sizeof error) != STATUS_OK)
+    if (bus_create(&bus_options, &service->bus, error, sizeof(error)) != STATUS_OK)
         give_up(error);
 }
 
@@ -98,7 +94,6 @@ static void init_metrics(struct service *service)
     CHECK(metrics_create(metric_definitions, VALUE_METRIC_COUNT, &service->metrics) == STATUS_OK);
     for (size_t i = 0; i < EVENT_COUNT; i++) {
         const char *name = event_at((enum event_index)i)->name;
-
         service->processing[i] = metrics_cell(service->metrics, VALUE_EVENT_PROCESSING, name);
         service->applied[i] = metrics_cell(service->metrics, VALUE_EVENTS_APPLIED, name);
     }
@@ -113,14 +108,12 @@ static void init_locks(struct service *service)
 
 enum service_task service_init(struct service *service, int argc, char **argv)
 {
-    enum service_task task;
-    char error[256] = "";
-
     *service = (struct service){0};
-    task = (enum service_task)config_load(&program, &service->config, argc, argv);
+    enum service_task task = (enum service_task)config_load(&program, &service->config, argc, argv);
     log_init("value-svc", (enum log_level)service->config.log_level,
              (enum log_format)service->config.log_format);
-    if (store_url_parse(service->config.redis_url, &service->redis_url, error, sizeof error) != STATUS_OK)
+    char error[256] = "";
+    if (store_url_parse(service->config.redis_url, &service->redis_url, error, sizeof(error)) != STATUS_OK)
         give_up(error);
     init_locks(service);
     init_metrics(service);
@@ -168,10 +161,8 @@ void service_set_drains(struct service *service, const struct service_drain *dra
 
 bool service_next_drain(struct service *service, size_t turn, struct service_drain *ret_drain)
 {
-    bool any;
-
     pthread_mutex_lock(&service->progress_lock);
-    any = service->drain_count > 0;
+    bool any = service->drain_count > 0;
     if (any)
         *ret_drain = service->drains[turn % service->drain_count];
     pthread_mutex_unlock(&service->progress_lock);
@@ -188,19 +179,16 @@ void service_note_ack_floor(struct service *service, uint64_t epoch, uint64_t se
 
 uint64_t service_ack_floor(struct service *service, uint64_t epoch)
 {
-    uint64_t sequence;
-
     pthread_mutex_lock(&service->progress_lock);
-    sequence = service->ack_floor_epoch == epoch ? service->ack_floor : 0;
+    uint64_t sequence = service->ack_floor_epoch == epoch ? service->ack_floor : 0;
     pthread_mutex_unlock(&service->progress_lock);
     return sequence;
 }
 
 struct store_position service_progress(struct service *service, uint64_t epoch)
 {
-    struct store_position position = {0};
-
     pthread_mutex_lock(&service->progress_lock);
+    struct store_position position = {0};
     if (service->progress_epoch == epoch)
         position = service->progress;
     pthread_mutex_unlock(&service->progress_lock);
@@ -209,24 +197,20 @@ struct store_position service_progress(struct service *service, uint64_t epoch)
 
 bool service_stopping(struct service *service)
 {
-    bool stopping;
-
     pthread_mutex_lock(&service->stop_lock);
-    stopping = service->stopping;
+    bool stopping = service->stopping;
     pthread_mutex_unlock(&service->stop_lock);
     return stopping;
 }
 
 bool service_wait(struct service *service, int64_t wait_ms)
 {
-    const struct timespec until = clock_condition_until(clock_monotonic_ms() + (uint64_t)wait_ms);
-    bool stopping;
-    int result = 0;
-
+    uint64_t until_ms = clock_monotonic_ms() + (uint64_t)wait_ms;
+    bool waiting = true;
     pthread_mutex_lock(&service->stop_lock);
-    while (!service->stopping && result != ETIMEDOUT)
-        result = pthread_cond_timedwait(&service->stop_changed, &service->stop_lock, &until);
-    stopping = service->stopping;
+    while (!service->stopping && waiting)
+        waiting = clock_condition_wait(&service->stop_changed, &service->stop_lock, until_ms);
+    bool stopping = service->stopping;
     pthread_mutex_unlock(&service->stop_lock);
     return stopping;
 }
@@ -242,7 +226,6 @@ void service_stop(struct service *service)
 int service_wait_replicas(const struct service *service)
 {
     int choice = (int)service->config.redis_wait_replicas;
-
     if (choice == 0) /* auto */
         return service->redis_url.sentinel ? 1 : 0;
     return choice - 1;
@@ -259,17 +242,14 @@ struct store *service_store(struct service *service, bool any_epoch)
         .connects = metrics_cell(service->metrics, VALUE_REDIS_CONNECTS, NULL),
     };
     struct store *store = NULL;
-
     return store_create(&store_options, &store) == STATUS_OK ? store : NULL;
 }
 
 enum status service_store_try(struct service *service, struct store *store)
 {
-    enum status status;
-
     if (atomic_load(&service->epoch) == 0)
-        return STATUS_DISCONNECTED; /* the watcher has said why */
-    status = store_connect(store);
+        return STATUS_DISCONNECTED; /* the watcher has logged why */
+    enum status status = store_connect(store);
     if (status == STATUS_OK && store_epoch(store) != atomic_load(&service->epoch))
         status = store_epoch_refresh(store);
     if (status != STATUS_OK || store_epoch(store) == atomic_load(&service->epoch))
@@ -282,7 +262,6 @@ enum status service_store_try(struct service *service, struct store *store)
 enum status service_store_ready(struct service *service, struct store *store)
 {
     enum status status = service_store_try(service, store);
-
     if (status == STATUS_OK)
         return status;
     if (atomic_load(&service->epoch) == 0) {
@@ -296,15 +275,13 @@ enum status service_store_ready(struct service *service, struct store *store)
 
 enum status service_store_writable(struct service *service, struct store *store)
 {
-    enum status status;
-
     if (store_refused(store))
         service_wait(service, store_retry_ms(store));
-    status = service_store_ready(service, store);
+    enum status status = service_store_ready(service, store);
     if (status == STATUS_OK && store_refused(store)) {
         status = store_probe(store);
         if (status != STATUS_OK)
-            log_event_limited(LOG_WARN, "Redis takes no events", LOG_S("error", store_error(store)));
+            log_event_limited(LOG_WARN, "Redis takes no writes", LOG_S("error", store_error(store)));
     }
     return status;
 }
@@ -318,15 +295,13 @@ void service_note_applied(struct service *service, struct store *store, bool app
 bool service_withholds(struct service *service, const struct store *store)
 {
     enum store_state state = store_world(store)->state;
-
     return state == STORE_REBUILD || state == STORE_LOST ||
-           atomic_load(&service->lost_epoch) >= store_epoch(store); /* a connection may not know yet */
+           atomic_load(&service->lost_epoch) >= store_epoch(store); /* the connection may not know yet */
 }
 
 int64_t service_retention_ms(const struct service *service)
 {
     int64_t window = service->config.dedupe_window_ms;
-
     return 2 * window + (window / 2 > RETENTION_SLACK_MS ? window / 2 : RETENTION_SLACK_MS);
 }
 
@@ -341,7 +316,6 @@ struct store_rules service_rules(struct service *service, uint64_t epoch)
 
 void service_tell_broken(const char *kind, const char *name)
 {
-    log_event_limited(LOG_WARN,
-                      "a history in Redis is broken: nothing is kept in it until its key is deleted",
+    log_event_limited(LOG_WARN, "a history in Redis is broken: it stores nothing until its key is deleted",
                       LOG_S("history", kind), LOG_S("of", name));
 }

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The map of the process. What all threads share, and who they are:
+ * The room service/: what all threads share. In come settings (config.def) and signals to stop; out go the
+ * bus, the metrics, stores in the right epoch, the streams (stream.h), and the tries of events (tries.h).
+ *
+ * This file is the map of the process. Its threads:
  *
  *   main      config -> build -> wait for a signal -> drain
- *   delivery  the bus's callbacks: intake.c (checks, hands to the stream), query.c (puts in the queue)
+ *   delivery  the bus's callbacks: intake.c (checks, hands to the stream), query.c (puts into the queue)
  *   workers   consumer.c: fetch -> batch.c (decode, apply, deliver, bury) -> acknowledge
  *   reader    query.c: snapshots, value.get, heartbeats
- *   history   history.c: what was missed
- *   watcher   epoch.c: whether this Redis is the one that the stream is counted in, and since when
+ *   history   history.c: what gateways missed
+ *   watcher   epoch.c: whether this Redis is the one in which the stream is counted, and since when
  *   keeper    keeper.c: streams, ack floor, sweep, totals
- *   snapshots snapshotter.c: every user's state into the broker now and then
+ *   snapshots snapshotter.c: every user's state into the broker, now and then
  *   ops       the ops port
  *
- * Every thread that speaks with Redis has a `struct store` of its own. Fields are set before threads start,
- * but for the atomics and what a lock guards.
+ * Every thread that uses Redis has its own `struct store`. Fields are set before threads start, except the
+ * atomics and what a lock guards.
  */
 #ifndef POLLEN8_VALUE_SVC_SERVICE_SERVICE_H
 #define POLLEN8_VALUE_SVC_SERVICE_SERVICE_H
@@ -44,7 +47,7 @@ enum value_metric {
 
 struct tries; /* tries.h */
 
-/* A durable of an epoch that is over: its events behind `above` and up to `to` are delivered from it. */
+/* A durable of a past epoch: its events after `above` and up to `to` are delivered from it. */
 struct service_drain {
     uint64_t epoch;
     uint64_t above;
@@ -65,11 +68,12 @@ struct service {
     struct metric_cell *processing[EVENT_COUNT];
     struct metric_cell *applied[EVENT_COUNT];
 
-    _Atomic uint64_t epoch; /* that the watcher found to be the newest at the broker and in Redis; 0: none */
-    atomic_bool look;       /* somebody saw another epoch: the watcher looks at once */
-    _Atomic uint64_t lost_epoch;    /* in which Redis lacks counts until a rebuild; 0: none. Watcher writes */
-    _Atomic uint64_t bus_returns;   /* times the bus came back */
-    _Atomic uint64_t stream_losses; /* times a stream or the durable was found gone or the bus came back */
+    _Atomic uint64_t epoch;       /* the newest at the broker and in Redis, as the watcher found; 0: none */
+    atomic_bool look;             /* somebody saw another epoch: the watcher checks at once */
+    _Atomic uint64_t lost_epoch;  /* in which Redis lacks counts until a rebuild; 0: none. Watcher writes */
+    _Atomic uint64_t bus_returns; /* reconnects of the bus */
+    _Atomic uint64_t
+        stream_losses; /* times that a stream or the durable was missing or the bus reconnected */
     _Atomic bool redis_ready;
     _Atomic bool blocked; /* the last batch of events could not be applied */
     _Atomic bool stream_ready;
@@ -82,7 +86,7 @@ struct service {
 
     struct service_drain drains[SERVICE_DRAINS_MAXIMUM]; /* guarded by progress_lock; oldest first */
     size_t drain_count;
-    atomic_bool drainer; /* a worker has taken it on to read them */
+    atomic_bool drainer; /* a worker reads them */
 
     pthread_mutex_t stop_lock;
     pthread_cond_t stop_changed; /* monotonic clock */
@@ -99,23 +103,23 @@ enum service_task service_init(struct service *service, int argc, char **argv);
 void service_close_bus(struct service *service); /* no callback of the bus runs after it */
 void service_done(struct service *service);
 
-/* The stream was handed out up to here in this epoch; and how far it was in the epoch asked about, sequence 0
- * where nothing was yet. Any thread. */
+/* Notes how far the stream was handed out in this epoch; returns how far it was in the given epoch, sequence
+ * 0 if nothing was yet. Any thread. */
 void service_note_progress(struct service *service, uint64_t epoch, const struct store_position *position);
 struct store_position service_progress(struct service *service, uint64_t epoch);
 
-/* What is still to be delivered from earlier epochs' durables: set by the watcher; each in turn, false where
- * there is none. */
+/* The durables of earlier epochs that still have events to deliver. The watcher sets them; service_next_drain
+ * gives each in turn, false if there is none. */
 void service_set_drains(struct service *service, const struct service_drain *drains, size_t count);
 bool service_next_drain(struct service *service, size_t turn, struct service_drain *ret_drain);
 
-/* Every event up to `sequence` is acknowledged, as was found in this epoch of the store; the same for the
- * epoch asked about, 0 where nothing was found in it yet. A rebuild goes back in the stream and begins
- * another epoch: what an earlier one knew would let keys be forgotten that are needed. Any thread. */
+/* Notes, for this epoch of the store, that every event up to `sequence` is acknowledged; returns it for the
+ * given epoch, 0 if not known yet. It is kept per epoch because a rebuild goes back in the stream and begins
+ * another epoch, in which an earlier floor would let keys be forgotten that are still needed. Any thread. */
 void service_note_ack_floor(struct service *service, uint64_t epoch, uint64_t sequence);
 uint64_t service_ack_floor(struct service *service, uint64_t epoch);
 
-/* Whether the workers have been told to finish; waits up to wait_ms for it. Any thread. */
+/* Whether service_stop was called; service_wait waits up to wait_ms for it. Any thread. */
 bool service_stopping(struct service *service);
 bool service_wait(struct service *service, int64_t wait_ms);
 void service_stop(struct service *service);
@@ -123,16 +127,16 @@ void service_stop(struct service *service);
 /* REDIS_WAIT_REPLICAS as a number. */
 int service_wait_replicas(const struct service *service);
 
-/* A store for the calling thread, with the service's settings; NULL where memory is short. `any_epoch`: of
- * who begins epochs (store.h). */
+/* A store for the calling thread, with the service's settings; NULL when out of memory. `any_epoch`: for
+ * threads that begin epochs (store.h). */
 struct store *service_store(struct service *service, bool any_epoch);
 
-/* Connects where needed. STATUS_OK only if the connection is in the epoch that the watcher found to be the
+/* Connects if needed. STATUS_OK only if the connection is in the epoch that the watcher found to be the
  * newest: no other Redis is read or written. */
 enum status service_store_try(struct service *service, struct store *store);
 
-/* The same for threads that have time: on failure logs (limited) and waits store_retry_ms or until the stop.
- */
+/* The same for threads that can wait: on failure logs (limited) and waits store_retry_ms or
+ * until the stop. */
 enum status service_store_ready(struct service *service, struct store *store);
 
 /* The same for threads that apply events: after a batch that could not be applied it also waits, and finds
@@ -140,17 +144,17 @@ enum status service_store_ready(struct service *service, struct store *store);
 enum status service_store_writable(struct service *service, struct store *store);
 void service_note_applied(struct service *service, struct store *store, bool applied);
 
-/* Tells the log of a history that is no stream, or takes no more entries: kind "industry" or "user". */
+/* Logs that a history is not a stream or takes no more entries; kind is "industry" or "user". */
 void service_tell_broken(const char *kind, const char *name);
 
-/* Whether values that this connection reads would be wrong, for Redis lacks counts until a rebuild is done:
- * nobody is told one meanwhile. */
+/* Whether values read on this connection would be wrong, because Redis lacks counts until a rebuild is done.
+ * No value is given out in the meantime. */
 bool service_withholds(struct service *service, const struct store *store);
 
-/* How long event keys are kept in Redis, so that replaying the stream's last window can never count twice.
- * A replay begins one window back. The oldest event it meets may be a duplicate, refused then because of an
- * event up to one window older still: that one's key must be there. And it must stay there while the replay
- * runs and new events age the keys: half a window more for that, at least five minutes. */
+/* How long event keys are kept in Redis, so that a replay of the stream's last window never counts twice. A
+ * replay begins one window back. The oldest event in it may be a duplicate of one that is up to one window
+ * older, whose key must still exist. It must also survive while the replay runs and new events age the keys:
+ * half a window more, at least five minutes. */
 int64_t service_retention_ms(const struct service *service);
 
 /* For a connection that is in `epoch`. */

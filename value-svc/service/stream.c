@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Streams and consumers, as design says they are.
+ * The options of the streams and of the durable, and what is logged about them.
  */
 #include "service/stream.h"
 
@@ -11,10 +11,10 @@
 #include "common/bus/subject.h"
 #include "common/log.h"
 
-#define DUPLICATES_MS 120000 /* dead letters and snapshots: both are sent again at once, or not at all */
+#define DUPLICATES_MS 120000 /* dead letters and snapshots: both are sent again at once or not at all */
 #define RETRY_MS      500
 
-/* Logged once, and again if it comes back. */
+/* Logged once, and again if it returns. */
 static void note(struct service *service, enum value_metric metric, const char *stream, bool is_so,
                  enum log_level level, const char *message)
 {
@@ -25,16 +25,16 @@ static void note(struct service *service, enum value_metric metric, const char *
 static void note_retention(struct service *service, const char *stream, bool until_acknowledged)
 {
     note(service, VALUE_STREAM_REFUSED, stream, until_acknowledged, LOG_ERROR,
-         "not ready, no event is fetched: the stream's retention is not `limits`, so that events are deleted "
-         "once they are acknowledged; it cannot be changed, only deleted and made anew");
+         "not ready, no event is fetched: the stream's retention is not `limits`, so that acknowledged "
+         "events are "
+         "deleted; it cannot be changed: delete the stream and create it again");
 }
 
-/* What cannot be changed about a stream that somebody else made. */
+/* Properties of an existing stream that cannot be changed. */
 static enum status look_at(struct service *service, const struct bus_stream_options *options)
 {
     struct bus_stream_state state;
     enum status status = bus_stream_state(service->bus, options->name, &state);
-
     if (status != STATUS_OK)
         return status;
     note(service, VALUE_STREAM_IN_MEMORY, options->name, state.in_memory, LOG_WARN,
@@ -49,11 +49,10 @@ static enum status look_at(struct service *service, const struct bus_stream_opti
 static enum status ensure_one(struct service *service, const struct bus_stream_options *options)
 {
     char error[256] = "";
-    enum status status = bus_stream_ensure(service->bus, options, error, sizeof error);
-
+    enum status status = bus_stream_ensure(service->bus, options, error, sizeof(error));
     note_retention(service, options->name, status == STATUS_MALFORMED);
     if (status != STATUS_OK && status != STATUS_MALFORMED)
-        log_event_limited(LOG_WARN, "the stream cannot be made", LOG_S("stream", options->name),
+        log_event_limited(LOG_WARN, "the stream cannot be created", LOG_S("stream", options->name),
                           LOG_S("error", error));
     return status == STATUS_OK ? look_at(service, options) : status;
 }
@@ -82,8 +81,7 @@ enum status stream_ensure(struct service *service)
          .replicas = replicas},
     };
     enum status status = STATUS_OK;
-
-    for (size_t i = 0; i < sizeof streams / sizeof streams[0] && status == STATUS_OK; i++)
+    for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]) && status == STATUS_OK; i++)
         status = ensure_one(service, &streams[i]);
     return status;
 }
@@ -108,13 +106,11 @@ static enum status consume(struct service *service, uint64_t epoch, uint64_t sta
                                                  .maximum_ack_pending =
                                                      (int32_t)(pending > 8192 ? pending : 8192),
                                                  .start_sequence = start};
-    char error[256] = "";
-    enum status status;
-
     stream_durable(durable, epoch);
-    status = bus_consumer_create(service->bus, &options, ret_consumer, error, sizeof error);
+    char error[256] = "";
+    enum status status = bus_consumer_create(service->bus, &options, ret_consumer, error, sizeof(error));
     if (status != STATUS_OK)
-        log_event_limited(LOG_WARN, "the stream's consumer cannot be made", LOG_S("error", error));
+        log_event_limited(LOG_WARN, "the stream's consumer cannot be created", LOG_S("error", error));
     return status;
 }
 
@@ -122,36 +118,31 @@ enum status stream_drain(struct service *service, const struct service_drain *dr
                          struct bus_consumer **ret_consumer)
 {
     char durable[STREAM_DURABLE_SIZE];
-    struct bus_consumer_state state;
-    enum status status;
-
     stream_durable(durable, drain->epoch);
-    status = bus_durable_state(service->bus, STREAM_EVENTS, durable, &state);
+    struct bus_consumer_state state;
+    enum status status = bus_durable_state(service->bus, STREAM_EVENTS, durable, &state);
     return status == STATUS_OK ? consume(service, drain->epoch, drain->above + 1, ret_consumer) : status;
 }
 
-/* As Redis says now: the epoch, and how far it was noted. */
+/* Refreshes from Redis: the epoch, and the noted position. */
 static enum status ask_state(struct service *service, struct store *store)
 {
     enum status status = store_epoch_refresh(store);
-
     if (status == STATUS_OK && store_epoch(store) != atomic_load(&service->epoch))
         return STATUS_AGAIN;
     if (status == STATUS_OK && store_world(store)->state == STORE_REBUILD) {
-        log_event_limited(LOG_WARN,
-                          "events wait: a rebuild is at work, or was stopped half-way and has to be "
-                          "run again (value-svc --rebuild)");
+        log_event_limited(LOG_WARN, "events wait: a rebuild is running, or was interrupted and must be run "
+                                    "again (value-svc --rebuild)");
         status = STATUS_AGAIN;
     }
     return status;
 }
 
-/* It may have been made anew since stream_ensure. */
+/* The stream may have been recreated since stream_ensure. */
 static enum status check_retention(struct service *service)
 {
     struct bus_stream_state state;
     enum status status = bus_stream_state(service->bus, STREAM_EVENTS, &state);
-
     if (status != STATUS_OK)
         return status;
     note_retention(service, STREAM_EVENTS, state.until_acknowledged);
@@ -161,7 +152,6 @@ static enum status check_retention(struct service *service)
 enum status stream_consume(struct service *service, struct store *store, struct bus_consumer **ret_consumer)
 {
     enum status status = STATUS_DISCONNECTED;
-
     if (bus_connected(service->bus))
         status = service_store_ready(service, store);
     if (status == STATUS_OK)

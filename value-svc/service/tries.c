@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A table that is searched from end to end: it is asked only about events that failed or came again. What was
- * not touched for long ended in another instance, and its place is taken by the next.
+ * A table that is searched linearly: only for events that failed or were redelivered. An entry not touched
+ * for long was finished by another instance; the next event takes its place.
  */
 #include "service/tries.h"
 
@@ -27,8 +27,7 @@ struct tries {
 
 enum status tries_create(struct tries **ret_tries)
 {
-    struct tries *tries = calloc(1, sizeof *tries);
-
+    struct tries *tries = calloc(1, sizeof(*tries));
     if (!tries || pthread_mutex_init(&tries->lock, NULL) != 0) {
         free(tries);
         return STATUS_NO_MEMORY;
@@ -49,7 +48,6 @@ static struct place *find(struct tries *tries, struct tries_event event)
 {
     for (size_t i = 0; i < tries->used; i++) {
         struct place *place = &tries->places[i];
-
         if (place->tries > 0 && place->event.sequence == event.sequence &&
             place->event.time_ms == event.time_ms)
             return place;
@@ -60,7 +58,6 @@ static struct place *find(struct tries *tries, struct tries_event event)
 static struct place *take(struct tries *tries, struct tries_event event, uint64_t now)
 {
     struct place *free_place = NULL;
-
     for (size_t i = 0; i < tries->used && !free_place; i++) {
         if (tries->places[i].tries == 0 || now - tries->places[i].touched_ms > STALE_MS)
             free_place = &tries->places[i];
@@ -75,13 +72,11 @@ static struct place *take(struct tries *tries, struct tries_event event, uint64_
 unsigned tries_note(struct tries *tries, struct tries_event event)
 {
     uint64_t now = clock_monotonic_ms();
-    struct place *place;
-    unsigned count = 0;
-
     pthread_mutex_lock(&tries->lock);
-    place = find(tries, event);
+    struct place *place = find(tries, event);
     if (!place)
         place = take(tries, event, now);
+    unsigned count = 0;
     if (place) {
         place->touched_ms = now;
         count = ++place->tries;
@@ -92,22 +87,17 @@ unsigned tries_note(struct tries *tries, struct tries_event event)
 
 unsigned tries_known(struct tries *tries, struct tries_event event)
 {
-    const struct place *place;
-    unsigned count;
-
     pthread_mutex_lock(&tries->lock);
-    place = find(tries, event);
-    count = place ? place->tries : 0;
+    const struct place *place = find(tries, event);
+    unsigned count = place ? place->tries : 0;
     pthread_mutex_unlock(&tries->lock);
     return count;
 }
 
 void tries_forget(struct tries *tries, struct tries_event event)
 {
-    struct place *place;
-
     pthread_mutex_lock(&tries->lock);
-    place = find(tries, event);
+    struct place *place = find(tries, event);
     if (place)
         place->tries = 0;
     while (tries->used > 0 && tries->places[tries->used - 1].tries == 0)
@@ -118,7 +108,6 @@ void tries_forget(struct tries *tries, struct tries_event event)
 int64_t tries_delay_ms(unsigned tries)
 {
     int64_t delay_ms = DELAY_FIRST_MS;
-
     for (unsigned i = 1; i < tries && i < TRIES_MAXIMUM; i++)
         delay_ms *= 2;
     return delay_ms;

@@ -29,13 +29,12 @@ struct snapshot_writer {
     struct buf chunk;
 };
 
-/* ---- Writing ----------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------- */
 
 enum status snapshot_writer_create(struct bus *bus, struct snapshot_writer **ret_writer)
 {
-    struct snapshot_writer *writer = calloc(1, sizeof *writer);
+    struct snapshot_writer *writer = calloc(1, sizeof(*writer));
     int64_t payload = bus_maximum_payload(bus);
-
     if (!writer)
         return STATUS_NO_MEMORY;
     writer->bus = bus;
@@ -58,16 +57,14 @@ void snapshot_writer_free(struct snapshot_writer *writer)
 static enum status send_chunk(struct snapshot_writer *writer)
 {
     Pollen8__SnapshotChunk head = POLLEN8__SNAPSHOT_CHUNK__INIT;
-    uint64_t sequence = 0;
-    char error[128] = "";
-    enum status status;
-
     head.snapshot = writer->body.id;
     head.index = writer->body.chunks;
-    status = wire_pack(&writer->chunk, &head.base);
+    enum status status = wire_pack(&writer->chunk, &head.base);
+    uint64_t sequence = 0;
+    char error[128] = "";
     if (status == STATUS_OK)
         status = bus_store(writer->bus, writer->subject, NULL, buf_slice(&writer->chunk), &sequence, error,
-                           sizeof error);
+                           sizeof(error));
     if (error[0] != '\0')
         log_event_limited(LOG_WARN, "the broker does not store the snapshot", LOG_S("error", error));
     if (status != STATUS_OK)
@@ -80,26 +77,21 @@ static enum status send_chunk(struct snapshot_writer *writer)
     return STATUS_OK;
 }
 
-/* As many items from *at on as the chunk has room for, one field or entry at least. */
+/* As many items from *at on as fit into the chunk, at least one field or entry. */
 static enum status write_part(struct snapshot_writer *writer, const struct store_piece *piece, size_t *at)
 {
     Pollen8__SnapshotKey key = POLLEN8__SNAPSHOT_KEY__INIT;
     Pollen8__SnapshotKey *keys[] = {&key};
-    Pollen8__SnapshotChunk part = POLLEN8__SNAPSHOT_CHUNK__INIT;
     size_t room = writer->chunk_bytes - writer->chunk.length;
-    size_t bytes = 0;
-    ProtobufCBinaryData *items = calloc(piece->count - *at + 1, sizeof *items);
-    enum status status;
-
+    ProtobufCBinaryData *items = calloc(piece->count - *at + 1, sizeof(*items));
     if (!items)
         return STATUS_NO_MEMORY;
     key.first = piece->first && *at == 0;
+    size_t bytes = 0;
     while (*at < piece->count && bytes < room) {
         size_t unit = store_piece_unit(piece->type, piece->items + *at, piece->count - *at);
-
         for (size_t end = *at + (unit ? unit : piece->count - *at); *at < end; (*at)++) {
             struct slice item = piece->items[*at];
-
             items[key.n_items++] =
                 (ProtobufCBinaryData){.len = item.length, .data = (uint8_t *)(uintptr_t)item.data};
             bytes += item.length + 5;
@@ -111,9 +103,10 @@ static enum status write_part(struct snapshot_writer *writer, const struct store
     key.expires_at_ms = piece->expires_at_ms;
     key.items = items;
     key.last = piece->last && *at == piece->count;
+    Pollen8__SnapshotChunk part = POLLEN8__SNAPSHOT_CHUNK__INIT;
     part.keys = keys;
     part.n_keys = 1;
-    status = wire_pack(&writer->chunk, &part.base);
+    enum status status = wire_pack(&writer->chunk, &part.base);
     free(items);
     return status;
 }
@@ -123,7 +116,6 @@ enum status snapshot_write(void *context, const struct store_piece *piece)
     struct snapshot_writer *writer = context;
     enum status status = STATUS_OK;
     size_t at = 0;
-
     do {
         status = write_part(writer, piece, &at);
         if (status == STATUS_OK && writer->chunk.length >= writer->chunk_bytes)
@@ -136,7 +128,6 @@ enum status snapshot_write(void *context, const struct store_piece *piece)
 enum status snapshot_writer_finish(struct snapshot_writer *writer, struct snapshot_body *ret_body)
 {
     enum status status = writer->chunk.length > 0 ? send_chunk(writer) : STATUS_OK;
-
     if (status == STATUS_OK)
         *ret_body = writer->body;
     return status;
@@ -147,7 +138,7 @@ void snapshot_writer_discard(struct snapshot_writer *writer)
     bus_stream_purge(writer->bus, STREAM_SNAPSHOT, writer->subject, 0);
 }
 
-/* ---- Reading ----------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------- */
 
 #define FETCH_MAXIMUM 4
 #define FETCH_WAIT_MS 2000
@@ -157,10 +148,10 @@ void snapshot_writer_discard(struct snapshot_writer *writer)
 #define CARRY_BYTES   (2 * CHUNK_LARGEST)
 #define SUFFIX_SIZE   32
 
-/* The user that is being read. Older versions cut keys anywhere: the beginning of a field or entry that goes
- * on in the next piece is carried there. */
+/* The user that is being read. Older versions cut keys anywhere: if a field or entry continues in the next
+ * piece, its beginning is carried over. */
 struct part {
-    bool open;  /* its last piece has not come */
+    bool open;  /* its last piece has not arrived */
     bool fresh; /* nothing of it was given */
     char user[STORE_USER_SIZE];
     char suffix[SUFFIX_SIZE]; /* of the last piece */
@@ -187,21 +178,20 @@ struct snapshot_reader {
 enum status snapshot_reader_create(struct bus *bus, const struct snapshot_body *body, uint32_t chunk,
                                    struct snapshot_reader **ret_reader)
 {
-    struct snapshot_reader *reader = calloc(1, sizeof *reader);
+    struct snapshot_reader *reader = calloc(1, sizeof(*reader));
     char subject[SUBJECT_SIZE];
     struct bus_consumer_options options = {.stream = STREAM_SNAPSHOT,
                                            .filter = subject,
                                            .ack_wait_ms = ACK_WAIT_MS,
                                            .maximum_ack_pending = 64,
                                            .start_sequence = body->first_sequence + chunk};
-    enum status status = STATUS_OK;
-
     if (!reader)
         return STATUS_NO_MEMORY;
     reader->body = body;
     reader->first = chunk;
     reader->next = chunk;
     buf_init(&reader->part.bytes, CARRY_BYTES);
+    enum status status = STATUS_OK;
     if (subject_make(subject, SUBJECT_CHUNK, slice_from_string(body->id)) != STATUS_OK)
         status = STATUS_MALFORMED;
     else if (chunk < body->chunks)
@@ -226,11 +216,11 @@ void snapshot_reader_free(struct snapshot_reader *reader)
     free(reader);
 }
 
-/* A user's first piece, or one that goes on with it. */
+/* A user's first piece, or one that continues it. */
 static enum status take_head(struct part *part, const Pollen8__SnapshotKey *piece, uint32_t chunk)
 {
-    if (piece->first == part->open || strlen(piece->suffix) >= sizeof part->suffix ||
-        strlen(piece->user) >= sizeof part->user)
+    if (piece->first == part->open || strlen(piece->suffix) >= sizeof(part->suffix) ||
+        strlen(piece->user) >= sizeof(part->user))
         return STATUS_MALFORMED;
     if (piece->first) {
         part->open = part->fresh = true;
@@ -250,10 +240,8 @@ static enum status join(struct part *part, const Pollen8__SnapshotKey *piece, si
 {
     const char *at = part->bytes.data;
     size_t count = part->carried + piece->n_items;
-
     if (count > part->room) {
-        struct slice *items = realloc(part->items, count * sizeof *items);
-
+        struct slice *items = realloc(part->items, count * sizeof(*items));
         if (!items)
             return STATUS_NO_MEMORY;
         part->items = items;
@@ -272,12 +260,11 @@ static enum status join(struct part *part, const Pollen8__SnapshotKey *piece, si
 /* items[from..count) are carried: they may lie in what was carried so far. */
 static enum status carry(struct part *part, size_t from, size_t count)
 {
-    struct buf bytes;
-    enum status status = STATUS_OK;
-
     if (count - from > CARRY_ITEMS)
         return STATUS_MALFORMED;
+    struct buf bytes;
     buf_init(&bytes, CARRY_BYTES);
+    enum status status = STATUS_OK;
     for (size_t i = from; i < count && status == STATUS_OK; i++) {
         part->lengths[i - from] = part->items[i].length;
         status = buf_append(&bytes, part->items[i].data, part->items[i].length);
@@ -296,14 +283,13 @@ static enum status take_piece(struct part *part, const Pollen8__SnapshotKey *pie
                                 .type = slice_from_string(piece->type),
                                 .expires_at_ms = piece->expires_at_ms,
                                 .last = piece->last};
-    size_t count = 0;
-    size_t unit;
     enum status status = take_head(part, piece, chunk);
-
+    size_t count = 0;
     if (status == STATUS_OK)
         status = join(part, piece, &count);
     if (status != STATUS_OK)
         return status;
+    size_t unit;
     while ((unit = store_piece_unit(whole.type, part->items + whole.count, count - whole.count)) > 0)
         whole.count += unit;
     if (piece->last && whole.count < count)
@@ -323,11 +309,9 @@ static enum status take_chunk(struct snapshot_reader *reader, const Pollen8__Sna
 {
     struct part *part = &reader->part;
     enum status status = STATUS_OK;
-
     for (size_t i = 0; i < chunk->n_keys && status == STATUS_OK; i++) {
         const Pollen8__SnapshotKey *piece = chunk->keys[i];
-
-        /* The rest of a user that began before the chunk which reading begins with. */
+        /* The rest of a user that began before the first chunk that is read. */
         if (!piece->first && !part->open && reader->next == reader->first && reader->first > 0)
             continue;
         status = take_piece(part, piece, chunk->index, each, context);
@@ -335,12 +319,11 @@ static enum status take_chunk(struct snapshot_reader *reader, const Pollen8__Sna
     return status;
 }
 
-/* Waits for messages; the library may end a wait early, and what is missing never comes. */
+/* Waits for messages. The library may end a wait early, and a missing message never arrives. */
 static enum status fetch_batch(struct snapshot_reader *reader)
 {
     struct bus_consumer_state state;
     enum status status;
-
     do {
         status = bus_fetch(reader->consumer, FETCH_MAXIMUM, FETCH_WAIT_MS, &reader->batch);
         if (status != STATUS_TIMEOUT)
@@ -355,12 +338,11 @@ static enum status fetch_batch(struct snapshot_reader *reader)
 
 static enum status fetch(struct snapshot_reader *reader, struct bus_message *ret_message)
 {
-    enum status status = STATUS_OK;
-
     if (reader->batch && reader->at == bus_batch_count(reader->batch)) {
         bus_batch_free(reader->batch);
         reader->batch = NULL;
     }
+    enum status status = STATUS_OK;
     if (!reader->batch)
         status = fetch_batch(reader);
     if (status == STATUS_OK) {
@@ -373,22 +355,18 @@ static enum status fetch(struct snapshot_reader *reader, struct bus_message *ret
 enum status snapshot_read(struct snapshot_reader *reader, store_piece_fn *each, void *context,
                           uint32_t *ret_next)
 {
-    const ProtobufCMessage *unpacked = NULL;
-    const Pollen8__SnapshotChunk *chunk;
-    struct bus_message message;
-    enum status status;
-
     if (reader->next >= reader->body->chunks) {
         bool whole = reader->first > 0 || reader->checksum == reader->body->checksum;
-
         return whole && !reader->part.open ? STATUS_NOT_FOUND : STATUS_MALFORMED;
     }
-    status = fetch(reader, &message);
+    struct bus_message message;
+    enum status status = fetch(reader, &message);
+    const ProtobufCMessage *unpacked = NULL;
     if (status == STATUS_OK)
         status = wire_unpack(&reader->arena, &pollen8__snapshot_chunk__descriptor, message.data, &unpacked);
     if (status != STATUS_OK)
         return status == STATUS_PAYLOAD_TOO_LARGE ? STATUS_MALFORMED : status;
-    chunk = (const Pollen8__SnapshotChunk *)unpacked;
+    const Pollen8__SnapshotChunk *chunk = (const Pollen8__SnapshotChunk *)unpacked;
     if (strcmp(chunk->snapshot, reader->body->id) != 0 || chunk->index != reader->next)
         return STATUS_MALFORMED;
     reader->checksum = hash64(message.data.data, message.data.length, reader->checksum);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A snapshot as it stands in POLLEN8_SNAPSHOT: chunks, written and read back in order; the manifest that
- * makes them one is snapshot_manifest.h. Chunks without a manifest are an attempt that was given up. Statuses
- * are bus_stream.h's, STATUS_MALFORMED for chunks that are not what was written. Blocks; one thread.
+ * A snapshot as stored in POLLEN8_SNAPSHOT: chunks, written and read back in order. The manifest that
+ * completes them is in snapshot_manifest.h. Chunks without a manifest are an attempt that was given up.
+ * Statuses are bus_stream.h's, STATUS_MALFORMED for chunks that are not what was written. Blocks; one thread.
  */
 #ifndef POLLEN8_VALUE_SVC_SNAPSHOT_SNAPSHOT_H
 #define POLLEN8_VALUE_SVC_SNAPSHOT_SNAPSHOT_H
@@ -12,7 +12,7 @@
 
 #define SNAPSHOT_ID_SIZE 24
 
-/* What a snapshot's chunks are together. */
+/* The figures of a snapshot's chunks together. */
 struct snapshot_body {
     char id[SNAPSHOT_ID_SIZE];
     uint32_t chunks;
@@ -22,7 +22,7 @@ struct snapshot_body {
     uint64_t first_sequence; /* of the first chunk, in POLLEN8_SNAPSHOT; 0: there is none */
 };
 
-/* ---- Writing ---------------------------------------------------------------------------------------- */
+/* ---- writing ---------------------------------------------------------------------------------------- */
 
 struct snapshot_writer; /* opaque */
 
@@ -33,13 +33,13 @@ void snapshot_writer_free(struct snapshot_writer *writer); /* NULL is accepted *
 /* A store_piece_fn whose context is the writer. */
 enum status snapshot_write(void *context, const struct store_piece *piece);
 
-/* Writes what is left, and says what it all is. */
+/* Writes the rest, and returns the whole snapshot's figures. */
 enum status snapshot_writer_finish(struct snapshot_writer *writer, struct snapshot_body *ret_body);
 
 /* Deletes the chunks of an attempt that is given up. */
 void snapshot_writer_discard(struct snapshot_writer *writer);
 
-/* ---- Reading ---------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------------- */
 
 struct snapshot_reader; /* opaque */
 
@@ -48,9 +48,9 @@ enum status snapshot_reader_create(struct bus *bus, const struct snapshot_body *
                                    struct snapshot_reader **ret_reader);
 void snapshot_reader_free(struct snapshot_reader *reader); /* NULL is accepted */
 
-/* Reads one chunk and gives the pieces in it (`each` NULL: nobody gets them). *ret_next: where to begin again
- * after this chunk, so that every user is given from its first piece on. STATUS_NOT_FOUND: it was the last;
- * from the first chunk on, STATUS_MALFORMED there where the checksum is another. */
+/* Reads one chunk and gives its pieces to `each` (may be NULL). *ret_next: where to resume after this chunk,
+ * so that every user is given from its first piece on. STATUS_NOT_FOUND: there are no more chunks. If the
+ * reading started with the first chunk, STATUS_MALFORMED instead if the checksum does not match. */
 enum status snapshot_read(struct snapshot_reader *reader, store_piece_fn *each, void *context,
                           uint32_t *ret_next);
 

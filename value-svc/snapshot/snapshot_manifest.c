@@ -28,7 +28,7 @@ static void take(const Pollen8__SnapshotManifest *message, struct snapshot_manif
         .previous = message->previous,
         .epoch = message->epoch,
     };
-    snprintf(manifest->body.id, sizeof manifest->body.id, "%s", message->snapshot);
+    snprintf(manifest->body.id, sizeof(manifest->body.id), "%s", message->snapshot);
     for (size_t i = 0; i < message->n_marks && i < SNAPSHOT_MARKS_MAXIMUM; i++)
         manifest->marks[manifest->mark_count++] = (struct snapshot_mark){
             .sequence = message->marks[i]->sequence, .taken_at_ms = message->marks[i]->taken_at_ms};
@@ -36,15 +36,14 @@ static void take(const Pollen8__SnapshotManifest *message, struct snapshot_manif
 
 static enum status read_stored(const struct bus_stored *stored, struct snapshot_manifest *manifest)
 {
+    struct bus_message view;
+    bus_stored_message(stored, &view);
     struct wire_arena arena = {0};
     const ProtobufCMessage *message = NULL;
-    struct bus_message view;
-    enum status status;
-
-    bus_stored_message(stored, &view);
-    status = slice_equal_string(view.subject, SUBJECT_MANIFEST)
-                 ? wire_unpack(&arena, &pollen8__snapshot_manifest__descriptor, view.data, &message)
-                 : STATUS_MALFORMED;
+    enum status status =
+        slice_equal_string(view.subject, SUBJECT_MANIFEST)
+            ? wire_unpack(&arena, &pollen8__snapshot_manifest__descriptor, view.data, &message)
+            : STATUS_MALFORMED;
     if (status == STATUS_OK)
         take((const Pollen8__SnapshotManifest *)message, manifest);
     wire_arena_done(&arena);
@@ -55,7 +54,6 @@ enum status snapshot_newest(struct bus *bus, struct snapshot_manifest *manifest,
 {
     struct bus_stored *stored = NULL;
     enum status status = bus_stored_last(bus, STREAM_SNAPSHOT, SUBJECT_MANIFEST, &stored);
-
     if (status != STATUS_OK)
         return status;
     status = read_stored(stored, manifest);
@@ -69,7 +67,6 @@ enum status snapshot_at(struct bus *bus, uint64_t place, struct snapshot_manifes
 {
     struct bus_stored *stored = NULL;
     enum status status = bus_stored_get(bus, STREAM_SNAPSHOT, place, &stored);
-
     if (status != STATUS_OK)
         return status;
     status = read_stored(stored, manifest);
@@ -79,18 +76,15 @@ enum status snapshot_at(struct bus *bus, uint64_t place, struct snapshot_manifes
 
 enum status snapshot_publish(struct bus *bus, const struct snapshot_manifest *manifest)
 {
-    Pollen8__SnapshotManifest message = POLLEN8__SNAPSHOT_MANIFEST__INIT;
     Pollen8__SnapshotMark marks[SNAPSHOT_MARKS_MAXIMUM];
     Pollen8__SnapshotMark *pointers[SNAPSHOT_MARKS_MAXIMUM];
-    struct buf buf;
-    enum status status;
-
     for (size_t i = 0; i < manifest->mark_count; i++) {
         marks[i] = (Pollen8__SnapshotMark)POLLEN8__SNAPSHOT_MARK__INIT;
         marks[i].sequence = manifest->marks[i].sequence;
         marks[i].taken_at_ms = manifest->marks[i].taken_at_ms;
         pointers[i] = &marks[i];
     }
+    Pollen8__SnapshotManifest message = POLLEN8__SNAPSHOT_MANIFEST__INIT;
     message.snapshot = (char *)(uintptr_t)manifest->body.id;
     message.sequence = manifest->sequence;
     message.taken_at_ms = manifest->taken_at_ms;
@@ -104,8 +98,9 @@ enum status snapshot_publish(struct bus *bus, const struct snapshot_manifest *ma
     message.epoch = manifest->epoch;
     message.marks = pointers;
     message.n_marks = manifest->mark_count;
+    struct buf buf;
     buf_init(&buf, MANIFEST_MAXIMUM);
-    status = wire_pack(&buf, &message.base);
+    enum status status = wire_pack(&buf, &message.base);
     if (status == STATUS_OK)
         status = bus_store(bus, SUBJECT_MANIFEST, NULL, buf_slice(&buf), NULL, NULL, 0);
     buf_done(&buf);

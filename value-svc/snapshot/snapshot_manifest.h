@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The manifests on pollen8.snapshot.manifest: one after all chunks of a snapshot were read back as they had
- * been written, each naming the one before it. The newest is the last message there. Blocks; any thread.
+ * The manifests on pollen8.snapshot.manifest. One is stored once all chunks of a snapshot were read back as
+ * written; it names the one before it. The newest is the last message on the subject. Blocks; any thread.
  */
 #ifndef POLLEN8_VALUE_SVC_SNAPSHOT_SNAPSHOT_MANIFEST_H
 #define POLLEN8_VALUE_SVC_SNAPSHOT_SNAPSHOT_MANIFEST_H
@@ -18,8 +18,7 @@ struct snapshot_mark {
 
 struct snapshot_manifest {
     struct snapshot_body body;
-    uint64_t
-        sequence; /* of POLLEN8_EVENTS: every event up to it is in the sums; of later ones `seen` tells */
+    uint64_t sequence; /* of POLLEN8_EVENTS: every event up to it is in the sums; `seen` has the later ones */
     int64_t taken_at_ms;
     int64_t stream_created_ms; /* of POLLEN8_EVENTS */
     uint64_t epoch;            /* in which it was taken; 0: by a version before 0.2 */

@@ -20,8 +20,7 @@
 
 enum status store_create(const struct store_options *options, struct store **ret_store)
 {
-    struct store *store = calloc(1, sizeof *store);
-
+    struct store *store = calloc(1, sizeof(*store));
     if (!store)
         return STATUS_NO_MEMORY;
     store->options = *options;
@@ -43,7 +42,7 @@ void store_close(struct store *store)
         redisFree(store->redis);
     store->redis = NULL;
     store->sent_ns = 0;
-    memset(store->tended, 0, sizeof store->tended);
+    memset(store->tended, 0, sizeof(store->tended));
     store->restoring = 0;
 }
 
@@ -60,9 +59,8 @@ const char *store_error(const struct store *store)
 enum status store_fail(struct store *store, const char *format, ...)
 {
     va_list arguments;
-
     va_start(arguments, format);
-    vsnprintf(store->error, sizeof store->error, format, arguments);
+    vsnprintf(store->error, sizeof(store->error), format, arguments);
     va_end(arguments);
     store_close(store);
     return STATUS_DISCONNECTED;
@@ -77,7 +75,6 @@ enum status store_reject(struct store *store, const char *why)
 int64_t store_retry_ms(struct store *store)
 {
     int64_t wait = RETRY_FIRST_MS;
-
     for (unsigned i = 1; i < store->failures + store->refusals && wait < RETRY_LONGEST_MS; i++)
         wait *= 2;
     if (wait > RETRY_LONGEST_MS)
@@ -85,7 +82,7 @@ int64_t store_retry_ms(struct store *store)
     return wait / 2 + (int64_t)rng_below((uint64_t)(wait / 2 + 1));
 }
 
-/* ---- Pipelining ------------------------------------------------------------------------------------- */
+/* ---- pipelining ------------------------------------------------------------------------------------- */
 
 static enum status append(struct store *store, int count, const char **arguments, const size_t *lengths)
 {
@@ -94,7 +91,7 @@ static enum status append(struct store *store, int count, const char **arguments
     if (store->sent_ns == 0)
         store->sent_ns = clock_monotonic_ns();
     if (redisAppendCommandArgv(store->redis, count, arguments, lengths) != REDIS_OK)
-        return store_fail(store, "Redis: a command cannot be made: %s", store->redis->errstr);
+        return store_fail(store, "Redis: out of memory for a command: %s", store->redis->errstr);
     return STATUS_OK;
 }
 
@@ -102,7 +99,6 @@ enum status store_send(struct store *store, const char *const *arguments)
 {
     const char *list[STORE_ARGUMENTS_MAXIMUM];
     int count = 0;
-
     while (arguments[count] && count < STORE_ARGUMENTS_MAXIMUM) {
         list[count] = arguments[count];
         count++;
@@ -114,7 +110,6 @@ enum status store_send_script(struct store *store, enum store_script script, con
 {
     const char *list[STORE_ARGUMENTS_MAXIMUM] = {"EVALSHA", store->hashes[script]};
     int count = 2;
-
     for (; *arguments && count < STORE_ARGUMENTS_MAXIMUM; arguments++)
         list[count++] = *arguments;
     return append(store, count, list, NULL);
@@ -125,7 +120,6 @@ enum status store_send_script_slices(struct store *store, enum store_script scri
 {
     const char *list[STORE_ARGUMENTS_MAXIMUM] = {"EVALSHA", store->hashes[script]};
     size_t lengths[STORE_ARGUMENTS_MAXIMUM] = {strlen("EVALSHA"), strlen(store->hashes[script])};
-
     CHECK(count + 2 <= STORE_ARGUMENTS_MAXIMUM);
     for (size_t i = 0; i < count; i++) {
         list[i + 2] = arguments[i].data;
@@ -136,17 +130,16 @@ enum status store_send_script_slices(struct store *store, enum store_script scri
 
 enum status store_send_slices(struct store *store, const struct slice *arguments, size_t count)
 {
-    const char *few[STORE_ARGUMENTS_MAXIMUM] = {NULL}; /* gcc 14 takes a count of 0 for possible */
+    const char *few[STORE_ARGUMENTS_MAXIMUM] = {NULL}; /* gcc 14 warns about a count of 0 */
     size_t few_lengths[STORE_ARGUMENTS_MAXIMUM] = {0};
     bool many = count > STORE_ARGUMENTS_MAXIMUM;
-    const char **list = many ? calloc(count, sizeof *list) : few;
-    size_t *lengths = many ? calloc(count, sizeof *lengths) : few_lengths;
-    enum status status;
-
+    const char **list = many ? calloc(count, sizeof(*list)) : few;
+    size_t *lengths = many ? calloc(count, sizeof(*lengths)) : few_lengths;
     for (size_t i = 0; list && lengths && i < count; i++) {
         list[i] = arguments[i].data;
         lengths[i] = arguments[i].length;
     }
+    enum status status;
     if (list && lengths)
         status = append(store, (int)count, list, lengths);
     else
@@ -160,10 +153,9 @@ enum status store_send_slices(struct store *store, const struct slice *arguments
 
 enum status store_receive_any(struct store *store, redisReply **ret_reply)
 {
-    void *reply = NULL;
-
     if (!store->redis)
         return STATUS_DISCONNECTED;
+    void *reply = NULL;
     if (redisGetReply(store->redis, &reply) != REDIS_OK || !reply)
         return store_fail(store, "Redis does not answer: %s", store->redis->errstr);
     *ret_reply = reply;
@@ -172,19 +164,19 @@ enum status store_receive_any(struct store *store, redisReply **ret_reply)
 
 enum store_fault store_fault_of(const redisReply *reply)
 {
-    /* Also in the middle: before Redis 7 a script's error begins with where it happened. */
+    /* Searched anywhere: before Redis 7 a script's error begins with its location. */
     static const char *const of_redis[] = {"OOM ",     "MISCONF ",     "NOREPLICAS ", "READONLY ",
                                            "LOADING ", "BUSY ",        "NOPERM ",     "MASTERDOWN ",
                                            "NOAUTH ",  "CLUSTERDOWN ", "UNKILLABLE "};
-    /* BROKEN is our scripts' own; the others are Redis' and Lua's words for values of another kind. */
+    /* BROKEN is from our scripts; the others are Redis' and Lua's texts for values of a wrong type. */
     static const char *const of_keys[] = {"BROKEN ",     "WRONGTYPE",      "not an integer",
                                           "attempt to ", "bad argument #", "last possible ID"};
 
-    for (size_t i = 0; i < sizeof of_redis / sizeof of_redis[0]; i++) {
+    for (size_t i = 0; i < sizeof(of_redis) / sizeof(of_redis[0]); i++) {
         if (strstr(reply->str, of_redis[i]))
             return FAULT_REDIS;
     }
-    for (size_t i = 0; i < sizeof of_keys / sizeof of_keys[0]; i++) {
+    for (size_t i = 0; i < sizeof(of_keys) / sizeof(of_keys[0]); i++) {
         if (strstr(reply->str, of_keys[i]))
             return FAULT_KEYS;
     }
@@ -195,8 +187,8 @@ enum status store_refuse_reply(struct store *store, const redisReply *reply)
 {
     if (strncmp(reply->str, "MOVED", 5) == 0 || strncmp(reply->str, "ASK ", 4) == 0 ||
         strncmp(reply->str, "CLUSTER", 7) == 0 || strncmp(reply->str, "CROSSSLOT", 9) == 0)
-        return store_fail(store, "REDIS_URL names a Redis Cluster, which value-svc cannot use; a primary "
-                                 "with replicas under Sentinel is what it takes");
+        return store_fail(store, "REDIS_URL names a Redis Cluster, which value-svc cannot use; use a "
+                                 "primary with replicas under Sentinel");
     return store_fail(store, "Redis refuses: %.150s", reply->str);
 }
 
@@ -204,7 +196,6 @@ enum status store_receive(struct store *store, redisReply **ret_reply)
 {
     redisReply *reply = NULL;
     enum status status = store_receive_any(store, &reply);
-
     if (status != STATUS_OK || !reply)
         return status;
     if (reply->type == REDIS_REPLY_ERROR) {
@@ -220,11 +211,10 @@ enum status store_scan(struct store *store, uint64_t *cursor, const char *patter
                        redisReply **ret_reply)
 {
     char from[24];
+    snprintf(from, sizeof(from), "%" PRIu64, *cursor);
+    enum status status =
+        store_send(store, (const char *const[]){"SCAN", from, "MATCH", pattern, "COUNT", count, NULL});
     redisReply *reply = NULL;
-    enum status status;
-
-    snprintf(from, sizeof from, "%" PRIu64, *cursor);
-    status = store_send(store, (const char *const[]){"SCAN", from, "MATCH", pattern, "COUNT", count, NULL});
     if (status == STATUS_OK)
         status = store_receive(store, &reply);
     if (status != STATUS_OK)
@@ -239,49 +229,52 @@ enum status store_scan(struct store *store, uint64_t *cursor, const char *patter
     return STATUS_OK;
 }
 
+enum status store_receive_done(struct store *store, size_t count)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        redisReply *reply = NULL;
+        status = store_receive(store, &reply);
+        if (status == STATUS_OK)
+            freeReplyObject(reply);
+    }
+    return status;
+}
+
 enum status store_run_command(struct store *store, const char *const *arguments)
 {
-    redisReply *reply = NULL;
     enum status status = store_send(store, arguments);
+    return status == STATUS_OK ? store_receive_done(store, 1) : status;
+}
 
-    if (status == STATUS_OK)
-        status = store_receive(store, &reply);
-    if (status == STATUS_OK)
-        freeReplyObject(reply);
-    return status;
+enum status store_receive_integer(struct store *store, int64_t *ret_integer)
+{
+    redisReply *reply = NULL;
+    enum status status = store_receive(store, &reply);
+    if (status != STATUS_OK)
+        return status;
+    *ret_integer = store_integer(reply);
+    freeReplyObject(reply);
+    return STATUS_OK;
 }
 
 enum status store_send_wait(struct store *store)
 {
     char replicas[16];
+    snprintf(replicas, sizeof(replicas), "%d", store->options.wait_replicas);
     char limit[24];
-
-    snprintf(replicas, sizeof replicas, "%d", store->options.wait_replicas);
-    snprintf(limit, sizeof limit, "%" PRId64, store->options.timeout_ms / 2);
+    snprintf(limit, sizeof(limit), "%" PRId64, store->options.timeout_ms / 2);
     return store_send(store, (const char *const[]){"WAIT", replicas, limit, NULL});
 }
 
 enum status store_receive_wait(struct store *store)
 {
-    redisReply *reply = NULL;
-    enum status status = store_receive(store, &reply);
-    int64_t replicas;
-
-    if (status != STATUS_OK)
+    int64_t replicas = 0;
+    enum status status = store_receive_integer(store, &replicas);
+    if (status != STATUS_OK || replicas >= store->options.wait_replicas)
         return status;
-    replicas = store_integer(reply);
-    freeReplyObject(reply);
-    if (replicas >= store->options.wait_replicas)
-        return STATUS_OK;
     return store_fail(store, "only %" PRId64 " of %d replicas have the batch (REDIS_WAIT_REPLICAS)", replicas,
                       store->options.wait_replicas);
-}
-
-enum status store_wait_replicas(struct store *store)
-{
-    enum status status = store_send_wait(store);
-
-    return status == STATUS_OK ? store_receive_wait(store) : status;
 }
 
 void store_measure(struct store *store)
@@ -298,10 +291,23 @@ int64_t store_integer(const redisReply *reply)
     return reply->type == REDIS_REPLY_STRING ? strtoll(reply->str, NULL, 10) : 0;
 }
 
+bool store_info_field(const char *info, const char *name, char *out, size_t size)
+{
+    const char *at = strstr(info, name);
+    if (!at)
+        return false;
+    at += strlen(name);
+    size_t length = strcspn(at, "\r\n");
+    if (length == 0 || length >= size)
+        return false;
+    memcpy(out, at, length);
+    out[length] = '\0';
+    return true;
+}
+
 void store_user_key(char out[STORE_KEY_SIZE], const char *user_id, const char *suffix)
 {
     char token[BASE64URL_LENGTH(ID_MAXIMUM_BYTES) + 1];
-
     base64url_encode(token, user_id, strlen(user_id));
     snprintf(out, STORE_KEY_SIZE, "p8:{u.%s}%s", token, suffix);
 }
@@ -309,12 +315,11 @@ void store_user_key(char out[STORE_KEY_SIZE], const char *user_id, const char *s
 void store_industry_key(char out[STORE_ROOM_KEY_SIZE], const char *industry)
 {
     char token[BASE64URL_LENGTH(INDUSTRY_NORMALISED_SIZE) + 1];
-
     base64url_encode(token, industry, strlen(industry));
     snprintf(out, STORE_ROOM_KEY_SIZE, "p8:{i.%s}:history", token);
 }
 
-/* ---- Refused writes --------------------------------------------------------------------------------- */
+/* ---- refused writes --------------------------------------------------------------------------------- */
 
 void store_note_applied(struct store *store, bool applied)
 {
@@ -327,13 +332,18 @@ bool store_refused(const struct store *store)
     return store->refused;
 }
 
+static enum status wait_replicas(struct store *store)
+{
+    enum status status = store_send_wait(store);
+    return status == STATUS_OK ? store_receive_wait(store) : status;
+}
+
 enum status store_probe(struct store *store)
 {
     enum status status =
         store_run_command(store, (const char *const[]){"SET", STORE_KEY_PROBE, "", "PX", "60000", NULL});
-
     if (status == STATUS_OK && store->options.wait_replicas > 0)
-        status = store_wait_replicas(store);
+        status = wait_replicas(store);
     store->sent_ns = 0;
     if (status == STATUS_OK)
         store->refused = false;

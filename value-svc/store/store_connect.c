@@ -10,14 +10,13 @@ static enum status prepare(struct store *store)
 {
     const struct store_url *url = store->options.url;
     enum status status = STATUS_OK;
-    char database[16];
-
     if (url->user[0] != '\0')
         status = store_run_command(store, (const char *const[]){"AUTH", url->user, url->password, NULL});
     else if (url->password[0] != '\0')
         status = store_run_command(store, (const char *const[]){"AUTH", url->password, NULL});
+    char database[16];
     if (status == STATUS_OK && url->database != 0) {
-        snprintf(database, sizeof database, "%d", url->database);
+        snprintf(database, sizeof(database), "%d", url->database);
         status = store_run_command(store, (const char *const[]){"SELECT", database, NULL});
     }
     if (status == STATUS_OK)
@@ -27,11 +26,9 @@ static enum status prepare(struct store *store)
 
 enum status store_connect(struct store *store)
 {
-    enum status status;
-
     if (store->redis)
         return STATUS_OK;
-    status = store_open(store);
+    enum status status = store_open(store);
     if (status == STATUS_OK)
         status = prepare(store);
     store->sent_ns = 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What is known about this Redis as a whole: the epoch, locks, how far the stream was handled. It stands in
- * the hash p8:epoch:
+ * State of this Redis as a whole: the epoch, locks, how far the stream was handled. It is stored in the hash
+ * p8:epoch:
  *
  *   epoch, identity     which epoch, and of which data
- *   run_id, replid      the process it began on. The replication id changes where a server is made a primary
+ *   run_id, replid      the process it began on. The replication id changes if a server is made a primary
  *                       again after it had been a replica: its data was another's in between
  *   state, replayed     whole, lost or rebuild; the epoch whose replay is done
  *   quiet, target       events up to it were delivered before; the stream reached to it
@@ -12,7 +12,7 @@
  *   anchor...           an earlier position, and the one that will be it
  *   whole_from          histories are whole for readers of later positions, Unix ms
  *   rebuild, who        how far a rebuild is, and whose it is
- *   sequence, time      at and at_time for versions before 0.2, or theirs where there is no `at`
+ *   sequence, time      at and at_time for versions before 0.2, or theirs if there is no `at`
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -61,29 +61,11 @@ uint64_t store_epoch(const struct store *store)
     return store->world.epoch;
 }
 
-/* ---- Learning --------------------------------------------------------------------------------------- */
-
-/* The text behind "\n<name>:" up to the end of the line; false where there is none or it is too long. */
-static bool info_field(const char *info, const char *name, char *out, size_t size)
-{
-    const char *at = strstr(info, name);
-    size_t length;
-
-    if (!at)
-        return false;
-    at += strlen(name);
-    length = strcspn(at, "\r\n");
-    if (length == 0 || length >= size)
-        return false;
-    memcpy(out, at, length);
-    out[length] = '\0';
-    return true;
-}
+/* ---- learning --------------------------------------------------------------------------------------- */
 
 static enum status receive_info(struct store *store, redisReply **ret_reply)
 {
     enum status status = store_receive(store, ret_reply);
-
     if (status != STATUS_OK)
         return status;
     if ((*ret_reply)->type == REDIS_REPLY_STRING)
@@ -98,25 +80,23 @@ static enum status receive_info(struct store *store, redisReply **ret_reply)
 static enum status take_server(struct store *store, const char *server, const char *replication)
 {
     char run_id[48] = "";
-    char replid[48] = "";
     char role[16] = "";
-
-    if (!info_field(server, "\nrun_id:", run_id, sizeof run_id) ||
-        !info_field(replication, "\nrole:", role, sizeof role))
-        return store_fail(store, "INFO tells no run_id or no role");
+    if (!store_info_field(server, "\nrun_id:", run_id, sizeof(run_id)) ||
+        !store_info_field(replication, "\nrole:", role, sizeof(role)))
+        return store_fail(store, "INFO lacks run_id or role");
     if (strcmp(role, "master") != 0)
         return store_fail(store, "the server is a replica, or is becoming one");
-    info_field(replication, "\nmaster_replid:", replid, sizeof replid);
-    snprintf(store->world.server, sizeof store->world.server, "%s:%s", run_id, replid);
+    char replid[48] = "";
+    store_info_field(replication, "\nmaster_replid:", replid, sizeof(replid));
+    snprintf(store->world.server, sizeof(store->world.server), "%s:%s", run_id, replid);
     return STATUS_OK;
 }
 
 static enum status learn_server(struct store *store)
 {
     redisReply *server = NULL;
-    redisReply *replication = NULL;
     enum status status = receive_info(store, &server);
-
+    redisReply *replication = NULL;
     if (status == STATUS_OK)
         status = receive_info(store, &replication);
     if (status == STATUS_OK && server && replication)
@@ -133,17 +113,16 @@ static const char *text_of(const redisReply *reply)
 
 static enum store_state state_named(const char *name)
 {
-    for (size_t i = 0; i < sizeof state_names / sizeof state_names[0]; i++)
+    for (size_t i = 0; i < sizeof(state_names) / sizeof(state_names[0]); i++)
         if (strcmp(name, state_names[i]) == 0)
             return (enum store_state)i;
-    return name[0] == '\0' ? STORE_WHOLE : STORE_LOST; /* of a newer version: nothing is taken for granted */
+    return name[0] == '\0' ? STORE_WHOLE : STORE_LOST; /* of a newer version: nothing is assumed */
 }
 
 static void take_positions(struct store_world *world, redisReply *const *fields)
 {
     bool older = fields[FIELD_AT]->type != REDIS_REPLY_STRING;
     bool anchored = fields[FIELD_ANCHOR]->type == REDIS_REPLY_STRING;
-
     world->position = (struct store_position){
         .sequence = (uint64_t)store_integer(fields[older ? FIELD_SEQUENCE : FIELD_AT]),
         .time_ms = store_integer(fields[older ? FIELD_TIME : FIELD_AT_TIME]),
@@ -156,13 +135,12 @@ static void take_positions(struct store_world *world, redisReply *const *fields)
 
 static void take_world(struct store_world *world, redisReply *const *fields)
 {
-    char made_on[STORE_SERVER_SIZE];
-
     world->epoch = (uint64_t)store_integer(fields[FIELD_EPOCH]);
-    snprintf(made_on, sizeof made_on, "%.47s:%.47s", text_of(fields[FIELD_RUN_ID]),
+    char made_on[STORE_SERVER_SIZE];
+    snprintf(made_on, sizeof(made_on), "%.47s:%.47s", text_of(fields[FIELD_RUN_ID]),
              text_of(fields[FIELD_REPLID]));
     world->of_server = world->epoch != 0 && strcmp(made_on, world->server) == 0;
-    snprintf(world->identity, sizeof world->identity, "%s", text_of(fields[FIELD_IDENTITY]));
+    snprintf(world->identity, sizeof(world->identity), "%s", text_of(fields[FIELD_IDENTITY]));
     world->state = world->epoch == 0 ? STORE_NEW : state_named(text_of(fields[FIELD_STATE]));
     world->replayed = world->epoch != 0 && (uint64_t)store_integer(fields[FIELD_REPLAYED]) == world->epoch;
     world->quiet = (uint64_t)store_integer(fields[FIELD_QUIET]);
@@ -175,7 +153,6 @@ static enum status receive_world(struct store *store)
 {
     redisReply *reply = NULL;
     enum status status = store_receive(store, &reply);
-
     if (status != STATUS_OK)
         return status;
     if (reply->type == REDIS_REPLY_ARRAY && reply->elements == FIELD_COUNT)
@@ -210,7 +187,6 @@ enum status store_learn_epoch(struct store *store)
                                       "time",
                                       NULL};
     enum status status = store_send(store, (const char *const[]){"INFO", "server", NULL});
-
     if (status == STATUS_OK)
         status = store_send(store, (const char *const[]){"INFO", "replication", NULL});
     if (status == STATUS_OK)
@@ -227,55 +203,48 @@ enum status store_learn_epoch(struct store *store)
 enum status store_epoch_refresh(struct store *store)
 {
     enum status status = store_learn_epoch(store);
-
     store_measure(store);
+    return status;
+}
+
+/* The end of a round trip whose last reply is one integer. */
+static enum status receive_integer(struct store *store, int64_t *ret_integer)
+{
+    enum status status = store_receive_integer(store, ret_integer);
+    if (status == STATUS_OK)
+        store_measure(store);
     return status;
 }
 
 enum status store_epoch_now(struct store *store, uint64_t *ret_epoch)
 {
-    redisReply *reply = NULL;
+    int64_t epoch = 0;
     enum status status = store_send(store, (const char *const[]){"HGET", STORE_KEY_EPOCH, "epoch", NULL});
-
     if (status == STATUS_OK)
-        status = store_receive(store, &reply);
-    if (status != STATUS_OK)
-        return status;
-    store_measure(store);
-    *ret_epoch = (uint64_t)store_integer(reply);
-    freeReplyObject(reply);
-    return STATUS_OK;
+        status = receive_integer(store, &epoch);
+    if (status == STATUS_OK)
+        *ret_epoch = (uint64_t)epoch;
+    return status;
 }
 
-/* ---- Changing --------------------------------------------------------------------------------------- */
+/* ---- changing --------------------------------------------------------------------------------------- */
 
 /* Runs a script whose reply is one integer. */
 static enum status run_integer(struct store *store, enum store_script script, const char *const *arguments,
                                int64_t *ret_integer)
 {
-    redisReply *reply = NULL;
     enum status status = store_send_script(store, script, arguments);
-
-    if (status == STATUS_OK)
-        status = store_receive(store, &reply);
-    if (status != STATUS_OK)
-        return status;
-    store_measure(store);
-    *ret_integer = store_integer(reply);
-    freeReplyObject(reply);
-    return STATUS_OK;
+    return status == STATUS_OK ? receive_integer(store, ret_integer) : status;
 }
 
 enum status store_lock(struct store *store, enum store_lock lock, const char *holder, int64_t hold_ms,
                        bool *ret_held)
 {
     char hold[24];
+    snprintf(hold, sizeof(hold), "%" PRId64, hold_ms);
     int64_t held;
-    enum status status;
-
-    snprintf(hold, sizeof hold, "%" PRId64, hold_ms);
-    status = run_integer(store, SCRIPT_LOCK, (const char *const[]){"1", lock_keys[lock], holder, hold, NULL},
-                         &held);
+    enum status status = run_integer(store, SCRIPT_LOCK,
+                                     (const char *const[]){"1", lock_keys[lock], holder, hold, NULL}, &held);
     if (status == STATUS_OK)
         *ret_held = held == 1;
     return status;
@@ -283,27 +252,25 @@ enum status store_lock(struct store *store, enum store_lock lock, const char *ho
 
 enum status store_raise(struct store *store, const struct store_world *next, const char *who)
 {
-    char numbers[8][24];
-    char run_id[STORE_SERVER_SIZE];
     const char *replid = strchr(store->world.server, ':');
+    char numbers[8][24];
+    snprintf(numbers[0], sizeof(numbers[0]), "%" PRIu64, store->world.epoch);
+    snprintf(numbers[1], sizeof(numbers[1]), "%" PRIu64, next->epoch);
+    snprintf(numbers[2], sizeof(numbers[2]), "%" PRIu64, next->quiet);
+    snprintf(numbers[3], sizeof(numbers[3]), "%" PRIu64, next->target);
+    snprintf(numbers[4], sizeof(numbers[4]), "%" PRIu64, next->position.sequence);
+    snprintf(numbers[5], sizeof(numbers[5]), "%" PRId64, next->position.time_ms);
+    snprintf(numbers[6], sizeof(numbers[6]), "%" PRId64, next->position.stream_created_ms);
+    snprintf(numbers[7], sizeof(numbers[7]), "%" PRId64, next->whole_from_ms);
+    char run_id[STORE_SERVER_SIZE];
+    snprintf(run_id, sizeof(run_id), "%.*s", (int)strcspn(store->world.server, ":"), store->world.server);
     int64_t begun = 0;
-    enum status status;
-
-    snprintf(numbers[0], sizeof numbers[0], "%" PRIu64, store->world.epoch);
-    snprintf(numbers[1], sizeof numbers[1], "%" PRIu64, next->epoch);
-    snprintf(numbers[2], sizeof numbers[2], "%" PRIu64, next->quiet);
-    snprintf(numbers[3], sizeof numbers[3], "%" PRIu64, next->target);
-    snprintf(numbers[4], sizeof numbers[4], "%" PRIu64, next->position.sequence);
-    snprintf(numbers[5], sizeof numbers[5], "%" PRId64, next->position.time_ms);
-    snprintf(numbers[6], sizeof numbers[6], "%" PRId64, next->position.stream_created_ms);
-    snprintf(numbers[7], sizeof numbers[7], "%" PRId64, next->whole_from_ms);
-    snprintf(run_id, sizeof run_id, "%.*s", (int)strcspn(store->world.server, ":"), store->world.server);
-    status = run_integer(store, SCRIPT_EPOCH_RAISE,
-                         (const char *const[]){"1", STORE_KEY_EPOCH, numbers[0], numbers[1], run_id,
-                                               replid ? replid + 1 : "", next->identity,
-                                               state_names[next->state], numbers[2], numbers[3], numbers[4],
-                                               numbers[5], numbers[6], who, numbers[7], NULL},
-                         &begun);
+    enum status status = run_integer(
+        store, SCRIPT_EPOCH_RAISE,
+        (const char *const[]){"1", STORE_KEY_EPOCH, numbers[0], numbers[1], run_id, replid ? replid + 1 : "",
+                              next->identity, state_names[next->state], numbers[2], numbers[3], numbers[4],
+                              numbers[5], numbers[6], who, numbers[7], NULL},
+        &begun);
     if (status == STATUS_OK)
         status = store_epoch_refresh(store);
     return status == STATUS_OK && begun != 1 ? STATUS_AGAIN : status;
@@ -312,12 +279,10 @@ enum status store_raise(struct store *store, const struct store_world *next, con
 enum status store_replay_done(struct store *store, uint64_t epoch, bool *ret_first)
 {
     char text[24];
+    snprintf(text, sizeof(text), "%" PRIu64, epoch);
     int64_t noted;
-    enum status status;
-
-    snprintf(text, sizeof text, "%" PRIu64, epoch);
-    status = run_integer(store, SCRIPT_EPOCH_REPLAYED,
-                         (const char *const[]){"1", STORE_KEY_EPOCH, text, NULL}, &noted);
+    enum status status = run_integer(store, SCRIPT_EPOCH_REPLAYED,
+                                     (const char *const[]){"1", STORE_KEY_EPOCH, text, NULL}, &noted);
     if (status == STATUS_OK)
         *ret_first = noted == 1;
     return status == STATUS_OK ? store_epoch_refresh(store) : status;
@@ -327,15 +292,13 @@ enum status store_position_put(struct store *store, const struct store_position 
                                bool *ret_noted)
 {
     char texts[5][24];
+    snprintf(texts[0], sizeof(texts[0]), "%" PRIu64, position->sequence);
+    snprintf(texts[1], sizeof(texts[1]), "%" PRId64, position->time_ms);
+    snprintf(texts[2], sizeof(texts[2]), "%" PRId64, position->stream_created_ms);
+    snprintf(texts[3], sizeof(texts[3]), "%" PRIu64, store->world.epoch);
+    snprintf(texts[4], sizeof(texts[4]), "%" PRId64, anchor_ms);
     int64_t noted;
-    enum status status;
-
-    snprintf(texts[0], sizeof texts[0], "%" PRIu64, position->sequence);
-    snprintf(texts[1], sizeof texts[1], "%" PRId64, position->time_ms);
-    snprintf(texts[2], sizeof texts[2], "%" PRId64, position->stream_created_ms);
-    snprintf(texts[3], sizeof texts[3], "%" PRIu64, store->world.epoch);
-    snprintf(texts[4], sizeof texts[4], "%" PRId64, anchor_ms);
-    status = run_integer(
+    enum status status = run_integer(
         store, SCRIPT_POSITION,
         (const char *const[]){"1", STORE_KEY_EPOCH, texts[0], texts[1], texts[2], texts[3], texts[4], NULL},
         &noted);

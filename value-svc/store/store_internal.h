@@ -43,16 +43,16 @@ struct store {
     struct store_options options;
     redisContext *redis; /* NULL: not connected */
     char hashes[SCRIPT_COUNT][41];
-    struct host address; /* of the server, as it was named */
+    struct host address; /* of the server, as named by the sentinels */
     struct store_world world;
     size_t restoring;  /* replies of store_restore not read yet */
     unsigned failures; /* connects failed in a row */
     unsigned refusals; /* batches of events, and probes, failed in a row */
-    bool refused;      /* since the last of them nothing was written */
+    bool refused;      /* nothing was written since the last of them */
     uint64_t sent_ns;  /* when the running pipeline began; 0: none */
     char error[192];
-    /* Industries whose history this connection trimmed by age and gave an expiry lately: a hash and the
-     * second (monotonic) it was done in. */
+    /* Industries whose history this connection recently trimmed by age and gave an expiry: a hash of the
+     * name, and the second (monotonic) in which it did. */
     struct {
         uint32_t room;
         uint32_t second;
@@ -68,42 +68,50 @@ enum status store_send(struct store *store, const char *const *arguments);
 /* Appends one command of `count` arguments with lengths. */
 enum status store_send_slices(struct store *store, const struct slice *arguments, size_t count);
 
-/* As store_send for a script: "EVALSHA <hash>" comes before `arguments`, which start with the number of keys.
- */
+/* As store_send for a script: prepends "EVALSHA <hash>" to `arguments`, which start with the
+ * number of keys. */
 enum status store_send_script(struct store *store, enum store_script script, const char *const *arguments);
 
 /* The same with lengths. */
 enum status store_send_script_slices(struct store *store, enum store_script script,
                                      const struct slice *arguments, size_t count);
 
-/* The next reply, whatever it is; the caller frees it with freeReplyObject. */
+/* The next reply, whatever its type; the caller frees it with freeReplyObject. */
 enum status store_receive_any(struct store *store, redisReply **ret_reply);
 
-/* The next reply; an error reply is a failure, as Redis that cannot be used now. */
+/* The next reply; an error reply is a failure, as if Redis were unusable. */
 enum status store_receive(struct store *store, redisReply **ret_reply);
+
+/* The next replies, of which only an error matters. */
+enum status store_receive_done(struct store *store, size_t count);
+
+/* The next reply as store_integer has it. */
+enum status store_receive_integer(struct store *store, int64_t *ret_integer);
 
 /* Sends one command and waits for its reply, of which only an error matters. */
 enum status store_run_command(struct store *store, const char *const *arguments);
 
-/* Whose fault an error reply tells of. */
+/* Whose fault an error reply reports. */
 enum store_fault {
-    FAULT_KEYS,   /* of what the keys named in the command hold: no other command is any worse for it */
+    FAULT_KEYS,   /* the content of the keys named in the command: other commands are not affected */
     FAULT_REDIS,  /* Redis cannot be used now */
     FAULT_UNKNOWN /* neither is known */
 };
 enum store_fault store_fault_of(const redisReply *reply);
 
-/* A failure for an error reply that is not about the keys of the command alone. */
+/* Fails with an error reply that is not about the keys of the command alone. */
 enum status store_refuse_reply(struct store *store, const redisReply *reply);
 
-/* WAIT and its answer, in two steps of a pipeline or at once; fewer replicas than are waited for are a
- * failure. */
+/* WAIT and its answer, two steps of a pipeline; too few replicas are a failure. */
 enum status store_send_wait(struct store *store);
 enum status store_receive_wait(struct store *store);
-enum status store_wait_replicas(struct store *store);
 
 /* Ends the measured round trip. */
 void store_measure(struct store *store);
+
+/* The text behind `name` ("\nrole:") in the answer of INFO, up to the end of the line. False if there is
+ * none, or it does not fit. */
+bool store_info_field(const char *info, const char *name, char *out, size_t size);
 
 /* "p8:{u.<user>}<suffix>" */
 void store_user_key(char out[STORE_KEY_SIZE], const char *user_id, const char *suffix);
@@ -111,17 +119,17 @@ void store_user_key(char out[STORE_KEY_SIZE], const char *user_id, const char *s
 /* "p8:{i.<industry>}:history" */
 void store_industry_key(char out[STORE_ROOM_KEY_SIZE], const char *industry);
 
-/* store_epoch.c: what the server just connected says of itself and of its epoch. */
+/* store_epoch.c: learns the identity of the server just connected, and its epoch. */
 enum status store_learn_epoch(struct store *store);
 
 /* store_scripts.c: loads all scripts into the server and takes their hashes. */
 enum status store_load_scripts(struct store *store);
 
-/* One SCAN from *cursor on, which moves on; the reply's element[1] is the list of keys. */
+/* One SCAN from *cursor on, which it advances; the reply's element[1] is the list of keys. */
 enum status store_scan(struct store *store, uint64_t *cursor, const char *pattern, const char *count,
                        redisReply **ret_reply);
 
-/* store_sentinel.c: connects to the primary that the url means; sets store->redis. */
+/* store_sentinel.c: connects to the primary that the url names; sets store->redis. */
 enum status store_open(struct store *store);
 
 /* Integer of a reply element that is an integer or a decimal text; 0 otherwise. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What Redis does when its memory is full. Keys are state here: one that is evicted is a count that is wrong
- * from then on, and nothing else shows it. Statuses are store.h's.
+ * What Redis does when its memory is full. Keys are state, not a cache: after an eviction a count is wrong,
+ * and nothing else shows it. Statuses are store.h's.
  */
 #ifndef POLLEN8_VALUE_SVC_STORE_STORE_MEMORY_H
 #define POLLEN8_VALUE_SVC_STORE_STORE_MEMORY_H
@@ -10,7 +10,7 @@
 
 struct store_memory {
     char policy[32];  /* maxmemory-policy; "": Redis does not say */
-    bool evicts;      /* the policy is another than noeviction */
+    bool evicts;      /* the policy is not noeviction */
     uint64_t evicted; /* keys, since Redis started or CONFIG RESETSTAT */
 };
 

@@ -25,10 +25,9 @@ static enum status take_hash(struct store *store, enum store_script script)
 {
     redisReply *reply = NULL;
     enum status status = store_receive(store, &reply);
-
     if (status != STATUS_OK)
         return status;
-    if (reply->type == REDIS_REPLY_STRING && reply->len == sizeof store->hashes[script] - 1)
+    if (reply->type == REDIS_REPLY_STRING && reply->len == sizeof(store->hashes[script]) - 1)
         memcpy(store->hashes[script], reply->str, reply->len + 1);
     else
         status = store_fail(store, "SCRIPT LOAD gave no hash");
@@ -39,7 +38,6 @@ static enum status take_hash(struct store *store, enum store_script script)
 enum status store_load_scripts(struct store *store)
 {
     enum status status = STATUS_OK;
-
     for (size_t i = 0; i < SCRIPT_COUNT && status == STATUS_OK; i++)
         status = store_send(store, (const char *const[]){"SCRIPT", "LOAD", sources[i], NULL});
     for (size_t i = 0; i < SCRIPT_COUNT && status == STATUS_OK; i++)

@@ -28,7 +28,6 @@ static enum status refuse(const struct parse *parse, const char *what)
 static bool cut(struct slice text, char separator, bool last, struct slice *before, struct slice *after)
 {
     const char *at = NULL;
-
     if (text.length > 0)
         at = last ? memrchr(text.data, separator, text.length) : memchr(text.data, separator, text.length);
     if (!at)
@@ -50,14 +49,11 @@ static int hex(char c)
 static bool percent_decode(struct slice text, char out[STORE_URL_TEXT_SIZE])
 {
     size_t length = 0;
-
     for (size_t i = 0; i < text.length; i++) {
         char c = text.data[i];
-
         if (c == '%') {
             int high = i + 2 < text.length ? hex(text.data[i + 1]) : -1;
             int low = high >= 0 ? hex(text.data[i + 2]) : -1;
-
             if (low < 0)
                 return false;
             c = (char)(high * 16 + low);
@@ -73,10 +69,9 @@ static bool percent_decode(struct slice text, char out[STORE_URL_TEXT_SIZE])
 
 static bool parse_number(struct slice text, long maximum, long *ret_number)
 {
-    long number = 0;
-
     if (text.length == 0 || text.length > 6)
         return false;
+    long number = 0;
     for (size_t i = 0; i < text.length; i++) {
         if (text.data[i] < '0' || text.data[i] > '9')
             return false;
@@ -90,11 +85,10 @@ static enum status parse_credentials(const struct parse *parse, struct slice tex
 {
     struct slice user = {0};
     struct slice password = {0};
-
     if (!cut(text, ':', false, &user, &password))
         return refuse(parse, "the part before `@` must be user:password or :password");
     if (!percent_decode(user, url->user) || !percent_decode(password, url->password))
-        return refuse(parse, "user or password is too long or not percent-encoded as it should be");
+        return refuse(parse, "user or password is too long or not percent-encoded correctly");
     return STATUS_OK;
 }
 
@@ -103,25 +97,22 @@ static enum status parse_host(const struct parse *parse, struct slice text, uint
 {
     const char *reason = NULL;
     enum status status = host_parse(text, default_port, host, &reason);
-
     return status == STATUS_OK ? STATUS_OK : refuse(parse, reason);
 }
 
 static enum status parse_hosts(const struct parse *parse, struct slice text, struct store_url *url)
 {
-    struct slice one;
-    enum status status = STATUS_OK;
-    bool more = true;
-
     if (!url->sentinel) {
         url->host_count = 1;
         return parse_host(parse, text, REDIS_PORT, &url->hosts[0]);
     }
+    struct slice one;
+    enum status status = STATUS_OK;
+    bool more = true;
     while (more && status == STATUS_OK) {
-        struct slice rest = {0};
-
         if (url->host_count == STORE_URL_HOSTS_MAXIMUM)
             return refuse(parse, "more than 8 sentinels");
+        struct slice rest = {0};
         more = cut(text, ',', false, &one, &rest);
         status = parse_host(parse, more ? one : text, SENTINEL_PORT, &url->hosts[url->host_count++]);
         text = rest;
@@ -133,8 +124,6 @@ static enum status parse_path(const struct parse *parse, struct slice path, stru
 {
     struct slice name = path;
     struct slice database = {0};
-    long number = 0;
-
     if (url->sentinel) {
         cut(path, '/', false, &name, &database);
         if (name.length == 0 || name.length >= STORE_URL_TEXT_SIZE)
@@ -144,6 +133,7 @@ static enum status parse_path(const struct parse *parse, struct slice path, stru
     } else {
         database = path;
     }
+    long number = 0;
     if (database.length > 0 && !parse_number(database, 65535, &number))
         return refuse(parse, "the database is not a number");
     url->database = (int)number;
@@ -154,15 +144,13 @@ static enum status parse_scheme(const struct parse *parse, struct slice *text, s
 {
     static const char plain[] = "redis://";
     static const char sentinel[] = "redis+sentinel://";
-    size_t skip;
-
     if (slice_starts_with(*text, slice_from_string("rediss://")))
         return refuse(
-            parse, "rediss:// (TLS) is not built in; put a TLS tunnel beside the service and use redis://");
+            parse, "rediss:// (TLS) is not built in; run a TLS tunnel beside the service and use redis://");
     url->sentinel = slice_starts_with(*text, slice_from_string(sentinel));
     if (!url->sentinel && !slice_starts_with(*text, slice_from_string(plain)))
         return refuse(parse, "it must start with redis:// or redis+sentinel://");
-    skip = url->sentinel ? sizeof sentinel - 1 : sizeof plain - 1;
+    size_t skip = url->sentinel ? sizeof(sentinel) - 1 : sizeof(plain) - 1;
     *text = slice_make(text->data + skip, text->length - skip);
     return STATUS_OK;
 }
@@ -172,23 +160,20 @@ enum status store_url_parse(const char *text, struct store_url *url, char *error
 {
     const struct parse parse = {.error = error, .error_size = error_size};
     struct slice rest = slice_from_string(text);
-    struct slice credentials;
-    struct slice hosts;
-    struct slice path = {0};
-    enum status status;
-
     *url = (struct store_url){0};
-    status = parse_scheme(&parse, &rest, url);
+    enum status status = parse_scheme(&parse, &rest, url);
     if (status != STATUS_OK)
         return status;
     if (memchr(rest.data, '?', rest.length) || memchr(rest.data, '#', rest.length))
         return refuse(&parse, "parameters (`?`, `#`) are not supported");
+    struct slice credentials;
     if (cut(rest, '@', true, &credentials, &rest)) {
         status = parse_credentials(&parse, credentials, url);
         if (status != STATUS_OK)
             return status;
     }
-    hosts = rest;
+    struct slice hosts = rest;
+    struct slice path = {0};
     cut(rest, '/', false, &hosts, &path);
     status = parse_hosts(&parse, hosts, url);
     return status == STATUS_OK ? parse_path(&parse, path, url) : status;

@@ -5,8 +5,8 @@
  *   redis://[user:password@]host[:port][/db]
  *   redis+sentinel://[user:password@]host[:port],host[:port].../name[/db]
  *
- * User and password are percent-decoded and are the Redis servers', not the sentinels'; `:password@` alone
- * is legal. An IPv6 host stands in brackets. Pure; any thread.
+ * User and password are percent-decoded; they are for the Redis servers, not for the sentinels. `:password@`
+ * alone is legal. An IPv6 host is written in brackets. Pure; any thread.
  */
 #ifndef POLLEN8_VALUE_SVC_STORE_STORE_URL_H
 #define POLLEN8_VALUE_SVC_STORE_STORE_URL_H

@@ -5,9 +5,7 @@
  */
 #include "submit/intake.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/bus/subject.h"
 #include "common/check.h"
@@ -60,13 +58,12 @@ static void refuse(struct intake *intake, struct slice reply, enum status refusa
     reply_frame_refused(intake->service->bus, reply, refusal, message);
 }
 
-/* ---- Permission ------------------------------------------------------------------------------------- */
+/* ---- permission ------------------------------------------------------------------------------------- */
 
 static bool own_industries(const struct event *event, const Pollen8__Identity *identity)
 {
     for (size_t i = 0; i < event->room_count; i++) {
         bool found = false;
-
         for (size_t k = 0; k < identity->n_industries && !found; k++)
             found = strcmp(event->rooms[i], identity->industries[k]) == 0;
         if (!found)
@@ -78,7 +75,6 @@ static bool own_industries(const struct event *event, const Pollen8__Identity *i
 enum status intake_authorise(const struct event *event, const Pollen8__Identity *identity)
 {
     struct slice name = slice_from_string(event->definition->name);
-
     switch (permission_scope(identity->permissions, identity->n_permissions, "emit", name)) {
     case PERMISSION_ANY: return STATUS_OK;
     case PERMISSION_OWN:
@@ -91,12 +87,11 @@ enum status intake_authorise(const struct event *event, const Pollen8__Identity 
     }
 }
 
-/* ---- To the stream and back ------------------------------------------------------------------------- */
+/* ---- to the stream and back ------------------------------------------------------------------------- */
 
 static void finish(struct submission *submission)
 {
     struct intake *intake = submission->intake;
-
     free(submission);
     pthread_mutex_lock(&intake->lock);
     intake->under_way--;
@@ -105,13 +100,12 @@ static void finish(struct submission *submission)
 }
 
 /* Delivery thread; timeouts on the bus's timer thread. */
-static void on_stored(void *context, enum status status, const struct bus_message *message)
+static void on_intake_stored(void *context, enum status status, const struct bus_message *message)
 {
     struct submission *submission = context;
     struct intake *intake = submission->intake;
     struct slice reply = slice_make(submission->reply, submission->reply_length);
     struct publish_ack ack = {0};
-
     if (status == STATUS_OK)
         status = publish_ack_read(message->data, &ack);
     if (status == STATUS_OK) {
@@ -128,8 +122,7 @@ static void on_stored(void *context, enum status status, const struct bus_messag
 
 static struct submission *begin(struct intake *intake, struct slice reply)
 {
-    struct submission *submission = malloc(sizeof *submission + reply.length);
-
+    struct submission *submission = malloc(sizeof(*submission) + reply.length);
     if (!submission)
         return NULL;
     submission->intake = intake;
@@ -145,7 +138,6 @@ static struct submission *begin(struct intake *intake, struct slice reply)
 static uint32_t store_timeout(const struct intake *intake, uint32_t deadline_ms)
 {
     uint32_t limit = (uint32_t)intake->service->config.submit_timeout_ms;
-
     return deadline_ms > 0 && deadline_ms < limit ? deadline_ms : limit;
 }
 
@@ -154,44 +146,39 @@ static enum status store_event(struct intake_entry *entry, struct slice reply, u
     struct intake *intake = entry->intake;
     char id[EVENT_KEY_SIZE];
     const char *const headers[] = {"Nats-Msg-Id", id, NULL};
-    struct submission *submission;
-    enum status status;
-
-    /* With an eventId its key's hash; without one a fresh name: two such events are two events. */
+    /* With an eventId, its key's hash; without one, a fresh name: two such events are two events. */
     if (intake->event.event_id[0] != '\0')
         event_key(&intake->event, 0, 0, id);
     else
         rng_id(id, RANDOM_ID_BYTES);
     buf_clear(&intake->packed);
-    status = event_pack(&intake->event, clock_wall_ms(), &intake->packed);
+    enum status status = event_pack(&intake->event, clock_wall_ms(), &intake->packed);
     if (status != STATUS_OK)
         return status;
-    submission = begin(intake, reply);
+    struct submission *submission = begin(intake, reply);
     if (!submission)
         return STATUS_NO_MEMORY;
     status = bus_request(intake->service->bus, entry->subject, headers, intake->packed.data,
-                         intake->packed.length, timeout_ms, on_stored, submission);
+                         intake->packed.length, timeout_ms, on_intake_stored, submission);
     if (status != STATUS_OK)
         finish(submission);
     return status;
 }
 
-static void on_frame(void *context, const struct bus_message *message)
+static void on_intake_frame(void *context, const struct bus_message *message)
 {
     struct intake_entry *entry = context;
     struct intake *intake = entry->intake;
-    const ProtobufCMessage *unpacked = NULL;
-    const Pollen8__InboundFrame *frame;
-    char reason[EVENT_REASON_SIZE] = "";
-    enum status status;
-
     wire_arena_reset(&intake->arena);
-    status = wire_unpack(&intake->arena, &pollen8__inbound_frame__descriptor, message->data, &unpacked);
-    frame = (const Pollen8__InboundFrame *)unpacked;
+    const ProtobufCMessage *unpacked = NULL;
+    enum status status =
+        wire_unpack(&intake->arena, &pollen8__inbound_frame__descriptor, message->data, &unpacked);
+    const Pollen8__InboundFrame *frame = (const Pollen8__InboundFrame *)unpacked;
     if (status != STATUS_OK || !frame->identity || !id_valid(slice_from_string(frame->identity->user_id))) {
         refuse(intake, message->reply, STATUS_INVALID_PAYLOAD, "not an InboundFrame");
         return;
     }
+    char reason[EVENT_REASON_SIZE] = "";
     status = event_from_json(entry->definition, slice_make(frame->data.data, frame->data.len), &intake->event,
                              reason);
     if (status == STATUS_OK)
@@ -208,41 +195,37 @@ static void on_frame(void *context, const struct bus_message *message)
                reason[0] != '\0' ? reason : NULL);
 }
 
-/* ---- Life ------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------------- */
 
 static enum status subscribe(struct intake *intake, enum event_index index)
 {
     struct intake_entry *entry = &intake->entries[index];
-    char subject[SUBJECT_SIZE];
-    struct slice name;
-    enum status status;
-
     entry->intake = intake;
     entry->definition = event_at(index);
-    name = slice_from_string(entry->definition->name);
-    status = subject_make(entry->subject, SUBJECT_EVENTS, name);
+    struct slice name = slice_from_string(entry->definition->name);
+    enum status status = subject_make(entry->subject, SUBJECT_EVENTS, name);
+    char subject[SUBJECT_SIZE];
     if (status == STATUS_OK)
         status = subject_make(subject, SUBJECT_IN, name);
     if (status == STATUS_OK)
-        status =
-            bus_subscribe(intake->service->bus, subject, QUEUE_VALUE, on_frame, entry, &entry->subscription);
+        status = bus_subscribe(intake->service->bus, subject, QUEUE_VALUE, on_intake_frame, entry,
+                               &entry->subscription);
     return status;
 }
 
 enum status intake_create(struct service *service, struct intake **ret_intake)
 {
-    struct intake *intake = calloc(1, sizeof *intake);
-    enum status status = STATUS_OK;
-
+    struct intake *intake = calloc(1, sizeof(*intake));
     if (!intake)
         return STATUS_NO_MEMORY;
     intake->service = service;
     buf_init(&intake->packed, EVENT_MAXIMUM_BYTES);
     CHECK(pthread_mutex_init(&intake->lock, NULL) == 0);
     CHECK(clock_condition_init(&intake->answered) == 0);
+    enum status status = STATUS_OK;
     for (size_t i = 0; i < EVENT_COUNT && status == STATUS_OK; i++)
         status = subscribe(intake, (enum event_index)i);
-    /* Callbacks may run already: what cannot be undone safely is left to the process's end. */
+    /* Callbacks may already be running. What cannot be undone safely is left until the process ends. */
     if (status == STATUS_OK)
         *ret_intake = intake;
     return status;
@@ -250,12 +233,11 @@ enum status intake_create(struct service *service, struct intake **ret_intake)
 
 void intake_finish(struct intake *intake, int64_t timeout_ms)
 {
-    const struct timespec until = clock_condition_until(clock_monotonic_ms() + (uint64_t)timeout_ms + 1000);
-    int result = 0;
-
+    uint64_t until_ms = clock_monotonic_ms() + (uint64_t)timeout_ms + 1000;
+    bool waiting = true;
     pthread_mutex_lock(&intake->lock);
-    while (intake->under_way > 0 && result != ETIMEDOUT)
-        result = pthread_cond_timedwait(&intake->answered, &intake->lock, &until);
+    while (intake->under_way > 0 && waiting)
+        waiting = clock_condition_wait(&intake->answered, &intake->lock, until_ms);
     pthread_mutex_unlock(&intake->lock);
 }
 

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The submit path: pollen8.in.<event> (queue `value-svc`) -> checked -> may this session? -> stream -> ack.
- * The ack says: stored by JetStream. Its data is {} or, where the stream had the same eventId within its own
- * two minutes, {"duplicate":true}. No answer from the stream, or a refusal: UNAVAILABLE, and the client does
- * not know whether it was stored (the same eventId again is safe).
+ * The room submit/: events that clients submit, and answers to gateways. In come InboundFrames from gateways;
+ * out go Event messages into the stream, and acks, session replies and refusals (reply.h) back to the
+ * gateways.
  *
- * Works on the bus's delivery thread and never blocks it; the number of submissions under way is bounded by
- * the bus's outstanding requests, beyond which UNAVAILABLE.
+ * This file: pollen8.in.<event> (queue `value-svc`) -> checked -> may this session? -> stream -> ack. The ack
+ * means: stored by JetStream. Its data is {}, or {"duplicate":true} if the stream received the same eventId
+ * within its own two minutes. If the stream refuses, or does not answer, the answer is UNAVAILABLE; the
+ * client then does not know whether the event was stored, and may safely repeat the same eventId.
+ *
+ * Works on the bus's delivery thread and never blocks it. The bus's limit of outstanding requests also limits
+ * the submissions in progress; beyond it the answer is UNAVAILABLE.
  */
 #ifndef POLLEN8_VALUE_SVC_SUBMIT_INTAKE_H
 #define POLLEN8_VALUE_SVC_SUBMIT_INTAKE_H
@@ -18,14 +22,15 @@ struct intake; /* opaque */
 
 enum status intake_create(struct service *service, struct intake **ret_intake);
 
-/* Waits until every submission under way is answered, at most timeout_ms. Main thread, after bus_drain. */
+/* Waits until every submission in progress is answered, at most timeout_ms. Main thread, after bus_drain. */
 void intake_finish(struct intake *intake, int64_t timeout_ms);
 
 /* After bus_free, which ends what is still outstanding. NULL is accepted. */
 void intake_free(struct intake *intake);
 
-/* Whether the session may submit the event: STATUS_OK or STATUS_FORBIDDEN. With permission for its own alone
- * the subject must be its own user id, and the industries among its own; an import is never. Pure. */
+/* Whether the session may submit the event: STATUS_OK or STATUS_FORBIDDEN. With a permission for its own
+ * events only, the subject must be its own user id and the industries its own; an import is
+ * never allowed. Pure. */
 enum status intake_authorise(const struct event *event, const Pollen8__Identity *identity);
 
 #endif

@@ -16,7 +16,7 @@ struct publish_ack {
     bool duplicate; /* the stream had a message of that id within its own window */
 };
 
-/* STATUS_UNAVAILABLE where the stream refused or the answer is no such thing. */
+/* STATUS_UNAVAILABLE if the stream refused or the text is not such an answer. */
 enum status publish_ack_read(struct slice text, struct publish_ack *ret_ack);
 
 #endif

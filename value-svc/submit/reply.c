@@ -11,13 +11,11 @@
 
 static enum status send_reply(struct bus *bus, struct slice reply, const ProtobufCMessage *message)
 {
-    struct buf buf;
-    enum status status;
-
     if (reply.length == 0)
         return STATUS_OK;
+    struct buf buf;
     buf_init(&buf, REPLY_MAXIMUM_BYTES);
-    status = wire_pack(&buf, message);
+    enum status status = wire_pack(&buf, message);
     if (status == STATUS_OK)
         status = bus_respond(bus, reply, buf.data, buf.length);
     buf_done(&buf);
@@ -35,7 +33,6 @@ static void fill_error(Pollen8__Error *error, enum status refusal, const char *m
 enum status reply_frame(struct bus *bus, struct slice reply, struct slice data)
 {
     Pollen8__FrameReply message = POLLEN8__FRAME_REPLY__INIT;
-
     message.result_case = POLLEN8__FRAME_REPLY__RESULT_DATA;
     message.data.data = (uint8_t *)(uintptr_t)data.data;
     message.data.len = data.length;
@@ -44,10 +41,9 @@ enum status reply_frame(struct bus *bus, struct slice reply, struct slice data)
 
 enum status reply_frame_refused(struct bus *bus, struct slice reply, enum status refusal, const char *message)
 {
-    Pollen8__FrameReply frame = POLLEN8__FRAME_REPLY__INIT;
     Pollen8__Error error = POLLEN8__ERROR__INIT;
-
     fill_error(&error, refusal, message);
+    Pollen8__FrameReply frame = POLLEN8__FRAME_REPLY__INIT;
     frame.result_case = POLLEN8__FRAME_REPLY__RESULT_ERROR;
     frame.error = &error;
     return send_reply(bus, reply, &frame.base);
@@ -56,18 +52,16 @@ enum status reply_frame_refused(struct bus *bus, struct slice reply, enum status
 enum status reply_session_refused(struct batch_answers *answers, struct slice reply, uint64_t id,
                                   enum status refusal, const char *message)
 {
-    Pollen8__SessionOpenReply frame = POLLEN8__SESSION_OPEN_REPLY__INIT;
-    Pollen8__Error error = POLLEN8__ERROR__INIT;
-    struct buf buf;
-    enum status status;
-
     if (reply.length == 0)
         return STATUS_OK;
+    Pollen8__Error error = POLLEN8__ERROR__INIT;
     fill_error(&error, refusal, message);
+    Pollen8__SessionOpenReply frame = POLLEN8__SESSION_OPEN_REPLY__INIT;
     frame.result_case = POLLEN8__SESSION_OPEN_REPLY__RESULT_ERROR;
     frame.error = &error;
+    struct buf buf;
     buf_init(&buf, REPLY_MAXIMUM_BYTES);
-    status = wire_pack(&buf, &frame.base);
+    enum status status = wire_pack(&buf, &frame.base);
     if (status == STATUS_OK)
         status = batch_answers_add(answers, reply, id, buf_slice(&buf));
     buf_done(&buf);
@@ -76,10 +70,9 @@ enum status reply_session_refused(struct batch_answers *answers, struct slice re
 
 enum status reply_history_refused(struct bus *bus, struct slice reply, enum status refusal)
 {
-    Pollen8__HistoryReply message = POLLEN8__HISTORY_REPLY__INIT;
     Pollen8__Error error = POLLEN8__ERROR__INIT;
-
     fill_error(&error, refusal, NULL);
+    Pollen8__HistoryReply message = POLLEN8__HISTORY_REPLY__INIT;
     message.result_case = POLLEN8__HISTORY_REPLY__RESULT_ERROR;
     message.error = &error;
     return send_reply(bus, reply, &message.base);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Answers to what gateways ask: FrameReply and SessionOpenReply. Nothing is sent where the asker wants no
- * answer. Any thread.
+ * Answers to gateways: FrameReply and SessionOpenReply. Nothing is sent if the asker wants no answer. Any
+ * thread.
  */
 #ifndef POLLEN8_VALUE_SVC_SUBMIT_REPLY_H
 #define POLLEN8_VALUE_SVC_SUBMIT_REPLY_H
@@ -10,7 +10,7 @@
 #include "common/bus/bus.h"
 #include "frame.pb-c.h"
 
-/* What a refused client may be told to wait where waiting can help. */
+/* How long a refused client is asked to wait if waiting can help. */
 #define REPLY_RETRY_MS 1000
 
 /* `data` is one JSON text. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * a turn: Redis's memory -> stream -> position -> sweep -> totals. Each step is skipped while what it needs
- * is away.
+ * a turn: Redis' memory -> stream -> position -> sweep -> totals. Each step is skipped while Redis or the
+ * broker, if it needs them, is unreachable.
  */
 #include "upkeep/keeper.h"
 
@@ -15,14 +15,14 @@
 #include "store/store_memory.h"
 
 #define TURN_MS     500
-#define SOON_MS     50 /* while Redis cannot be used: the wait for that is service_store_ready's */
+#define SOON_MS     50 /* while Redis cannot be used: service_store_ready waits instead */
 #define TOTALS_MS   1000
-#define MEMORY_MS   5000 /* between looks at what Redis evicts */
+#define MEMORY_MS   5000 /* between checks of what Redis evicts */
 
 #define SWEEP_STEPS 16 /* at once, and no longer than: */
 #define SWEEP_MS    200
-/* Rounds over all keys for users of the version before: the second after its last instance has surely gone.
- */
+/* Rounds over all keys for users of the previous version: the second round starts when no instance of it can
+ * run any more. */
 #define FIND_ROUNDS     2
 #define FIND_PAUSE_MS   (60u * 60 * 1000)
 #define SAMPLES_MAXIMUM 256
@@ -32,14 +32,14 @@ struct keeper {
     struct store *store;
     struct bus_consumer *consumer; /* for its state only; NULL: to be made */
     uint64_t losses;               /* service->stream_losses when the streams were last looked at */
-    /* "The stream had been handed out up to this sequence, stored at this time": once the ack floor passes
-     * one, no event older than its time is open any more. */
+    /* Samples: up to which sequence, stored at which time, the stream had been handed out. Once the ack floor
+     * passes a sample, no event older than its time is unacknowledged. */
     struct store_position samples[SAMPLES_MAXIMUM];
     size_t sample_count;
-    uint64_t epoch;                 /* of the store, that all of these are of */
+    uint64_t epoch;                 /* the store's epoch, to which all of these belong */
     struct store_position position; /* the last sample that the floor passed */
     bool position_noted;            /* in Redis */
-    uint64_t noted;                 /* the sequence that stands there at least */
+    uint64_t noted;                 /* the least sequence noted there */
     int64_t
         settled_ms; /* all events stored before this are acknowledged, by the broker's clock; 0: unknown */
     uint64_t swept_ms;
@@ -59,7 +59,6 @@ static void keep_stream(struct keeper *keeper)
 {
     struct service *service = keeper->service;
     uint64_t losses = atomic_load(&service->stream_losses);
-
     if (keeper->consumer && losses == keeper->losses)
         return;
     bus_consumer_free(keeper->consumer);
@@ -70,37 +69,35 @@ static void keep_stream(struct keeper *keeper)
     }
     keeper->losses = losses;
     if (!atomic_exchange(&service->stream_ready, true))
-        log_event(LOG_INFO, "stream and consumer are there");
+        log_event(LOG_INFO, "stream and consumer are ready");
 }
 
 static void add_sample(struct keeper *keeper)
 {
     struct store_position sample = service_progress(keeper->service, keeper->epoch);
-
     if (sample.sequence == 0 || keeper->sample_count == SAMPLES_MAXIMUM)
-        return; /* full: the oldest ones still stand, the position just moves in larger steps */
+        return; /* full: keeps the oldest ones; the position then moves in larger steps */
     if (keeper->sample_count > 0 && keeper->samples[keeper->sample_count - 1].sequence >= sample.sequence)
         return;
     keeper->samples[keeper->sample_count++] = sample;
 }
 
-/* Takes the samples that the floor has passed; the last of them is where the next epoch would begin. Its time
- * is the broker's: this machine's clock may be another. */
+/* Takes the samples that the floor has passed; the next epoch would begin at the last of them. Its time is
+ * the broker's, because this host's clock may differ. */
 static bool take_passed(struct keeper *keeper, uint64_t ack_floor, struct store_position *ret_position)
 {
     size_t passed = 0;
-
     while (passed < keeper->sample_count && keeper->samples[passed].sequence <= ack_floor)
         passed++;
     if (passed == 0)
         return false;
     *ret_position = keeper->samples[passed - 1];
     keeper->sample_count -= passed;
-    memmove(keeper->samples, keeper->samples + passed, keeper->sample_count * sizeof keeper->samples[0]);
+    memmove(keeper->samples, keeper->samples + passed, keeper->sample_count * sizeof(keeper->samples[0]));
     return true;
 }
 
-/* Another epoch: sequences may begin again. */
+/* In another epoch sequences may start again. */
 static void forget(struct keeper *keeper)
 {
     keeper->sample_count = 0;
@@ -112,12 +109,11 @@ static void forget(struct keeper *keeper)
     keeper->consumer = NULL;
 }
 
-/* Nothing is open: the position is the stream's end, though no sample says so (it was handed out before this
- * process, or before the epoch). */
+/* Nothing is unacknowledged: the position is the stream's end, even without a sample (it was handed out
+ * before this process started, or before the epoch). */
 static void settle_position(struct keeper *keeper, uint64_t ack_floor)
 {
     struct bus_stream_state stream;
-
     if (keeper->position.sequence == ack_floor ||
         bus_stream_state(keeper->service->bus, STREAM_EVENTS, &stream) != STATUS_OK ||
         stream.last_sequence != ack_floor || stream.messages == 0)
@@ -129,8 +125,7 @@ static void settle_position(struct keeper *keeper, uint64_t ack_floor)
 
 static void note_position(struct keeper *keeper)
 {
-    int64_t anchor_ms = service_retention_ms(keeper->service) / 4; /* keys of all events after it are there */
-
+    int64_t anchor_ms = service_retention_ms(keeper->service) / 4; /* keys of all events after it exist */
     if (keeper->position_noted || !store_connected(keeper->store))
         return;
     keeper->position.stream_created_ms = store_world(keeper->store)->position.stream_created_ms;
@@ -140,35 +135,33 @@ static void note_position(struct keeper *keeper)
         keeper->noted = keeper->position.sequence;
 }
 
-/* No event key may be forgotten that the next epoch's durable will hand out once more: it begins behind the
- * position in Redis. */
+/* No event key may be forgotten if the next epoch's durable will hand its event out again: that durable
+ * begins after the position in Redis. */
 static void note_ack_floor(struct keeper *keeper, uint64_t sequence)
 {
     service_note_ack_floor(keeper->service, keeper->epoch,
                            sequence < keeper->noted ? sequence : keeper->noted);
 }
 
-/* The durable has come to where the stream was when the epoch began. */
+/* The durable has reached the stream's end as of the beginning of the epoch. */
 static void note_replayed(struct keeper *keeper, const struct bus_consumer_state *state)
 {
     const struct store_world *world = store_world(keeper->store);
-    bool first = false;
-
     if (world->replayed || world->epoch != keeper->epoch ||
         (state->ack_floor_stream_sequence < world->target && state->pending + state->ack_pending > 0))
         return;
+    bool first = false;
     if (store_replay_done(keeper->store, keeper->epoch, &first) != STATUS_OK || !first)
         return;
     metrics_add(keeper->service->metrics, VALUE_REPLAYS, 1);
-    log_event(LOG_INFO, "all that the stream held when the epoch began is counted",
+    log_event(LOG_INFO, "everything that the stream held when the epoch began is counted",
               LOG_U("epoch", keeper->epoch));
 }
 
-/* How long the ack floor has stood while there was something to acknowledge. */
+/* How long the ack floor has not moved although there was something to acknowledge. */
 static void note_standing(struct keeper *keeper, const struct bus_consumer_state *state)
 {
     uint64_t now = clock_monotonic_ms();
-
     keeper->waiting = state->pending > 0 || state->ack_pending > 0;
     if (!keeper->waiting || state->ack_floor_stream_sequence != keeper->floor || keeper->moved_ms == 0)
         keeper->moved_ms = now;
@@ -179,16 +172,14 @@ static void note_standing(struct keeper *keeper, const struct bus_consumer_state
 static void keep_position(struct keeper *keeper)
 {
     struct service *service = keeper->service;
-    struct bus_consumer_state state;
-    enum status status;
-
     keeper->waiting = true;
     if (!keeper->consumer)
         return;
     add_sample(keeper);
-    status = bus_consumer_state(keeper->consumer, &state);
+    struct bus_consumer_state state;
+    enum status status = bus_consumer_state(keeper->consumer, &state);
     if (status != STATUS_OK) {
-        if (status == STATUS_NOT_FOUND) { /* said once: another is made when Redis can be used */
+        if (status == STATUS_NOT_FOUND) { /* logged once: another is created when Redis can be used */
             atomic_fetch_add(&service->stream_losses, 1);
             bus_consumer_free(keeper->consumer);
             keeper->consumer = NULL;
@@ -215,16 +206,14 @@ static void sweep(struct keeper *keeper)
     struct service *service = keeper->service;
     uint64_t now = clock_monotonic_ms();
     int64_t oldest_ms = keeper->settled_ms - service_retention_ms(service);
-    size_t users = STORE_SWEEP_USERS;
-
     if (keeper->settled_ms == 0 || now - keeper->swept_ms < (uint64_t)service->config.sweep_interval_ms)
         return;
     keeper->swept_ms = now;
+    size_t users = STORE_SWEEP_USERS;
     for (int step = 0;
          step < SWEEP_STEPS && users == STORE_SWEEP_USERS && clock_monotonic_ms() - now < SWEEP_MS; step++) {
-        uint64_t forgotten = 0;
         uint64_t floor = service_ack_floor(service, store_epoch(keeper->store));
-
+        uint64_t forgotten = 0;
         if (store_sweep(keeper->store, oldest_ms, floor, &users, &forgotten) != STATUS_OK)
             return;
         metrics_add(service->metrics, VALUE_SEEN_PRUNED, forgotten);
@@ -234,7 +223,6 @@ static void sweep(struct keeper *keeper)
 static void find(struct keeper *keeper)
 {
     uint64_t now = clock_monotonic_ms();
-
     if (keeper->rounds == FIND_ROUNDS || now < keeper->find_ms ||
         store_sweep_find(keeper->store, &keeper->cursor) != STATUS_OK || keeper->cursor != 0)
         return;
@@ -245,14 +233,13 @@ static void find(struct keeper *keeper)
 static void totals(struct keeper *keeper)
 {
     uint64_t now = clock_monotonic_ms();
-
     if (keeper->totals_ms != 0 && now - keeper->totals_ms < TOTALS_MS)
         return;
     keeper->totals_ms = now;
     presence_refresh_totals(keeper->service, keeper->store);
 }
 
-/* Once in a process, and again for what is new. */
+/* Logs once per process, and again if something new is found. */
 static void warn_of_evictions(const struct store_memory *before, const struct store_memory *now)
 {
     if (now->evicts && !before->evicts)
@@ -262,18 +249,17 @@ static void warn_of_evictions(const struct store_memory *before, const struct st
                   LOG_S("maxmemory_policy", now->policy));
     if (now->evicted > 0 && before->evicted == 0)
         log_event(LOG_ERROR,
-                  "not ready: Redis has evicted keys, counts are wrong; docs/operations.md says how they are "
-                  "restored",
+                  "not ready: Redis has evicted keys, counts are wrong; docs/operations.md says how to "
+                  "restore them",
                   LOG_U("evicted_keys", now->evicted), LOG_S("maxmemory_policy", now->policy));
 }
 
-/* Whether Redis has kept what it was given. */
+/* Whether Redis has kept all its keys. */
 static bool keeps_keys(struct keeper *keeper)
 {
     struct metrics *metrics = keeper->service->metrics;
     uint64_t now_ms = clock_monotonic_ms();
     struct store_memory memory;
-
     if (keeper->memory_ms == 0 || now_ms - keeper->memory_ms >= MEMORY_MS ||
         keeper->memory_epoch != keeper->epoch) {
         if (store_memory_look(keeper->store, &memory) != STATUS_OK)
@@ -292,14 +278,12 @@ static void turn(struct keeper *keeper)
 {
     struct service *service = keeper->service;
     bool redis = service_store_ready(service, keeper->store) == STATUS_OK;
-    bool blocked;
-    bool kept = false;
-
     if (redis && store_epoch(keeper->store) != keeper->epoch) {
         keeper->epoch = store_epoch(keeper->store);
-        keeper->cursor = 0; /* another server's cursor says nothing */
+        keeper->cursor = 0; /* another server's cursor is meaningless */
         forget(keeper);
     }
+    bool kept = false;
     if (redis)
         kept = keeps_keys(keeper);
     redis = redis && store_connected(keeper->store);
@@ -314,7 +298,7 @@ static void turn(struct keeper *keeper)
     if (redis && store_connected(keeper->store))
         totals(keeper);
     redis = redis && store_connected(keeper->store);
-    blocked = atomic_load(&service->blocked) && keeper->waiting;
+    bool blocked = atomic_load(&service->blocked) && keeper->waiting;
     atomic_store(&service->redis_ready, redis && kept && !blocked);
     metrics_set(service->metrics, VALUE_REDIS_CONNECTED, redis);
     metrics_set(service->metrics, VALUE_BLOCKED, blocked);
@@ -325,7 +309,6 @@ void *keeper_run(void *context)
     struct service *service = context;
     struct keeper keeper = {
         .service = service, .store = service_store(service, false), .position_noted = true};
-
     CHECK(keeper.store != NULL);
     do
         turn(&keeper);

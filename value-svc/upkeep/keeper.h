@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What has to be seen to every second, on one thread: that streams and durable are there, how far the stream
- * is acknowledged (which event keys may be forgotten, and where a lost durable would begin again), the sweep
- * over idle users' keys, and the cluster's totals.
+ * The room upkeep/: what keeps Redis and the broker in order. In comes the state of both; out come positions,
+ * swept keys and totals (this file), and Redis recreated from a snapshot (rebuild.h).
+ *
+ * This file: periodic work, on one thread: that the streams and the durable exist, how far the stream is
+ * acknowledged (which event keys may be forgotten, and where a lost durable would resume), the sweep over
+ * idle users' keys, and the cluster's totals.
  */
 #ifndef POLLEN8_VALUE_SVC_UPKEEP_KEEPER_H
 #define POLLEN8_VALUE_SVC_UPKEEP_KEEPER_H

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * `value-svc --rebuild`: every count in Redis made anew, exactly, from the newest verified snapshot and the
+ * `value-svc --rebuild`: recreates every count in Redis, exactly, from the newest verified snapshot and the
  * rest of the stream:
  *
- *   which snapshot, and is all there after it? -> the state in Redis is "rebuild": no instance counts ->
- *   every user is forgotten -> the snapshot's users are put back -> an epoch begins (epoch.h), whose durable
- *   starts behind the snapshot: all instances, this one too, count what follows through the same script as
- * ever -> users are told their values
+ *   which snapshot, and does the stream have everything after it? -> the state in Redis is "rebuild": no
+ *   instance counts -> every user is forgotten -> the snapshot's users are restored -> an epoch begins
+ *   (epoch.h), whose durable starts after the snapshot: all instances, this one too, count the rest through
+ *   the usual script -> users get their values
  *
- * It is also how the stream moves to another Redis: the epoch that begins is of the one that it was run on.
+ * It is also how the stream moves to a different Redis: the new epoch belongs to the Redis on which it was
+ * run.
  *
- * Events go on being stored meanwhile. How far it is stands in Redis, so that a run that was stopped is gone
- * on with by the next; what is done twice changes nothing. Progress goes to standard error.
+ * Events continue to be stored meanwhile. The progress is noted in Redis, so that a run resumes where an
+ * interrupted one stopped; repeating a step changes nothing. Progress is reported on standard error.
  */
 #ifndef POLLEN8_VALUE_SVC_UPKEEP_REBUILD_H
 #define POLLEN8_VALUE_SVC_UPKEEP_REBUILD_H
 
 #include "service/service.h"
 
-/* Returns the exit status: 0 with one line of figures on standard output, 1 where it was not done, with the
- * reason on standard error. Main thread, after lifecycle_init; no other thread of the service runs. */
+/* Returns the exit status: 0 with one line of figures on standard output, or 1 with the reason on standard
+ * error. Main thread, after lifecycle_init; no other thread of the service runs. */
 int rebuild_run(struct service *service, bool accept_loss);
 
 #endif

@@ -14,44 +14,40 @@
 static enum status read_all(struct bus *bus, const struct snapshot_body *body)
 {
     struct snapshot_reader *reader = NULL;
-    uint32_t next;
     enum status status = snapshot_reader_create(bus, body, 0, &reader);
-
+    uint32_t next;
     while (status == STATUS_OK)
         status = snapshot_read(reader, NULL, NULL, &next);
     snapshot_reader_free(reader);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* STATUS_NOT_FOUND: there is none that can be read, and speaks of the events that the stream has. */
+/* STATUS_NOT_FOUND: there is none that can be read and that covers the events in the stream. */
 static enum status find_snapshot(struct bus *bus, struct snapshot_manifest *manifest)
 {
     struct epoch_record newest;
-    uint64_t place = 0;
     enum status status = epoch_record_get(bus, &newest);
-
+    uint64_t place = 0;
     if (status == STATUS_OK)
         status = snapshot_newest(bus, manifest, &place);
     while (status == STATUS_OK) {
         bool covered = epoch_record_covers(&newest, manifest->epoch, manifest->sequence);
-
         status = covered ? read_all(bus, &manifest->body) : STATUS_MALFORMED;
         if (status != STATUS_MALFORMED)
             return status;
         fprintf(stderr, "value-svc: snapshot %s is %s; the one before it is tried\n", manifest->body.id,
-                covered ? "damaged" : "newer than what the broker has of the stream");
+                covered ? "damaged" : "newer than the stream");
         status = manifest->previous > 0 ? snapshot_at(bus, manifest->previous, manifest) : STATUS_NOT_FOUND;
     }
     return status == STATUS_MALFORMED ? STATUS_NOT_FOUND : status;
 }
 
-/* The time that belongs to the position is that of its event; 0 where that is gone. */
+/* The position's time is that of its event; 0 if that is gone. */
 static enum status set_position(struct bus *bus, struct rebuild_source *source)
 {
+    source->position = (struct store_position){.sequence = source->manifest.sequence};
     struct bus_stored *stored = NULL;
     enum status status = STATUS_NOT_FOUND;
-
-    source->position = (struct store_position){.sequence = source->manifest.sequence};
     if (source->position.sequence > 0)
         status = bus_stored_get(bus, STREAM_EVENTS, source->position.sequence, &stored);
     if (status == STATUS_OK)
@@ -63,9 +59,7 @@ static enum status set_position(struct bus *bus, struct rebuild_source *source)
 enum status rebuild_find_source(struct bus *bus, struct rebuild_source *source)
 {
     struct bus_stream_state stream;
-    uint64_t needed;
     enum status status = bus_stream_state(bus, STREAM_EVENTS, &stream);
-
     *source = (struct rebuild_source){0};
     if (status == STATUS_OK)
         status = find_snapshot(bus, &source->manifest);
@@ -77,11 +71,12 @@ enum status rebuild_find_source(struct bus *bus, struct rebuild_source *source)
     if (source->snapshot && source->manifest.stream_created_ms == stream.created_ms)
         status = set_position(bus, source);
     else if (source->snapshot)
-        snprintf(source->missing, sizeof source->missing,
-                 "the stream " STREAM_EVENTS " was made anew after the snapshot: what it held then is gone");
-    needed = source->position.sequence + 1;
+        snprintf(source->missing, sizeof(source->missing),
+                 "the stream " STREAM_EVENTS
+                 " was recreated after the snapshot: its earlier events are gone");
+    uint64_t needed = source->position.sequence + 1;
     if (source->missing[0] == '\0' && stream.first_sequence > needed)
-        snprintf(source->missing, sizeof source->missing,
+        snprintf(source->missing, sizeof(source->missing),
                  "events %" PRIu64 " to %" PRIu64 " are no longer in the stream and in no verified snapshot",
                  needed, stream.first_sequence - 1);
     return status;

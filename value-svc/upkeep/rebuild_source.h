@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What a rebuild can be made of: the newest snapshot whose chunks are what was written, and the stream behind
- * it. Blocks; one thread.
+ * The sources of a rebuild: the newest snapshot whose chunks are intact, and the stream after it. Blocks; one
+ * thread.
  */
 #ifndef POLLEN8_VALUE_SVC_UPKEEP_REBUILD_SOURCE_H
 #define POLLEN8_VALUE_SVC_UPKEEP_REBUILD_SOURCE_H
@@ -14,12 +14,12 @@
 struct rebuild_source {
     bool snapshot; /* else from the stream's first event on */
     struct snapshot_manifest manifest;
-    struct store_position position;     /* behind which the stream is to be counted; sequence 0: all of it */
+    struct store_position position;     /* after which the stream is to be counted; sequence 0: all of it */
     uint64_t last_sequence;             /* of the stream */
-    char missing[REBUILD_MISSING_SIZE]; /* what is not there; "": nothing */
+    char missing[REBUILD_MISSING_SIZE]; /* what is missing; "": nothing */
 };
 
-/* STATUS_OK also where something is missing. Other statuses: the broker cannot be asked now. */
+/* STATUS_OK also if something is missing. Other statuses: the broker cannot be asked now. */
 enum status rebuild_find_source(struct bus *bus, struct rebuild_source *ret_source);
 
 #endif

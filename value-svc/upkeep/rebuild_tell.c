@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * users, some at a time -> their values -> a frame each. The broker drops those that nobody listens to.
+ * users, some at a time -> their values -> a frame each. The broker drops those without a subscriber.
  */
 #include "upkeep/rebuild_tell.h"
 
@@ -22,22 +22,21 @@ struct teller {
     struct buf frame;
 };
 
-static enum status tell_user(void *context, const char *user, int64_t sum, uint64_t version)
+static enum status on_tell_value(void *context, const char *user, int64_t sum, uint64_t version)
 {
     struct teller *teller = context;
     const struct delivery_value value = {.sum = sum, .epoch = store_epoch(teller->store), .version = version};
-    Pollen8__OutboundFrame frame = POLLEN8__OUTBOUND_FRAME__INIT;
     char user_id[ID_MAXIMUM_BYTES + 1];
-    char subject[SUBJECT_SIZE];
     size_t length;
     enum status status = base64url_decode(user_id, ID_MAXIMUM_BYTES, slice_from_string(user), &length);
-
     if (status != STATUS_OK)
-        return STATUS_OK; /* no key of ours */
+        return STATUS_OK; /* not one of our keys */
     user_id[length] = '\0';
+    char subject[SUBJECT_SIZE];
     if (strlen(user_id) != length ||
         subject_make(subject, SUBJECT_OUT_USER, slice_from_string(user_id)) != STATUS_OK)
         return STATUS_OK;
+    Pollen8__OutboundFrame frame = POLLEN8__OUTBOUND_FRAME__INIT;
     status = delivery_update_frame(user_id, &value, &teller->data, &frame);
     buf_clear(&teller->frame);
     if (status == STATUS_OK)
@@ -50,17 +49,15 @@ static enum status tell_user(void *context, const char *user, int64_t sum, uint6
 enum status rebuild_tell_users(struct service *service, struct store *store)
 {
     struct teller teller = {.service = service, .store = store};
-    uint64_t cursor = 0;
-    enum status status;
-
     buf_init(&teller.data, FRAME_MAXIMUM);
     buf_init(&teller.frame, FRAME_MAXIMUM);
-    status = store_connect(store);
+    enum status status = store_connect(store);
     if (status == STATUS_OK)
         status = store_epoch_refresh(store);
+    uint64_t cursor = 0;
     do {
         if (status == STATUS_OK)
-            status = store_values_step(store, &cursor, tell_user, &teller);
+            status = store_values_step(store, &cursor, on_tell_value, &teller);
         if (status == STATUS_OK)
             status = bus_flush(service->bus, FLUSH_TIMEOUT_MS);
     } while (status == STATUS_OK && cursor != 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * After a rebuild: whoever was shown a value of an incomplete Redis is shown the right one.
+ * After a rebuild: users who were shown a value of an incomplete Redis are shown the right one.
  */
 #ifndef POLLEN8_VALUE_SVC_UPKEEP_REBUILD_TELL_H
 #define POLLEN8_VALUE_SVC_UPKEEP_REBUILD_TELL_H

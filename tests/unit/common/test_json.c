@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Strictness, bounds and silence about values of the JSON reader; shortest form of the writer.
+ * Strictness, bounds and silence about values of the JSON reader.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -194,65 +194,6 @@ static void depth_is_bounded(void **state)
     assert_int_equal(parse(slice_make(text, 3001), reason), STATUS_OK);
 }
 
-static void written(const char *text, const char *expected)
-{
-    json_t *value = NULL;
-    struct buf buf;
-
-    buf_init(&buf, 10000);
-    assert_int_equal(json_parse(slice_from_string(text), &value, NULL, 0), STATUS_OK);
-    assert_int_equal(json_append(&buf, value), STATUS_OK);
-    assert_string_equal(buf.data, expected);
-    json_decref(value);
-    buf_done(&buf);
-}
-
-static void writes_the_shortest_form(void **state)
-{
-    (void)state;
-    written(" { \"b\" : [ 1 , 2.50, true,false , null ] , \"a\" : \"x\\u0041\\n\" } ",
-            "{\"b\":[1,2.5,true,false,null],\"a\":\"xA\\n\"}");
-    written("[15.7,9.42,0.1,314.0,1e300,-0.5,1e-7,0.30000000000000004]",
-            "[15.7,9.42,0.1,314,1e+300,-0.5,1e-07,0.30000000000000004]");
-    written("[]", "[]");
-    written("{}", "{}");
-    written("\"\\u0001\\u007f\"", "\"\\u0001\x7f\"");
-    written("-9223372036854775808", "-9223372036854775808");
-}
-
-static void a_refused_append_leaves_the_buf(void **state)
-{
-    json_t *value = json_pack("{s:[i,i,s]}", "key", 1, 2, "text");
-    struct buf buf;
-
-    (void)state;
-    for (size_t maximum = 0; maximum < 22; maximum++) {
-        buf_init(&buf, maximum + 2);
-        assert_int_equal(buf_append_string(&buf, ">>"), STATUS_OK);
-        assert_int_equal(json_append(&buf, value),
-                         maximum < strlen("{\"key\":[1,2,\"text\"]}") ? STATUS_FULL : STATUS_OK);
-        if (maximum < strlen("{\"key\":[1,2,\"text\"]}"))
-            assert_string_equal(buf.data, ">>");
-        buf_done(&buf);
-    }
-    json_decref(value);
-}
-
-static void a_value_made_too_deep_is_not_written(void **state)
-{
-    json_t *value = json_array();
-    struct buf buf;
-
-    (void)state;
-    for (int i = 0; i < JSON_DEPTH_MAXIMUM + 5; i++)
-        value = json_pack("[o]", value);
-    buf_init(&buf, 10000);
-    assert_int_equal(json_append(&buf, value), STATUS_MALFORMED);
-    assert_int_equal(buf.length, 0);
-    buf_done(&buf);
-    json_decref(value);
-}
-
 static void string_slices(void **state)
 {
     json_t *text = json_string("abc");
@@ -275,9 +216,6 @@ int main(void)
         cmocka_unit_test(reasons_say_what_but_not_whose),
         cmocka_unit_test(reason_fits_any_size),
         cmocka_unit_test(depth_is_bounded),
-        cmocka_unit_test(writes_the_shortest_form),
-        cmocka_unit_test(a_refused_append_leaves_the_buf),
-        cmocka_unit_test(a_value_made_too_deep_is_not_written),
         cmocka_unit_test(string_slices),
     };
 

@@ -63,7 +63,7 @@ int rig_free_port(void)
 
         assert_true(fd >= 0);
         address.sin_port = htons((uint16_t)candidate);
-        if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
             port = candidate;
         close(fd);
     }
@@ -76,9 +76,9 @@ int rig_free_port(void)
 static void prepare_redis(struct redis_server *redis)
 {
     redis->port = rig_free_port();
-    snprintf(redis->folder, sizeof redis->folder, "/tmp/pollen8-redis-XXXXXX");
+    snprintf(redis->folder, sizeof(redis->folder), "/tmp/pollen8-redis-XXXXXX");
     assert_non_null(mkdtemp(redis->folder));
-    snprintf(redis->url, sizeof redis->url, "redis://127.0.0.1:%d", redis->port);
+    snprintf(redis->url, sizeof(redis->url), "redis://127.0.0.1:%d", redis->port);
 }
 
 void redis_init(struct redis_server *redis, bool durable)
@@ -127,7 +127,7 @@ static void run_redis(const struct redis_server *redis)
 {
     char path[96];
 
-    snprintf(path, sizeof path, "%s/redis.conf", redis->folder);
+    snprintf(path, sizeof(path), "%s/redis.conf", redis->folder);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (configure(redis, path))
         execlp("redis-server", "redis-server", path, redis->watched ? "--sentinel" : (char *)NULL,

@@ -29,7 +29,7 @@ static int connect_to(int port)
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
     if (fd >= 0)
         close(fd);
@@ -57,7 +57,7 @@ static void run_value(const struct value_process *process, const char *nats_url,
 {
     char port[16];
 
-    snprintf(port, sizeof port, "%d", process->ops_port);
+    snprintf(port, sizeof(port), "%d", process->ops_port);
     setenv("NATS_URL", nats_url, 1);
     setenv("REDIS_URL", redis_url, 1);
     setenv("OPS_PORT", port, 1);
@@ -117,7 +117,7 @@ static size_t get(const struct value_process *process, const char *path, char *a
     answer[0] = '\0';
     if (fd < 0)
         return 0;
-    snprintf(request, sizeof request, "GET %s HTTP/1.0\r\n\r\n", path);
+    snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\n\r\n", path);
     if (write(fd, request, strlen(request)) < 0)
         count = 0;
     while (count > 0 && length + 1 < size) {
@@ -141,7 +141,7 @@ static bool ready(void *context)
     char answer[1024];
     int code = 0;
 
-    if (get(readiness->process, "/readyz", answer, sizeof answer) > 12)
+    if (get(readiness->process, "/readyz", answer, sizeof(answer)) > 12)
         code = (int)strtol(answer + 9, NULL, 10); /* "HTTP/1.1 200" */
     return code == readiness->code;
 }
@@ -167,13 +167,13 @@ int64_t value_metric(const struct value_process *process, const char *series)
     char line[256];
     const char *at;
 
-    get(process, "/metrics", answer, sizeof answer);
-    snprintf(line, sizeof line, "\n%s ", series);
+    get(process, "/metrics", answer, sizeof(answer));
+    snprintf(line, sizeof(line), "\n%s ", series);
     at = strstr(answer, line);
     return at ? strtoll(at + strlen(line), NULL, 10) : -1;
 }
 
-/* ---- The client ------------------------------------------------------------------------------------- */
+/* ---- the client ------------------------------------------------------------------------------------- */
 
 struct rig {
     struct bus *bus;
@@ -216,9 +216,9 @@ static void on_out(void *context, const struct bus_message *message)
 
     if (wire_unpack(&arena, &pollen8__outbound_frame__descriptor, message->data, &unpacked) == STATUS_OK) {
         outbound = (const Pollen8__OutboundFrame *)unpacked;
-        copy_slice(frame.subject, sizeof frame.subject, message->subject);
-        copy_slice(frame.event, sizeof frame.event, slice_from_string(outbound->event));
-        copy_slice(frame.data, sizeof frame.data, slice_make(outbound->data.data, outbound->data.len));
+        copy_slice(frame.subject, sizeof(frame.subject), message->subject);
+        copy_slice(frame.event, sizeof(frame.event), slice_from_string(outbound->event));
+        copy_slice(frame.data, sizeof(frame.data), slice_make(outbound->data.data, outbound->data.len));
         frame.event_id = outbound->event_id;
         frame.epoch = outbound->epoch;
         frame.version = outbound->version;
@@ -232,7 +232,7 @@ static void on_out(void *context, const struct bus_message *message)
         frame.policy = (int)outbound->policy;
         for (size_t i = 0; i < outbound->n_industries; i++)
             snprintf(frame.industries + strlen(frame.industries),
-                     sizeof frame.industries - strlen(frame.industries), "%s%s", i > 0 ? "," : "",
+                     sizeof(frame.industries) - strlen(frame.industries), "%s%s", i > 0 ? "," : "",
                      outbound->industries[i]);
         add_frame(context, &frame);
     }
@@ -243,24 +243,24 @@ static void on_dead(void *context, const struct bus_message *message)
 {
     struct rig_frame frame = {0};
 
-    copy_slice(frame.subject, sizeof frame.subject, message->subject);
-    copy_slice(frame.data, sizeof frame.data, message->data);
-    bus_header(message, "Pollen8-Reason", frame.reason, sizeof frame.reason);
+    copy_slice(frame.subject, sizeof(frame.subject), message->subject);
+    copy_slice(frame.data, sizeof(frame.data), message->data);
+    bus_header(message, "Pollen8-Reason", frame.reason, sizeof(frame.reason));
     add_frame(context, &frame);
 }
 
 struct rig *rig_create(const char *nats_url)
 {
     const struct bus_options options = {.url = nats_url, .name = "test", .send_as_soon_as_possible = true};
-    struct rig *rig = calloc(1, sizeof *rig);
+    struct rig *rig = calloc(1, sizeof(*rig));
     char error[256];
 
     assert_non_null(rig);
-    rig->frames = calloc(RIG_FRAMES_MAXIMUM, sizeof *rig->frames);
+    rig->frames = calloc(RIG_FRAMES_MAXIMUM, sizeof(*rig->frames));
     assert_non_null(rig->frames);
     pthread_mutex_init(&rig->lock, NULL);
     pthread_cond_init(&rig->changed, NULL);
-    assert_int_equal(bus_create(&options, &rig->bus, error, sizeof error), STATUS_OK);
+    assert_int_equal(bus_create(&options, &rig->bus, error, sizeof(error)), STATUS_OK);
     assert_int_equal(bus_subscribe(rig->bus, "pollen8.out.>", NULL, on_out, rig, &rig->out), STATUS_OK);
     assert_int_equal(bus_subscribe(rig->bus, "pollen8.dead.>", NULL, on_dead, rig, &rig->dead), STATUS_OK);
     rig_flush(rig);
@@ -297,7 +297,7 @@ struct store *rig_store(const struct redis_server *redis, struct store_url *url,
     struct store *store = NULL;
     char error[128];
 
-    assert_int_equal(store_url_parse(redis->url, url, error, sizeof error), STATUS_OK);
+    assert_int_equal(store_url_parse(redis->url, url, error, sizeof(error)), STATUS_OK);
     assert_int_equal(store_create(&options, &store), STATUS_OK);
     assert_int_equal(store_connect(store), STATUS_OK);
     if (!store_world(store)->of_server)
@@ -314,7 +314,7 @@ void rig_begin_epoch(struct store *store, const struct store_position *position)
     next.target = UINT64_MAX >> 12; /* it is not replayed yet */
     if (next.state == STORE_NEW)
         next.state = STORE_WHOLE;
-    snprintf(next.identity, sizeof next.identity, "%s", "test");
+    snprintf(next.identity, sizeof(next.identity), "%s", "test");
     assert_int_equal(store_raise(store, &next, ""), STATUS_OK);
 }
 
@@ -415,7 +415,7 @@ static void on_answer(void *context, enum status status, const struct bus_messag
     rig->answered = true;
     rig->answer_status = status;
     rig->answer_length = 0;
-    if (status == STATUS_OK && message->data.length <= sizeof rig->answer) {
+    if (status == STATUS_OK && message->data.length <= sizeof(rig->answer)) {
         rig->answer_length = message->data.length;
         if (message->data.length > 0)
             memcpy(rig->answer, message->data.data, message->data.length);
@@ -451,8 +451,8 @@ bool rig_durable(struct rig *rig, char out[RIG_DURABLE_SIZE])
     if (rig_ask(rig, "$JS.API.CONSUMER.NAMES.POLLEN8_EVENTS", "", 0, &answer) != STATUS_OK)
         return false;
     for (at = answer.data; at;
-         at = memmem(at, answer.length - (size_t)(at - answer.data), prefix, sizeof prefix - 1)) {
-        unsigned long long epoch = at == answer.data ? 0 : strtoull(at + sizeof prefix - 1, NULL, 10);
+         at = memmem(at, answer.length - (size_t)(at - answer.data), prefix, sizeof(prefix) - 1)) {
+        unsigned long long epoch = at == answer.data ? 0 : strtoull(at + sizeof(prefix) - 1, NULL, 10);
 
         newest = epoch > newest ? epoch : newest;
         at++;
@@ -469,7 +469,7 @@ struct slice rig_durable_info(struct rig *rig)
 
     if (!rig_durable(rig, durable))
         return answer;
-    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.INFO.POLLEN8_EVENTS.%s", durable);
+    snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.INFO.POLLEN8_EVENTS.%s", durable);
     if (rig_ask(rig, subject, "", 0, &answer) != STATUS_OK)
         answer.length = 0;
     return answer;

@@ -29,7 +29,7 @@ static void respond(void *context, struct slice reply, const void *data, size_t 
     (void)context;
     sent.messages++;
     sent.length = length;
-    assert_true(reply.length < sizeof sent.reply);
+    assert_true(reply.length < sizeof(sent.reply));
     memcpy(sent.reply, reply.data, reply.length);
     sent.reply[reply.length] = '\0';
     sent.items = 0;
@@ -55,7 +55,7 @@ static void add(const char *reply, uint64_t id, size_t length)
 static int set_up(void **state)
 {
     (void)state;
-    memset(&sent, 0, sizeof sent);
+    memset(&sent, 0, sizeof(sent));
     batch_answers_init(&answers, respond, NULL);
     return 0;
 }
@@ -109,8 +109,8 @@ static void bounded(void **state)
     batch_answers_flush(&answers);
     assert_true(sent.ids[sent.items - 1] == 100);
     char reply[SUBJECT_SIZE + 1] = {0};
-    memset(reply, 'x', sizeof reply);
-    assert_int_equal(batch_answers_add(&answers, slice_make(reply, sizeof reply), 1, slice_make("", 0)),
+    memset(reply, 'x', sizeof(reply));
+    assert_int_equal(batch_answers_add(&answers, slice_make(reply, sizeof(reply)), 1, slice_make("", 0)),
                      STATUS_MALFORMED);
 }
 

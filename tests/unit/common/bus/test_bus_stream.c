@@ -205,12 +205,12 @@ static void durables_by_name(void **state)
     bus_batch_free(batch);
     assert_int_equal(bus_durable_state(bus, "S", "d", &durable), STATUS_OK);
     assert_true(durable.ack_pending == 1 && durable.ack_floor_stream_sequence < 3);
-    assert_int_equal(bus_durable_delete(bus, "S", "d"), STATUS_OK);
-    assert_int_equal(bus_durable_delete(bus, "S", "d"), STATUS_NOT_FOUND);
+    assert_int_equal(bus_publish(bus, "$JS.API.CONSUMER.DELETE.S.d", "", 0), STATUS_OK);
     do
         status = bus_fetch(consumer, 10, 500, &batch);
     while (status == STATUS_TIMEOUT);
     assert_int_equal(status, STATUS_NOT_FOUND);
+    assert_int_equal(bus_durable_state(bus, "S", "d", &durable), STATUS_NOT_FOUND);
     bus_consumer_free(consumer);
 }
 

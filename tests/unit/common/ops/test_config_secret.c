@@ -67,7 +67,7 @@ static void expect(const char *text, size_t length, int status, const char *said
 {
     char out[1024];
     write_secret(text, length);
-    assert_int_equal(load_in_child(out, sizeof out), status);
+    assert_int_equal(load_in_child(out, sizeof(out)), status);
     assert_non_null(strstr(out, said));
     if (status != 0)
         assert_null(strstr(out, "hunter")); /* never a byte of the secret */
@@ -98,7 +98,7 @@ static void test_missing_file(void **state)
     (void)state;
     char out[1024];
     setenv("P8_KEY_FILE", "/nonexistent/key", 1);
-    assert_int_equal(load_in_child(out, sizeof out), 2);
+    assert_int_equal(load_in_child(out, sizeof(out)), 2);
     assert_non_null(strstr(out, "P8_KEY_FILE /nonexistent/key cannot be read"));
     setenv("P8_KEY_FILE", path, 1);
 }
@@ -116,7 +116,7 @@ static void test_neither(void **state)
     (void)state;
     char out[1024];
     setenv("P8_KEY_FILE", "", 1);
-    assert_int_equal(load_in_child(out, sizeof out), 0);
+    assert_int_equal(load_in_child(out, sizeof(out)), 0);
     assert_string_equal(out, "(none)");
     setenv("P8_KEY_FILE", path, 1);
 }

@@ -106,7 +106,7 @@ static void lanes_number_what_they_publish(void **state)
     for (int i = 0; i < 300; i++) {
         char text[128];
 
-        snprintf(text, sizeof text, "{\"userId\":\"lane\",\"industries\":[\"l\"],\"eventId\":\"%d\"}",
+        snprintf(text, sizeof(text), "{\"userId\":\"lane\",\"industries\":[\"l\"],\"eventId\":\"%d\"}",
                  i % 200);
         rig_publish(rig, "pollen8.events.connection.new", text);
     }
@@ -201,7 +201,7 @@ static void die(enum death death, const char *industry, const char *text, struct
     rig_publish(rig, "pollen8.events.connection.new", text);
     rig_flush(rig);
     assert_true(rig_durable(rig, durable));
-    assert_int_equal(bus_consumer_create(rig_bus(rig), &options, &fetch.consumer, text_out, sizeof text_out),
+    assert_int_equal(bus_consumer_create(rig_bus(rig), &options, &fetch.consumer, text_out, sizeof(text_out)),
                      STATUS_OK);
     rig_until(fetched, &fetch, "the event is handed out");
     bus_batch_message(fetch.batch, 0, &message);
@@ -220,7 +220,7 @@ static void die(enum death death, const char *industry, const char *text, struct
                                     .user_number = 6,
                                     .industry_number = 5,
                                     .update = {.number = 6, .event_id = 1}};
-    assert_int_equal(store_url_parse(redis.url, &url, text_out, sizeof text_out), STATUS_OK);
+    assert_int_equal(store_url_parse(redis.url, &url, text_out, sizeof(text_out)), STATUS_OK);
     assert_int_equal(store_create(&store_options, &store), STATUS_OK);
     assert_int_equal(store_connect(store), STATUS_OK);
     assert_int_equal(store_apply(store, &rules, applied, 1), STATUS_OK);
@@ -253,8 +253,8 @@ static void a_death_on_the_way(enum death death, const char *user, const char *t
     size_t before;
 
     rig_clear(rig);
-    snprintf(text, sizeof text, "{\"userId\":\"%s\",\"industries\":[\"%s\"]}", user, user);
-    snprintf(subject, sizeof subject, "pollen8.out.user.%s", token);
+    snprintf(text, sizeof(text), "{\"userId\":\"%s\",\"industries\":[\"%s\"]}", user, user);
+    snprintf(subject, sizeof(subject), "pollen8.out.user.%s", token);
     die(death, user, text, &applied);
     before = death == DIED_AFTER_PUBLISH;
     rig_wait(rig, "pollen8.out.industry", NULL, before);
@@ -266,7 +266,7 @@ static void a_death_on_the_way(enum death death, const char *user, const char *t
     rig_wait(rig, "pollen8.out.industry", "connection.new", before + 1);
     rig_settle(rig);
     frame(subject, "network.update", 0, &found);
-    snprintf(text, sizeof text, "{\"userId\":\"%s\",\"newValue\":3.14}", user);
+    snprintf(text, sizeof(text), "{\"userId\":\"%s\",\"newValue\":3.14}", user);
     assert_string_equal(found.data, text);
     assert_true(found.version == applied.version);
     assert_true(found.lane != DEAD_LANE && found.first_lane == DEAD_LANE && found.first_lane_sequence == 6);

@@ -88,7 +88,7 @@ static void json_counts_and_delivers(void **state)
         rig_wait(rig, "pollen8.out.user.YWRh", "network.update", i + 1);
         rig_wait(rig, "pollen8.out.industry", "connection.new", i + 1);
         frame("pollen8.out.user.YWRh", "network.update", i, &found);
-        snprintf(data, sizeof data, "{\"userId\":\"ada\",\"newValue\":%s}", values[i]);
+        snprintf(data, sizeof(data), "{\"userId\":\"ada\",\"newValue\":%s}", values[i]);
         assert_string_equal(found.data, data);
         assert_int_equal(found.policy, POLLEN8__DELIVERY_POLICY__DELIVERY_LATEST);
         assert_true(found.epoch > 0 && found.version > last_version && found.event_id != 0);
@@ -176,7 +176,7 @@ static void storm_publish(int from, int to)
     for (int i = from; i < to; i++) {
         char text[128];
 
-        snprintf(text, sizeof text, "{\"userId\":\"storm%d\",\"industries\":[\"i%d\"]}", i % STORM_USERS,
+        snprintf(text, sizeof(text), "{\"userId\":\"storm%d\",\"industries\":[\"i%d\"]}", i % STORM_USERS,
                  i % 7);
         rig_publish(rig, "pollen8.events.connection.new", text);
     }
@@ -212,7 +212,7 @@ static void deaths_in_a_storm(void **state)
     for (int i = 0; i < STORM_USERS; i++) {
         char user[32];
 
-        snprintf(user, sizeof user, "storm%d", i);
+        snprintf(user, sizeof(user), "storm%d", i);
         wait_sum(user, STORM_EVENTS / STORM_USERS);
     }
     value_wait_ready(&processes[0], 200);
@@ -223,7 +223,7 @@ static void deaths_in_a_storm(void **state)
     for (int i = 0; i < STORM_USERS; i++) {
         char user[32];
 
-        snprintf(user, sizeof user, "storm%d", i);
+        snprintf(user, sizeof(user), "storm%d", i);
         assert_int_equal(redis_sum(&redis, user), STORM_EVENTS / STORM_USERS);
     }
 }
@@ -277,7 +277,7 @@ static void a_deleted_consumer(void **state)
     wait_sum("del", 50);
     rig_until(position_passed, &position, "a further position is noted");
     assert_true(rig_durable(rig, durable));
-    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.DELETE.POLLEN8_EVENTS.%s", durable);
+    snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.DELETE.POLLEN8_EVENTS.%s", durable);
     assert_int_equal(rig_ask(rig, subject, "", 0, &answer), STATUS_OK);
     rig_until(consumer_there, NULL, "the consumer is there again");
     for (int i = 0; i < 50; i++)
@@ -318,7 +318,7 @@ static void broker_restarts(void **state)
     start(&process, quick);
     for (int i = 0; i < 500; i++) {
         /* With the stream's answer: a server may stop between taking a message and storing it. */
-        assert_int_equal(rig_ask(rig, "pollen8.events.connection.new", payload, sizeof payload - 1, &stored),
+        assert_int_equal(rig_ask(rig, "pollen8.events.connection.new", payload, sizeof(payload) - 1, &stored),
                          STATUS_OK);
         if (i % 100 != 99)
             continue;

@@ -97,7 +97,7 @@ static void a_forgotten_tail(void **state)
     begin(&process, &forgetful, patient);
     rig_clear(rig);
     for (int i = 0; i < 100; i++) {
-        snprintf(text, sizeof text, "{\"userId\":\"tail\",\"industries\":[\"t\"],\"eventId\":\"t%d\"}", i);
+        snprintf(text, sizeof(text), "{\"userId\":\"tail\",\"industries\":[\"t\"],\"eventId\":\"t%d\"}", i);
         rig_publish(rig, "pollen8.events.connection.new", text);
         if (i == 39) {
             expected.sum = 40;
@@ -127,7 +127,7 @@ static void a_forgotten_tail(void **state)
     assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.new"), 0); /* nobody is told twice */
     /* The same ids again: still duplicates. */
     for (int i = 0; i < 100; i += 33) {
-        snprintf(text, sizeof text, "{\"userId\":\"tail\",\"industries\":[\"t\"],\"eventId\":\"t%d\"}", i);
+        snprintf(text, sizeof(text), "{\"userId\":\"tail\",\"industries\":[\"t\"],\"eventId\":\"t%d\"}", i);
         rig_publish(rig, "pollen8.events.connection.new", text);
     }
     rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"tail\",\"industries\":[\"t\"]}");
@@ -232,7 +232,7 @@ static void taker_create(struct taker *taker)
 
     *taker = (struct taker){0};
     assert_true(rig_durable(rig, durable));
-    if (bus_consumer_create(rig_bus(rig), &options, &taker->consumer, error, sizeof error) != STATUS_OK)
+    if (bus_consumer_create(rig_bus(rig), &options, &taker->consumer, error, sizeof(error)) != STATUS_OK)
         fail_msg("the consumer cannot be shared: %s", error);
 }
 

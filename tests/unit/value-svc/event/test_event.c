@@ -87,7 +87,7 @@ static enum status read_text(const char *name, const char *text, char *reason)
 static void refused(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
         char reason[EVENT_REASON_SIZE] = "";
         enum status status = read_text(refusals[i].name, refusals[i].text, reason);
 
@@ -105,8 +105,8 @@ static void too_many_industries(void **state)
 
     (void)state;
     for (int i = 1; i < INDUSTRIES_MAXIMUM; i++)
-        snprintf(text + strlen(text), sizeof text - strlen(text), ",\"i%d\"", i);
-    snprintf(text + strlen(text), sizeof text - strlen(text), "]}");
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), ",\"i%d\"", i);
+    snprintf(text + strlen(text), sizeof(text) - strlen(text), "]}");
     assert_int_equal(read_text("connection.new", text, reason), STATUS_OK);
     assert_int_equal(event.industry_count, INDUSTRIES_MAXIMUM);
     snprintf(text + strlen(text) - 2, 32, ",\"one more\"]}");
@@ -130,7 +130,7 @@ static void taken_as_written(void **state)
 
     (void)state;
     buf_init(&buf, 65536);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char reason[EVENT_REASON_SIZE] = "";
 
         if (read_text(rows[i][0], rows[i][1], reason) != STATUS_OK)
@@ -216,11 +216,11 @@ static void keys(void **state)
         {"connection.new", "{\"userId\":\"ue\",\"industries\":[],\"eventId\":\"2\"}", "s"},
         {"connection.new", "{\"userId\":\"u\",\"industries\":[]}", "s"},
     };
-    char found[sizeof rows / sizeof rows[0]][EVENT_KEY_SIZE];
+    char found[sizeof(rows) / sizeof(rows[0])][EVENT_KEY_SIZE];
     char again[EVENT_KEY_SIZE];
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         key_of(rows[i][0], rows[i][1], rows[i][2], found[i]);
         for (size_t k = 0; k < i; k++)
             assert_string_not_equal(found[i], found[k]);
@@ -246,16 +246,16 @@ static void through_the_stream(void **state)
     (void)state;
     buf_init(&packed, 65536);
     buf_init(&payload, 65536);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char reason[EVENT_REASON_SIZE] = "";
 
         assert_int_equal(read_text(rows[i][0], rows[i][1], reason), STATUS_OK);
         assert_int_equal(event_submitted_by(&event, SLICE_LITERAL("ada")), STATUS_OK);
-        snprintf(event.event_id, sizeof event.event_id, "e1");
+        snprintf(event.event_id, sizeof(event.event_id), "e1");
         buf_clear(&packed);
         assert_int_equal(event_pack(&event, 5, &packed), STATUS_OK);
         assert_int_not_equal(packed.data[0], '{');
-        memset(&event, 0x55, sizeof event);
+        memset(&event, 0x55, sizeof(event));
         if (event_from_stream(slice_from_string(rows[i][0]), buf_slice(&packed), &arena, &event, reason) !=
             STATUS_OK)
             fail_msg("row %zu: %s", i, reason);
@@ -309,7 +309,7 @@ static void stream_refusals(void **state)
     assert_string_equal(reason, "unknown event");
     assert_int_equal(event_from_stream(name, SLICE_LITERAL("\xff\xff\xff"), &arena, &event, reason),
                      STATUS_INVALID_PAYLOAD);
-    for (size_t i = 0; i < sizeof blank / sizeof blank[0]; i++) {
+    for (size_t i = 0; i < sizeof(blank) / sizeof(blank[0]); i++) {
         assert_int_equal(event_from_stream(name, blank[i], &arena, &event, reason), STATUS_INVALID_PAYLOAD);
         assert_string_equal(reason, "the body is empty");
         assert_int_equal(event_from_json(event_find(name), blank[i], &event, reason), STATUS_INVALID_PAYLOAD);
@@ -347,15 +347,15 @@ static void white_space_in_front(void **state)
     char text[128];
 
     (void)state;
-    for (size_t i = 0; i < sizeof fronts / sizeof fronts[0]; i++) {
-        snprintf(text, sizeof text, "%s{\"userId\":\"u\",\"industries\":[]}\n", fronts[i]);
+    for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++) {
+        snprintf(text, sizeof(text), "%s{\"userId\":\"u\",\"industries\":[]}\n", fronts[i]);
         reason[0] = '\0';
         if (event_from_stream(name, slice_from_string(text), &arena, &event, reason) != STATUS_OK)
             fail_msg("front %zu: %s", i, reason);
         assert_string_equal(event.user_id, "u");
         assert_true(event.platform);
     }
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(event_from_stream(name, slice_from_string(bad[i]), &arena, &event, reason),
                          STATUS_INVALID_PAYLOAD);
         assert_string_equal(reason, "neither a JSON object nor an Event message");

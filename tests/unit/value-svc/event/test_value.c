@@ -21,7 +21,7 @@ static void every_count(void **state)
     (void)state;
     for (int64_t count = 0; count <= 1000000; count++) {
         int64_t hundredths = count * 314;
-        size_t length = (size_t)snprintf(expected, sizeof expected, "%" PRId64 ".%02" PRId64,
+        size_t length = (size_t)snprintf(expected, sizeof(expected), "%" PRId64 ".%02" PRId64,
                                          hundredths / 100, hundredths % 100);
 
         /* The shortest form: no zeros at the end, no dot at the end. */
@@ -56,7 +56,7 @@ static void known_values(void **state)
     char found[VALUE_TEXT_SIZE];
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         assert_int_equal(value_format(rows[i].sum, found), strlen(rows[i].text));
         assert_string_equal(found, rows[i].text);
     }

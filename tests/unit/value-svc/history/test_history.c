@@ -46,7 +46,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ---- Positions -------------------------------------------------------------------------------------- */
+/* ---- positions -------------------------------------------------------------------------------------- */
 
 struct stand {
     uint64_t epoch;
@@ -86,7 +86,7 @@ static struct stand stand_after(size_t count)
     return stand;
 }
 
-/* ---- Asking ----------------------------------------------------------------------------------------- */
+/* ---- asking ----------------------------------------------------------------------------------------- */
 
 static struct wire_arena arena;
 static const char *refused; /* the error's code; "" otherwise */
@@ -163,7 +163,7 @@ static void expect_incomplete(const Pollen8__HistoryFrames *frames, const char *
     assert_int_equal(frames->n_frames, 0);
 }
 
-/* ---- Tests ------------------------------------------------------------------------------------------ */
+/* ---- tests ------------------------------------------------------------------------------------------ */
 
 static void everything_once_and_in_order(void **state)
 {
@@ -228,8 +228,8 @@ static void after_any_position(void **state)
     for (int i = 0; i < 60; i++) {
         char text[128];
 
-        snprintf(text, sizeof text, "{\"userId\":\"u%d\",\"industries\":[\"%c\",\"%c\"]}", i % 4, 'a' + i % 3,
-                 'a' + i % 2);
+        snprintf(text, sizeof(text), "{\"userId\":\"u%d\",\"industries\":[\"%c\",\"%c\"]}", i % 4,
+                 'a' + i % 3, 'a' + i % 2);
         rig_publish(rig, "pollen8.events.connection.new", text);
     }
     rig_wait(rig, "pollen8.out.industry", NULL, 60);
@@ -314,14 +314,14 @@ static void nothing_is_left_out_on_the_way(void **state)
 
     (void)state;
     for (int i = 0; i < 200; i++) {
-        snprintf(names[i], sizeof names[i], "w%d", i);
+        snprintf(names[i], sizeof(names[i]), "w%d", i);
         industries[i] = names[i];
     }
     rig_clear(rig);
     for (int i = 0; i < 480; i++) {
         char text[128];
 
-        snprintf(text, sizeof text, "{\"userId\":\"w-%d\",\"industries\":[\"w%d\"]}", i % 5, i * 7 % 200);
+        snprintf(text, sizeof(text), "{\"userId\":\"w-%d\",\"industries\":[\"w%d\"]}", i % 5, i * 7 % 200);
         rig_publish(rig, "pollen8.events.connection.new", text);
     }
     do {
@@ -374,7 +374,7 @@ static void told_the_truth(void **state)
     assert_string_equal(refused, "INVALID_PAYLOAD");
 }
 
-/* ---- A storm ---------------------------------------------------------------------------------------- */
+/* ---- a storm ---------------------------------------------------------------------------------------- */
 
 struct storm {
     size_t askers;
@@ -417,8 +417,8 @@ static void storm_ask(struct storm *storm, uint32_t deadline_ms, uint32_t timeou
         const char *const users[] = {user, NULL};
         struct buf buf;
 
-        snprintf(industry, sizeof industry, "i%zu", i % 100);
-        snprintf(user, sizeof user, "s%zu", i % 500);
+        snprintf(industry, sizeof(industry), "i%zu", i % 100);
+        snprintf(user, sizeof(user), "s%zu", i % 500);
         pack(&stand, industries, users, deadline_ms, &buf);
         while (bus_request(rig_bus(rig), SUBJECT_HISTORY_READ, NULL, buf.data, buf.length, timeout_ms,
                            on_reply, storm) != STATUS_OK)

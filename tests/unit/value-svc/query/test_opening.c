@@ -48,8 +48,8 @@ static void on_gateway(void *context, const struct bus_message *message)
 
         pthread_mutex_lock(&evicted.lock);
         if (letter->message_case == POLLEN8__GATEWAY_MESSAGE__MESSAGE_EVICT) {
-            snprintf(evicted.session, sizeof evicted.session, "%s", letter->evict->session);
-            snprintf(evicted.pid, sizeof evicted.pid, "%s", letter->evict->pid);
+            snprintf(evicted.session, sizeof(evicted.session), "%s", letter->evict->session);
+            snprintf(evicted.pid, sizeof(evicted.pid), "%s", letter->evict->pid);
             evicted.count++;
         }
         pthread_mutex_unlock(&evicted.lock);
@@ -184,7 +184,7 @@ static void rooms_are_remembered(void **state)
     assert_false(ask(RECOVER, "old", "n1", "ada", "pid-n", NULL)->narrowed);
 }
 
-/* ---- How long ---------------------------------------------------------------------------------------- */
+/* ---- how long ---------------------------------------------------------------------------------------- */
 
 #define WINDOW_MS 120000 /* HISTORY_WINDOW */
 
@@ -254,7 +254,7 @@ static void a_pid_lasts_as_long_as_its_session_and_the_window(void **state)
     lease_ms = 0;
 }
 
-/* ---- Kept frames ------------------------------------------------------------------------------------ */
+/* ---- kept frames ------------------------------------------------------------------------------------ */
 
 static void written(const char *user, uint64_t event_id)
 {
@@ -279,8 +279,8 @@ static void invite(const char *user, const char *token, const char *id, size_t c
     char subject[96];
     char text[128];
 
-    snprintf(text, sizeof text, "{\"inviteId\":\"%s\",\"creatorId\":\"%s\"}", id, user);
-    snprintf(subject, sizeof subject, "pollen8.out.user.%s", token);
+    snprintf(text, sizeof(text), "{\"inviteId\":\"%s\",\"creatorId\":\"%s\"}", id, user);
+    snprintf(subject, sizeof(subject), "pollen8.out.user.%s", token);
     rig_publish(rig, "pollen8.events.invite.created", text);
     rig_wait(rig, subject, "invite.created", count);
 }
@@ -317,7 +317,7 @@ static void kept_until_written(void **state)
     for (size_t i = 0; i < 110; i++) {
         char id[16];
 
-        snprintf(id, sizeof id, "i%zu", i);
+        snprintf(id, sizeof(id), "i%zu", i);
         invite("kim", "a2lt", id, 3 + i);
     }
     opened = ask(SNAPSHOT, "gw-1", "k", "kim", "", NULL);
@@ -350,9 +350,9 @@ static const char *seen(const char *user, const char *payload, const char *permi
     assert_int_equal(wire_unpack(&arena, &pollen8__frame_reply__descriptor, answer, &unpacked), STATUS_OK);
     reply = (const Pollen8__FrameReply *)unpacked;
     if (reply->result_case == POLLEN8__FRAME_REPLY__RESULT_DATA)
-        snprintf(text, sizeof text, "ok %.*s", (int)reply->data.len, (const char *)reply->data.data);
+        snprintf(text, sizeof(text), "ok %.*s", (int)reply->data.len, (const char *)reply->data.data);
     else
-        snprintf(text, sizeof text, "%s", reply->error->code);
+        snprintf(text, sizeof(text), "%s", reply->error->code);
     return text;
 }
 

@@ -66,14 +66,14 @@ static const char *submit(const char *event, const char *data, const char *user,
     frame.identity = &identity;
     buf_init(&buf, 65536);
     assert_int_equal(wire_pack(&buf, &frame.base), STATUS_OK);
-    snprintf(subject, sizeof subject, "pollen8.in.%s", event);
+    snprintf(subject, sizeof(subject), "pollen8.in.%s", event);
     assert_int_equal(rig_ask(rig, subject, buf.data, buf.length, &answer), STATUS_OK);
     assert_int_equal(wire_unpack(&arena, &pollen8__frame_reply__descriptor, answer, &unpacked), STATUS_OK);
     reply = (const Pollen8__FrameReply *)unpacked;
     if (reply->result_case == POLLEN8__FRAME_REPLY__RESULT_DATA)
-        snprintf(text, sizeof text, "ok %.*s", (int)reply->data.len, (const char *)reply->data.data);
+        snprintf(text, sizeof(text), "ok %.*s", (int)reply->data.len, (const char *)reply->data.data);
     else
-        snprintf(text, sizeof text, "%s %s", reply->error->code, reply->error->message);
+        snprintf(text, sizeof(text), "%s %s", reply->error->code, reply->error->message);
     wire_arena_done(&arena);
     buf_done(&buf);
     return text;
@@ -106,11 +106,11 @@ static const char *open_session(const char *user, uint64_t *epoch, uint64_t *ver
         assert_string_equal(snapshot->event, "network.update");
         assert_string_equal(snapshot->coalesce_key, "network.update");
         assert_int_equal(snapshot->policy, POLLEN8__DELIVERY_POLICY__DELIVERY_LATEST);
-        snprintf(text, sizeof text, "ok %.*s", (int)snapshot->data.len, (const char *)snapshot->data.data);
+        snprintf(text, sizeof(text), "ok %.*s", (int)snapshot->data.len, (const char *)snapshot->data.data);
         *epoch = snapshot->epoch;
         *version = snapshot->version;
     } else {
-        snprintf(text, sizeof text, "%s", reply->error->code);
+        snprintf(text, sizeof(text), "%s", reply->error->code);
     }
     wire_arena_done(&arena);
     buf_done(&buf);
@@ -211,7 +211,7 @@ static void beat(const char *gateway, uint32_t sessions, uint32_t interval_ms)
     message.parts = 1;
     buf_init(&buf, 65536);
     assert_int_equal(wire_pack(&buf, &message.base), STATUS_OK);
-    snprintf(subject, sizeof subject, "pollen8.session.%s", gateway);
+    snprintf(subject, sizeof(subject), "pollen8.session.%s", gateway);
     assert_int_equal(bus_publish(rig_bus(rig), subject, buf.data, buf.length), STATUS_OK);
     buf_done(&buf);
 }

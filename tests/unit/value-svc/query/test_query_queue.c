@@ -20,7 +20,7 @@ static struct query_item *item_of(enum query_kind kind, int number)
     char text[16];
     struct bus_message message = {.reply = SLICE_LITERAL("_INBOX.1")};
 
-    message.data = slice_make(text, (size_t)snprintf(text, sizeof text, "%d", number));
+    message.data = slice_make(text, (size_t)snprintf(text, sizeof(text), "%d", number));
     return query_item_copy(kind, &message);
 }
 
@@ -47,7 +47,7 @@ static void order_and_bound(void **state)
     for (int i = 0; i < 5; i++) {
         char expected[16];
 
-        snprintf(expected, sizeof expected, "%d", i < 4 ? i : 99);
+        snprintf(expected, sizeof(expected), "%d", i < 4 ? i : 99);
         assert_true(slice_equal_string(taken[i]->data, expected));
         assert_true(slice_equal_string(taken[i]->reply, "_INBOX.1"));
         free(taken[i]);
@@ -60,7 +60,7 @@ static void *take_all(void *context)
 {
     struct query_queue *queue = context;
     struct query_item *taken[16];
-    size_t *total = calloc(1, sizeof *total);
+    size_t *total = calloc(1, sizeof(*total));
     size_t count;
 
     while ((count = query_queue_take(queue, taken, 16)) > 0) {
@@ -92,7 +92,7 @@ static void closing_empties_first(void **state)
 static void *take_some(void *context)
 {
     struct query_item *taken[16];
-    size_t *count = malloc(sizeof *count);
+    size_t *count = malloc(sizeof(*count));
 
     *count = query_queue_take(context, taken, 16);
     for (size_t i = 0; i < *count; i++)

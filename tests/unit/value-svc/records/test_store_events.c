@@ -78,7 +78,7 @@ static void sweeping(void **state)
 
     (void)state;
     for (int i = 0; i < 300; i++) {
-        snprintf(user, sizeof user, "sweep%d", i);
+        snprintf(user, sizeof(user), "sweep%d", i);
         apply_one(&rules, user, "k", 1, 1000000 + (uint64_t)i, 900000);
     }
     assert_int_equal(sweep_all(900001, 1000149, NULL), 150);
@@ -103,7 +103,7 @@ static void sweeping_costs_what_expires(void **state)
     for (int i = 0; i < 700; i++) {
         char user[32];
 
-        snprintf(user, sizeof user, "due%d", i);
+        snprintf(user, sizeof(user), "due%d", i);
         apply_one(&rules, user, "k", 1, 3000000 + (uint64_t)i, 5000000 + i);
     }
     assert_int_equal(redis_integer(&redis, "ZCARD p8:seen.due"), 700);
@@ -146,7 +146,7 @@ static void sweeping_finds_older_users(void **state)
     for (int i = 0; i < 500; i++) {
         char user[32];
 
-        snprintf(user, sizeof user, "older%d", i);
+        snprintf(user, sizeof(user), "older%d", i);
         apply_one(&rules, user, "k", 1, 4000000 + (uint64_t)i, 6000000 + i);
     }
     redis_integer(&redis, "DEL p8:seen.due");

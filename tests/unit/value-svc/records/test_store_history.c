@@ -45,7 +45,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* ---- What was read ---------------------------------------------------------------------------------- */
+/* ---- what was read ---------------------------------------------------------------------------------- */
 
 static struct store_entry entries[4 * LENGTH];
 static char frames[4 * LENGTH][64];
@@ -57,7 +57,7 @@ static void collect(void *context, size_t room, const struct store_entry *entry)
     (void)room;
     assert_true(entry_count < 4 * LENGTH);
     entries[entry_count] = *entry;
-    snprintf(frames[entry_count], sizeof frames[0], "%.*s", (int)entry->frame.length, entry->frame.data);
+    snprintf(frames[entry_count], sizeof(frames[0]), "%.*s", (int)entry->frame.length, entry->frame.data);
     entry_count++;
 }
 
@@ -73,7 +73,7 @@ static struct store_room read_room(enum store_room_kind kind, const char *name, 
     return room;
 }
 
-/* ---- Users ------------------------------------------------------------------------------------------ */
+/* ---- users ------------------------------------------------------------------------------------------ */
 
 static struct store_event connection(const char *user, const char *key, uint64_t sequence, uint32_t lane,
                                      uint64_t number)
@@ -217,7 +217,7 @@ static void payloads_and_kept_frames(void **state)
     assert_true(redis_integer(&redis, "PTTL p8:{u.aW52}:kept") > 2000000000);
 }
 
-/* ---- Industries ------------------------------------------------------------------------------------- */
+/* ---- industries ------------------------------------------------------------------------------------- */
 
 static void append(const char *industry, int from, int count)
 {
@@ -283,7 +283,7 @@ static void users_are_trimmed_too(void **state)
         char key[16];
         struct store_event event;
 
-        snprintf(key, sizeof key, "k%d", (int)i);
+        snprintf(key, sizeof(key), "k%d", (int)i);
         event = connection("long", key, i + 1, 7, 2 * i + 1);
         apply(&event);
     }

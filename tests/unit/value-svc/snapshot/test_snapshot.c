@@ -74,7 +74,7 @@ static void fill(void)
         redis_integer(&redis, "HSET p8:{u.small%d}:seen k%d 1", i, i);
         redis_integer(&redis, "RPUSH p8:{u.small%d}:seen.order k%d", i, i);
     }
-    snprintf(script, sizeof script,
+    snprintf(script, sizeof(script),
              "for i = 1, %d do redis.call('HSET', 'p8:{u.large}:seen', 'key' .. i, '0123456789 ' .. i) "
              "redis.call('RPUSH', 'p8:{u.large}:seen.order', 'key' .. i) end return 1",
              LARGE_SEEN);
@@ -197,7 +197,7 @@ static void out_and_back(void **state)
     }
 }
 
-/* ---- A user with much, while it changes --------------------------------------------------------------- */
+/* ---- a user with much, while it changes --------------------------------------------------------------- */
 
 #define HOT_EVENTS 8000 /* there before: every eighth an import under an eventId */
 #define HOT_MORE   400  /* coming while it is read */
@@ -223,7 +223,7 @@ static int64_t apply_hot(uint64_t number)
         .sequence = number,
         .time_ms = 1000000 + (int64_t)(number > HOT_EVENTS ? 4000 + number - HOT_EVENTS : number / 8)};
 
-    snprintf(key, sizeof key, "%s%d", import ? "import" : "key", (int)named);
+    snprintf(key, sizeof(key), "%s%d", import ? "import" : "key", (int)named);
     assert_int_equal(store_apply(store, &hot_rules, &event, 1), STATUS_OK);
     return event.outcome == STORE_APPLIED ? event.change : 0;
 }
@@ -306,7 +306,7 @@ static void a_hot_user_is_whole_and_of_one_moment(void **state)
     assert_int_equal(redis_integer(&redis, "HGET p8:{u.aG90}:net connections"), truth);
 }
 
-/* ---- As older versions wrote it ----------------------------------------------------------------------- */
+/* ---- as older versions wrote it ----------------------------------------------------------------------- */
 
 struct old_piece {
     const char *suffix;
@@ -326,7 +326,7 @@ static void what_older_versions_wrote_is_read(void **state)
                                               {":kept", "stream", {"2-1"}},
                                               {":kept", "stream", {"2", "i"}},
                                               {":kept", "stream", {"2"}}};
-    enum { COUNT = sizeof pieces / sizeof pieces[0] };
+    enum { COUNT = sizeof(pieces) / sizeof(pieces[0]) };
     struct snapshot_body body = {.id = "older", .users = 1};
     size_t users = 0;
 
@@ -391,7 +391,7 @@ static void manifests(void **state)
     write_all(&manifest.body);
     assert_int_equal(snapshot_publish(rig_bus(rig), &manifest), STATUS_OK);
     assert_int_equal(snapshot_newest(rig_bus(rig), &found, &place), STATUS_OK);
-    assert_memory_equal(&found, &manifest, sizeof found);
+    assert_memory_equal(&found, &manifest, sizeof(found));
     manifest.previous = place;
     manifest.sequence = 13;
     assert_int_equal(snapshot_publish(rig_bus(rig), &manifest), STATUS_OK);

@@ -155,7 +155,7 @@ static void pruning(void **state)
 
     (void)state;
     for (int i = 0; i < 20; i++) {
-        snprintf(key, sizeof key, "k%d", i);
+        snprintf(key, sizeof(key), "k%d", i);
         apply_one(&rules, "prune", key, 1, 100 + (uint64_t)i, 10000);
     }
     assert_int_equal(seen("cHJ1bmU"), 20);
@@ -233,7 +233,7 @@ static void a_pipeline_and_values(void **state)
 
     (void)state;
     for (size_t i = 0; i < 1000; i++) {
-        snprintf(keys[i], sizeof keys[i], "k%zu", i % 900); /* a hundred come twice */
+        snprintf(keys[i], sizeof(keys[i]), "k%zu", i % 900); /* a hundred come twice */
         events[i] = (struct store_event){.user_id = "pipe",
                                          .key = keys[i],
                                          .counts = true,
@@ -336,14 +336,14 @@ static void passwords_and_databases(void **state)
 
     (void)state;
     redis_integer(&redis, "ACL SETUSER value on >p%%ss ~* &* +@all");
-    snprintf(secured.user, sizeof secured.user, "%s", "value");
-    snprintf(secured.password, sizeof secured.password, "%s", "wrong secret");
+    snprintf(secured.user, sizeof(secured.user), "%s", "value");
+    snprintf(secured.password, sizeof(secured.password), "%s", "wrong secret");
     secured.database = 3;
     options.any_epoch = true; /* that database has none */
     assert_int_equal(store_create(&options, &other), STATUS_OK);
     assert_int_equal(store_connect(other), STATUS_DISCONNECTED);
     assert_null(strstr(store_error(other), "wrong secret"));
-    snprintf(secured.password, sizeof secured.password, "%s", "p%ss");
+    snprintf(secured.password, sizeof(secured.password), "%s", "p%ss");
     if (store_connect(other) != STATUS_OK)
         fail_msg("%s", store_error(other));
     assert_true(store_epoch(other) == 0);

@@ -83,8 +83,8 @@ static void a_failover(void **state)
     redis_init_sentinel(&sentinel, &primary);
     rig_until(replica_linked, &primary, "the replica follows");
     rig_until(replica_known, &sentinel, "the sentinel knows the replica");
-    snprintf(text, sizeof text, "redis+sentinel://127.0.0.1:%d/main", sentinel.port);
-    assert_int_equal(store_url_parse(text, &url, text, sizeof text), STATUS_OK);
+    snprintf(text, sizeof(text), "redis+sentinel://127.0.0.1:%d/main", sentinel.port);
+    assert_int_equal(store_url_parse(text, &url, text, sizeof(text)), STATUS_OK);
     assert_int_equal(store_create(&options, &attempt.store), STATUS_OK);
     rig_until(applied_on_the_primary, &attempt, "the replica answers in time");
     assert_int_equal(attempt.sum, 1);
@@ -117,8 +117,8 @@ static void an_unknown_primary(void **state)
     (void)state;
     redis_init(&primary, true);
     redis_init_sentinel(&sentinel, &primary);
-    snprintf(text, sizeof text, "redis+sentinel://127.0.0.1:%d/other", sentinel.port);
-    assert_int_equal(store_url_parse(text, &url, text, sizeof text), STATUS_OK);
+    snprintf(text, sizeof(text), "redis+sentinel://127.0.0.1:%d/other", sentinel.port);
+    assert_int_equal(store_url_parse(text, &url, text, sizeof(text)), STATUS_OK);
     assert_int_equal(store_create(&options, &store), STATUS_OK);
     assert_int_equal(store_connect(store), STATUS_DISCONNECTED);
     assert_non_null(strstr(store_error(store), "no sentinel knows the primary `other`"));

@@ -30,8 +30,8 @@ static void plain(void **state)
     char error[128];
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_int_equal(store_url_parse(rows[i].text, &url, error, sizeof error), STATUS_OK);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(store_url_parse(rows[i].text, &url, error, sizeof(error)), STATUS_OK);
         assert_false(url.sentinel);
         assert_int_equal(url.host_count, 1);
         assert_string_equal(url.hosts[0].name, rows[i].host);
@@ -49,7 +49,7 @@ static void sentinel(void **state)
 
     (void)state;
     assert_int_equal(
-        store_url_parse("redis+sentinel://u:p@a,b:1234,[::2]:5/main/4", &url, error, sizeof error),
+        store_url_parse("redis+sentinel://u:p@a,b:1234,[::2]:5/main/4", &url, error, sizeof(error)),
         STATUS_OK);
     assert_true(url.sentinel);
     assert_int_equal(url.host_count, 3);
@@ -93,10 +93,10 @@ static void refused(void **state)
     struct store_url url;
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char error[128] = "";
 
-        if (store_url_parse(rows[i], &url, error, sizeof error) != STATUS_MALFORMED)
+        if (store_url_parse(rows[i], &url, error, sizeof(error)) != STATUS_MALFORMED)
             fail_msg("accepted: %s", rows[i]);
         assert_true(strlen(error) > 0);
         assert_null(strstr(error, "secret"));

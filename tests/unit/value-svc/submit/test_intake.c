@@ -63,7 +63,7 @@ static void rows_hold(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         enum status found = judge(rows[i].name, rows[i].text, rows[i].permission);
 
         if (found != rows[i].expected)

@@ -37,7 +37,7 @@ static void anything_else_is_not_stored(void **state)
     struct publish_ack ack = {.sequence = 99};
 
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (publish_ack_read(slice_from_string(rows[i]), &ack) != STATUS_UNAVAILABLE)
             fail_msg("taken for stored: %s", rows[i]);
         assert_true(ack.sequence == 99);
