@@ -18,38 +18,16 @@
 
 #include "common/bus/subject.h"
 #include "event/event.h"
+#include "fixture.h"
 #include "records/store_history.h"
-#include "rig.h"
 
-static struct nats_server nats;
-static struct redis_server redis;
-static struct rig *rig;
 /* Long enough that nothing comes again only because the machine is slow. */
 static const char *const patient[] = {"ACK_WAIT=60s", NULL};
 static const char *const after_a_death[] = {"ACK_WAIT=4s", NULL};
 
-static int set_up(void **state)
-{
-    (void)state;
-    rig = rig_start(&nats, &redis);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_end(rig, &nats, &redis);
-    return 0;
-}
-
 static void start(struct value_process *process, const char *const *settings)
 {
     value_start_ready(process, &nats, &redis, settings);
-}
-
-static void frame(const char *subject, const char *event, size_t index, struct rig_frame *out)
-{
-    assert_true(rig_get(rig, subject, event, index, out));
 }
 
 /* The chain of what every gateway hears of one lane, marks included: each names the one before it. */
@@ -187,14 +165,12 @@ static void die(enum death death, const char *industry, const char *text, struct
     const struct store_rules rules = {
         .window_ms = 600000, .retention_ms = 1800000, .history_length = 1000, .history_window_ms = 120000};
     static struct event event;
-    static struct store_url url;
     const struct store_options store_options = {.url = &url, .timeout_ms = 2000};
     static char key[EVENT_KEY_SIZE];
     struct wire_arena arena = {0};
     struct fetch fetch = {0};
     struct bus_message message;
     struct bus_delivery delivery;
-    struct store *store = NULL;
     struct buf frame_bytes;
     char text_out[256];
 
@@ -265,14 +241,14 @@ static void a_death_on_the_way(enum death death, const char *user, const char *t
     rig_wait(rig, subject, "network.update", 1);
     rig_wait(rig, "pollen8.out.industry", "connection.new", before + 1);
     rig_settle(rig);
-    frame(subject, "network.update", 0, &found);
+    expect_frame(subject, "network.update", 0, &found);
     snprintf(text, sizeof(text), "{\"userId\":\"%s\",\"newValue\":3.14}", user);
     assert_string_equal(found.data, text);
     assert_true(found.version == applied.version);
     assert_true(found.lane != DEAD_LANE && found.first_lane == DEAD_LANE && found.first_lane_sequence == 6);
     assert_true(found.user_sequence == applied.user_sequence && found.history_epoch == found.epoch);
     assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.new"), before + 1);
-    frame("pollen8.out.industry", "connection.new", before, &found);
+    expect_frame("pollen8.out.industry", "connection.new", before, &found);
     assert_true(found.lane != DEAD_LANE && found.first_lane == DEAD_LANE && found.first_lane_sequence == 5);
     assert_int_equal(redis_integer(&redis, "XLEN p8:{u.%s}:history", token), 2);
     assert_int_equal(redis_integer(&redis, "XLEN p8:{i.%s}:history", token),
@@ -310,5 +286,5 @@ int main(void)
     };
 
     signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, ring_set_up, ring_tear_down);
 }

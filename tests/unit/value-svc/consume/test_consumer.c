@@ -18,37 +18,15 @@
 #include <cmocka.h>
 
 #include "common/rng.h"
-#include "rig.h"
+#include "fixture.h"
 
-static struct nats_server nats;
-static struct redis_server redis;
-static struct rig *rig;
 static const char *const quick[] = {"ACK_WAIT=1s", NULL};
 /* Where nothing dies: nothing comes again only because the machine is slow. */
 static const char *const patient[] = {"ACK_WAIT=60s", NULL};
 
-static int set_up(void **state)
-{
-    (void)state;
-    rig = rig_start(&nats, &redis);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_end(rig, &nats, &redis);
-    return 0;
-}
-
 static void start(struct value_process *process, const char *const *settings)
 {
     value_start_ready(process, &nats, &redis, settings);
-}
-
-static void frame(const char *subject, const char *event, size_t index, struct rig_frame *out)
-{
-    assert_true(rig_get(rig, subject, event, index, out));
 }
 
 struct expected_sum {
@@ -87,13 +65,13 @@ static void json_counts_and_delivers(void **state)
                     "{\"userId\":\"ada\",\"industries\":[\"Tech\",\" FINANCE \"]}");
         rig_wait(rig, "pollen8.out.user.YWRh", "network.update", i + 1);
         rig_wait(rig, "pollen8.out.industry", "connection.new", i + 1);
-        frame("pollen8.out.user.YWRh", "network.update", i, &found);
+        expect_frame("pollen8.out.user.YWRh", "network.update", i, &found);
         snprintf(data, sizeof(data), "{\"userId\":\"ada\",\"newValue\":%s}", values[i]);
         assert_string_equal(found.data, data);
         assert_int_equal(found.policy, POLLEN8__DELIVERY_POLICY__DELIVERY_LATEST);
         assert_true(found.epoch > 0 && found.version > last_version && found.event_id != 0);
         last_version = found.version;
-        frame("pollen8.out.industry", "connection.new", i, &found);
+        expect_frame("pollen8.out.industry", "connection.new", i, &found);
         assert_string_equal(found.data, "{\"userId\":\"ada\",\"industries\":[\"Tech\",\" FINANCE \"]}");
         assert_string_equal(found.industries, "tech,finance");
         assert_true(found.lane != 0 && found.lane_sequence > 0 && found.event_id != 0);
@@ -102,11 +80,11 @@ static void json_counts_and_delivers(void **state)
     rig_wait(rig, "pollen8.out.industry", "connection.removed", 1);
     rig_publish(rig, "pollen8.events.connection.import", "{\"userId\":\"ada\",\"connections\":98}");
     rig_wait(rig, "pollen8.out.user.YWRh", "network.update", 5);
-    frame("pollen8.out.user.YWRh", "network.update", 4, &found);
+    expect_frame("pollen8.out.user.YWRh", "network.update", 4, &found);
     assert_string_equal(found.data, "{\"userId\":\"ada\",\"newValue\":314}");
     rig_publish(rig, "pollen8.events.invite.created", "{\"inviteId\":\"i1\",\"creatorId\":\"ada\"}");
     rig_wait(rig, "pollen8.out.user.YWRh", "invite.created", 1);
-    frame("pollen8.out.user.YWRh", "invite.created", 0, &found);
+    expect_frame("pollen8.out.user.YWRh", "invite.created", 0, &found);
     assert_int_equal(found.policy, POLLEN8__DELIVERY_POLICY__DELIVERY_KEEP);
     assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.new"), 3);
     assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.import"), 0);
@@ -151,12 +129,12 @@ static void wrong_content_goes_to_the_dead(void **state)
     rig_clear(rig);
     rig_publish(rig, "pollen8.events.connection.new", "{\"userId\":\"x\"}");
     rig_wait(rig, "pollen8.dead.connection.new", NULL, 1);
-    frame("pollen8.dead.connection.new", NULL, 0, &found);
+    expect_frame("pollen8.dead.connection.new", NULL, 0, &found);
     assert_string_equal(found.data, "{\"userId\":\"x\"}");
     assert_string_equal(found.reason, "`industries` is missing");
     rig_publish(rig, "pollen8.events.no.such", "{}");
     rig_wait(rig, "pollen8.dead.no.such", NULL, 1);
-    frame("pollen8.dead.no.such", NULL, 0, &found);
+    expect_frame("pollen8.dead.no.such", NULL, 0, &found);
     assert_string_equal(found.reason, "unknown event");
     rig_publish(rig, "pollen8.events.we$rd", "\xff");
     rig_wait(rig, "pollen8.dead.unknown", NULL, 1);
@@ -376,5 +354,5 @@ int main(void)
     };
 
     signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, ring_set_up, ring_tear_down);
 }

@@ -15,10 +15,8 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "rig.h"
+#include "fixture.h"
 
-static struct nats_server nats;
-static struct rig *rig;
 static const char *const patient[] = {"ACK_WAIT=60s", NULL}; /* nothing comes again for slowness */
 
 static int set_up(void **state)
@@ -36,11 +34,6 @@ static int tear_down(void **state)
     rig_free(rig);
     nats_server_done(&nats);
     return 0;
-}
-
-static void frame(const char *subject, const char *event, size_t index, struct rig_frame *out)
-{
-    assert_true(rig_get(rig, subject, event, index, out));
 }
 
 struct expected_sum {
@@ -109,7 +102,7 @@ static void a_forgotten_tail(void **state)
     rig_until(sum_is, &expected, "100 are counted");
     rig_wait(rig, "pollen8.out.user.dGFpbA", "network.update", 100);
     rig_wait(rig, "pollen8.out.industry", "connection.new", 100);
-    frame("pollen8.out.user.dGFpbA", "network.update", 99, &before);
+    expect_frame("pollen8.out.user.dGFpbA", "network.update", 99, &before);
     rig_settle(rig);
     redis_stop(&forgetful, SIGKILL);
     value_wait_ready(&process, 503);
@@ -121,8 +114,8 @@ static void a_forgotten_tail(void **state)
     rig_until(rig_replayed, &forgetful, "the replay is done");
     rig_until(told, whole_value, "the user is told");
     assert_int_equal(redis_sum(&forgetful, "tail"), 100);
-    frame("pollen8.out.user.dGFpbA", "network.update",
-          rig_count(rig, "pollen8.out.user.dGFpbA", "network.update") - 1, &after);
+    expect_frame("pollen8.out.user.dGFpbA", "network.update",
+                 rig_count(rig, "pollen8.out.user.dGFpbA", "network.update") - 1, &after);
     assert_true(after.epoch > before.epoch);
     assert_int_equal(rig_count(rig, "pollen8.out.industry", "connection.new"), 0); /* nobody is told twice */
     /* The same ids again: still duplicates. */

@@ -19,14 +19,11 @@
 
 #include "common/bus/subject.h"
 #include "common/clock.h"
+#include "fixture.h"
 #include "presence.pb-c.h"
-#include "rig.h"
 
 #define LANES_MAXIMUM 16
 
-static struct nats_server nats;
-static struct redis_server redis;
-static struct rig *rig;
 static struct value_process process;
 static const char *const settings[] = {"ACK_WAIT=60s", "HISTORY_LENGTH=1500", "HISTORY_QUEUE=16384", NULL};
 

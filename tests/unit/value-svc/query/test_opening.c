@@ -16,16 +16,13 @@
 
 #include <cmocka.h>
 
+#include "fixture.h"
 #include "peer.pb-c.h"
-#include "rig.h"
 
 #define SNAPSHOT POLLEN8__SESSION_OPEN__PURPOSE__SNAPSHOT
 #define RECOVER  POLLEN8__SESSION_OPEN__PURPOSE__RECOVER
 #define RECORD   POLLEN8__SESSION_OPEN__PURPOSE__RECORD
 
-static struct nats_server nats;
-static struct redis_server redis;
-static struct rig *rig;
 static struct value_process process;
 static struct wire_arena arena;
 

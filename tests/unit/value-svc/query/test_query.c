@@ -15,12 +15,9 @@
 
 #include <cmocka.h>
 
+#include "fixture.h"
 #include "presence.pb-c.h"
-#include "rig.h"
 
-static struct nats_server nats;
-static struct redis_server redis;
-static struct rig *rig;
 static struct value_process process;
 
 static int set_up(void **state)

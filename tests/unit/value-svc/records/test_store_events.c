@@ -15,43 +15,9 @@
 
 #include <cmocka.h>
 
-#include "rig.h"
+#include "fixture.h"
 
-static struct redis_server redis;
-static struct store_url url;
-static struct store *store;
 static const struct store_rules rules = {.window_ms = 1000, .retention_ms = 5000, .ack_floor = UINT32_MAX};
-
-static int set_up(void **state)
-{
-    (void)state;
-    redis_init(&redis, true);
-    store = rig_store(&redis, &url, 2000);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    store_free(store);
-    redis_done(&redis);
-    return 0;
-}
-
-static struct store_event apply_one(const struct store_rules *with, const char *user, const char *key,
-                                    int64_t change, uint64_t sequence, int64_t time_ms)
-{
-    struct store_event event = {.user_id = user,
-                                .key = key,
-                                .counts = true,
-                                .change = change,
-                                .sequence = sequence,
-                                .time_ms = time_ms};
-
-    if (store_apply(store, with, &event, 1) != STATUS_OK)
-        fail_msg("%s", store_error(store));
-    return event;
-}
 
 /* Until nothing is due; how many keys were forgotten, and users looked at (NULL: not asked). */
 static uint64_t sweep_all(int64_t oldest_ms, uint64_t ack_floor, size_t *ret_looked)
@@ -170,5 +136,5 @@ int main(void)
     };
 
     signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, store_set_up, store_tear_down);
 }

@@ -16,34 +16,15 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "rig.h"
+#include "fixture.h"
 
 #define LENGTH 100
 
-static struct redis_server redis;
-static struct store_url url;
-static struct store *store;
 static const struct store_rules rules = {.window_ms = 1000,
                                          .retention_ms = 5000,
                                          .ack_floor = UINT32_MAX,
                                          .history_length = LENGTH,
                                          .history_window_ms = 120000};
-
-static int set_up(void **state)
-{
-    (void)state;
-    redis_init(&redis, true);
-    store = rig_store(&redis, &url, 2000);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    store_free(store);
-    redis_done(&redis);
-    return 0;
-}
 
 /* ---- what was read ---------------------------------------------------------------------------------- */
 
@@ -352,5 +333,5 @@ int main(void)
     };
 
     signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, store_set_up, store_tear_down);
 }

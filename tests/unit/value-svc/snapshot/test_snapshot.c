@@ -19,19 +19,13 @@
 #include "common/bus/subject.h"
 #include "common/rng.h"
 #include "common/wire.h"
+#include "fixture.h"
 #include "records/store_rebuild.h"
-#include "rig.h"
 #include "snapshot.pb-c.h"
 #include "snapshot/snapshot_manifest.h"
 
 #define SMALL_USERS 300
 #define LARGE_SEEN  30000 /* of one user: several chunks */
-
-static struct nats_server nats;
-static struct redis_server redis;
-static struct rig *rig;
-static struct store *store;
-static struct store_url url;
 
 static bool stream_made(void *context)
 {

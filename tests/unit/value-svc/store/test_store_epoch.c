@@ -12,27 +12,7 @@
 
 #include <cmocka.h>
 
-#include "rig.h"
-
-static struct redis_server redis;
-static struct store_url url;
-static struct store *store;
-
-static int set_up(void **state)
-{
-    (void)state;
-    redis_init(&redis, true);
-    store = rig_store(&redis, &url, 2000);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    store_free(store);
-    redis_done(&redis);
-    return 0;
-}
+#include "fixture.h"
 
 /* A connection that begins no epochs. */
 static struct store *user_of(void)
@@ -201,5 +181,5 @@ int main(void)
     };
 
     signal(SIGPIPE, SIG_IGN);
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, store_set_up, store_tear_down);
 }
