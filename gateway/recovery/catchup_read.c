@@ -294,6 +294,17 @@ static bool find_last(const struct gateway *gateway, const struct session *sessi
     return at > 0 && position_read(frame_offset(frames[at - 1]), ret_last) == STATUS_OK;
 }
 
+/* SLOW: everything up to `last` is in the queue, or has been sent. */
+static void enter_slow(struct session *session, const struct position *last)
+{
+    struct catchup *catchup = session->catchup;
+    catchup->claim = *last;
+    catchup->stage = CATCHUP_SLOW;
+    catchup->missed = 0;
+    catchup->missed_more = false;
+    session->slow = true;
+}
+
 bool catchup_slow(struct gateway *gateway, struct session *session, const struct frame *frame)
 {
     struct position last;
@@ -313,11 +324,7 @@ bool catchup_slow(struct gateway *gateway, struct session *session, const struct
     if (!catchup)
         return false;
     timer_wheel_cancel(gateway->wheel, &catchup->timer);
-    catchup->claim = last;
-    catchup->stage = CATCHUP_SLOW;
-    session->slow = true;
-    catchup->missed = 0;
-    catchup->missed_more = false;
+    enter_slow(session, &last);
     catchup_miss(catchup, frame);
     if (!session->write_ms) /* polling has no other deadline */
         session_wrote(gateway, session, false);
@@ -390,10 +397,7 @@ void catchup_arrived_slow(struct gateway *gateway, struct session *session, cons
 {
     struct catchup *catchup = session->catchup;
     held_frames_drop(&catchup->held);
-    catchup->claim = *last;
-    catchup->stage = CATCHUP_SLOW;
-    session->slow = true;
-    catchup->missed = 0; /* what was missed there is not known here */
-    catchup->missed_more = true;
+    enter_slow(session, last);
+    catchup->missed_more = true; /* what was missed there is not known here */
     catchup_drained(gateway, session);
 }
