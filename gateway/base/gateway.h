@@ -84,7 +84,7 @@ struct gateway {
     char drain_text[64];        /* close reason while draining */
     atomic_bool reconnected;    /* set on the bus's thread, taken by the loop */
     atomic_bool bus_has_frames; /* frames come over the bus too; set with the reader */
-    atomic_bool broken;         /* set on the bus's thread: messages of other gateways may be missing */
+    atomic_bool broken;         /* like reconnected: messages of other gateways may be missing */
     atomic_bool listening;      /* for /readyz */
     _Atomic uint64_t turned_ms; /* when the loop last turned, for /healthz */
 };

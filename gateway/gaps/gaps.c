@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * gap -> rooms with members, in batches -> history.read, a few at a time ~> frames, gathered -> in the order
- * of their lanes -> egress takes them one by one -> frames are taken from the mailbox again
+ * of their lanes -> egress takes them one by one -> the mailbox continues
  *
- * A batch whose answer is incomplete is split, so that only sessions of rooms with missing frames are closed.
+ * A batch with an incomplete answer is split, so that only rooms that miss something close.
  */
 #include "gaps/gaps.h"
 
@@ -25,7 +25,7 @@
 #include "rooms/users.h"
 #include "session/session.h"
 
-#define SETTLE_MS       200 /* the broker knows the subscriptions again */
+#define SETTLE_MS       200 /* time for the broker to know the subscriptions again */
 #define RETRY_MS        300
 #define ASKED_AT_ONCE   8
 #define USER_WAIT_MS    150
@@ -47,11 +47,11 @@ struct gaps {
     struct wheel_timer timer;
     struct wheel_timer user_timer;
     enum gap_stage stage;
-    bool again;               /* everywhere, once this has ended */
-    struct delivery *pending; /* owned: what showed the gap; NULL: everywhere */
+    bool again;               /* a gap everywhere follows when this one has ended */
+    struct delivery *pending; /* owned: the delivery that showed the gap; NULL: everywhere */
     struct position after;
-    /* All rooms are read as of one moment, which the first answer names, so that a lane is read up to the
-     * same number in each of them. 0: not known yet. */
+    /* All rooms are read as of one moment, which the first answer states: so all rooms return the frames of a
+     * lane up to the same number. 0: not known yet. */
     int64_t moment_ms;
     struct room_names industries;
     struct room_names users;
@@ -63,17 +63,17 @@ struct gaps {
     struct gathered gathered;
     size_t given;
     size_t closed;              /* sessions */
-    struct room_names suspects; /* users with gaps of their own, to be looked at */
+    struct room_names suspects; /* users with gaps of their own, still to be checked */
     struct position suspects_after;
-    struct room_names asked_users;               /* being asked for */
-    uint64_t asked_until[HISTORY_ROOMS_MAXIMUM]; /* what is newer comes, or has come, live */
+    struct room_names asked_users;               /* requested now */
+    uint64_t asked_until[HISTORY_ROOMS_MAXIMUM]; /* anything newer comes live, or already has */
     struct position user_after;
     uint64_t user_give_up_ms;
     struct gathered user_gathered;
     size_t user_given;
 };
 
-/* A batch as a number, for the answer to say which it is of. */
+/* A batch as a number, so that the answer shows which batch it is for. */
 static uint64_t pack(const struct batch *batch, uint64_t generation)
 {
     return (uint64_t)batch->from | (uint64_t)batch->count << 32 | (uint64_t)(batch->kind == ROOM_USER) << 47 |
@@ -93,7 +93,7 @@ static void ask_more(struct gateway *gateway);
 
 static void gather_room(void *context, const struct room *room)
 {
-    (void)room_names_add(context, room_key(room)); /* out of memory: this room is not asked for */
+    (void)room_names_add(context, room_key(room)); /* out of memory: the room is not asked for */
 }
 
 static bool push(struct gaps *gaps, struct batch batch)
@@ -184,7 +184,7 @@ static void note_waiting(void *context, const struct mail *mail)
     live_starts_take(&waiting->starts, mark, progress_heard(waiting->gateway->progress, mark->lane));
 }
 
-/* Whether it lies in the gap; or, if the gap is everywhere, does not come live too. */
+/* Keeps only what lies in the gap if that is known; otherwise what does not come live. */
 static bool fills(const struct gaps *gaps, const struct waiting *waiting, const struct delivery *delivery)
 {
     if (!gaps->pending)
@@ -257,7 +257,7 @@ static enum status ask(struct gateway *gateway, const struct position *after, co
 {
     char *const *names = list->names + batch->from;
     const struct gaps *gaps = gateway->gaps;
-    const struct delivery *gap = answered == on_answer ? gaps->pending : NULL; /* it is in its lane alone */
+    const struct delivery *gap = answered == on_answer ? gaps->pending : NULL; /* only in its own lane */
     bool users = batch->kind == ROOM_USER;
     struct history_query query = {.after = after,
                                   .missed_lanes = gap ? &gap->mark.lane : NULL,
@@ -288,7 +288,7 @@ static void ask_more(struct gateway *gateway)
         complete(gateway);
 }
 
-/* Every room that has members by now. */
+/* Asks for every room that has members now. */
 static void begin(struct gateway *gateway)
 {
     struct gaps *gaps = gateway->gaps;
@@ -299,7 +299,7 @@ static void begin(struct gateway *gateway)
     gaps->moment_ms = 0;
     gaps->give_up_ms = gateway->now_ms + (uint64_t)gateway->settings->recovery_timeout;
     gaps->after = *progress_position(gateway->progress);
-    if (position_known(&gaps->after) || gaps->pending) { /* else no history can tell */
+    if (position_known(&gaps->after) || gaps->pending) { /* otherwise no history can help */
         rooms_each(gateway->rooms, ROOM_INDUSTRY, gather_room, &gaps->industries);
         rooms_each(gateway->rooms, ROOM_USER, gather_room, &gaps->users);
     }
@@ -345,8 +345,8 @@ bool gaps_holds(const struct gateway *gateway)
     return gaps && (gaps->stage == GAP_SETTLING || gaps->stage == GAP_ASKING || reconnect_due(gateway));
 }
 
-/* Frames that are stored later come live, except those published before frames came again: these are asked
- * for. */
+/* From now on everything that is stored later comes live. What was published before frames arrived again has
+ * been requested. */
 static void start_again(struct gateway *gateway)
 {
     const struct gaps *gaps = gateway->gaps;
@@ -355,7 +355,7 @@ static void start_again(struct gateway *gateway)
         progress_start(gateway->progress, gateway->now_ms, since_ms - PROGRESS_EARLY_MS);
 }
 
-/* Everything has been given: frames are taken from the mailbox again. */
+/* Everything has been given: the mailbox continues. */
 static struct delivery *end(struct gateway *gateway)
 {
     struct gaps *gaps = gateway->gaps;
@@ -412,7 +412,7 @@ static void on_user_answer(struct gateway *gateway, uint64_t context, struct his
         timer_wheel_arm(gateway->wheel, &gaps->user_timer, gateway->now_ms + USER_WAIT_MS);
 }
 
-/* Keeps only users who still miss a frame; for the others it has arrived out of order. */
+/* Takes the users who still miss something; for the others the frames only arrived out of order. */
 static void choose_users(struct gateway *gateway)
 {
     struct gaps *gaps = gateway->gaps;
@@ -425,7 +425,8 @@ static void choose_users(struct gateway *gateway)
         if (!room || room->count == 0 || users_whole(room))
             continue;
         if (gaps->asked_users.count == HISTORY_ROOMS_MAXIMUM) {
-            (void)room_names_add(&gaps->suspects, room_key(room)); /* in its turn, after the same position */
+            /* in the next round, after the same position */
+            (void)room_names_add(&gaps->suspects, room_key(room));
             continue;
         }
         users_forget(room);

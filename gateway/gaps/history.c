@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * query -> pollen8.history.read ~> value-svc ~> frames made on the delivery thread -> put in order -> reader
+ * query -> pollen8.history.read ~> value-svc ~> frames made on the delivery thread -> put in order -> the
+ * caller's `done`
  */
 #include "gaps/history.h"
 
@@ -42,7 +43,7 @@ static int compare(const void *a, const void *b)
     return one->index < two->index ? -1 : 1;
 }
 
-/* The first of the lane's that has not been placed yet. */
+/* The first frame of the lane that has not been placed yet. */
 static struct place *next_of(struct place *sorted, size_t count, uint32_t lane)
 {
     size_t low = 0;
@@ -54,7 +55,7 @@ static struct place *next_of(struct place *sorted, size_t count, uint32_t lane)
         else
             high = middle;
     }
-    /* `index` of a lane's first place counts those that have gone. */
+    /* `index` of a lane's first place counts those already placed */
     return &sorted[low];
 }
 
@@ -77,7 +78,7 @@ enum status history_order(struct delivery **frames, size_t count)
     return STATUS_OK;
 }
 
-/* ---- the question ------------------------------------------------------------------------------------- */
+/* ---- the request -------------------------------------------------------------------------------------- */
 
 static void reading_free(struct service_call *call)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * mark -> its lane -> what should have come before it did not: live frames begin here.
+ * mark -> its lane -> the mark before it is missing: live frames begin here.
  */
 #include "gaps/live_starts.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A flag set on another thread (reconnect) or by the mailbox (frames refused) -> looked at ten times a second
+ * A flag set on another thread (reconnect) or by the mailbox (frames refused) -> checked ten times a second
  * -> every open session gets a time for its next snapshot.
  */
 #include "gaps/reconnect.h"
@@ -20,7 +20,7 @@
 #include "session/sessions.h"
 
 #define LOOK_MS            100
-#define SETTLE_MS          200 /* the server knows the subscriptions again */
+#define SETTLE_MS          200 /* time for the server to know the subscriptions again */
 #define SNAPSHOTS_A_SECOND 5000
 
 struct reconnect {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * After the broker was away, or frames were dropped on the way here, every session may have missed something:
- * each asks for its snapshot again, evenly over a few seconds, so that value-svc is not flooded. Loop thread.
+ * After the broker was unreachable, or frames were dropped on the way here, every session may have missed
+ * something. Each requests its snapshot again, spread evenly over a few seconds, so that value-svc is not
+ * flooded. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_GAPS_RECONNECT_H
 #define POLLEN8_GATEWAY_GAPS_RECONNECT_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Names of rooms, copied, for questions that outlive the rooms. Zeroed: empty. Loop thread.
+ * Names of rooms, copied, for requests that outlive the rooms. Zeroed: empty. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_GAPS_ROOM_NAMES_H
 #define POLLEN8_GATEWAY_GAPS_ROOM_NAMES_H

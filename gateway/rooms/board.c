@@ -17,30 +17,31 @@
 #include "session/session_send.h"
 #include "session/sessions.h"
 
-/* The frames of one turn, and those on the board, must not fill the queue of a client that reads. */
+/* Limits the frames of one turn, and those on the board, so that they cannot fill the queue of a client that
+ * reads. */
 #define SHARE       4
 #define BOARD_ROOMS (BOARD_PLACES * INDUSTRIES_MAXIMUM)
-#define FEW         16 /* members of a room that are visited when a frame for it is put on the board */
-#define VISITS_LEFT 32 /* in a turn, however many sessions wait to be flushed */
+#define FEW         16 /* members visited at once when a frame for their room is put on the board */
+#define VISITS_LEFT 32 /* per turn, however many sessions wait to be flushed */
 
 /* A frame on the board. */
 struct place {
     struct frame *frame; /* owned reference; NULL: it has left */
-    uint32_t rooms;      /* that are still to be walked for it */
+    uint32_t rooms;      /* still to be walked for it */
     struct position before;
 };
 
 struct board {
-    uint64_t latest;        /* number of the frame that was put on the board last */
-    uint64_t oldest;        /* of the oldest on the board; latest + 1: it is empty */
+    uint64_t latest;        /* number of the frame put on the board last */
+    uint64_t oldest;        /* number of the oldest on the board; latest + 1: it is empty */
     uint64_t bytes;         /* of the frames on the board */
-    uint64_t turn_bytes;    /* of those that were put there in this turn */
+    uint64_t turn_bytes;    /* of those put there in this turn */
     uint32_t visited;       /* members, in this turn */
     uint32_t waiting_first; /* rooms that wait to be walked: a ring */
     uint32_t waiting_count;
-    uint32_t cursor;                   /* members of the room walked that are still to be visited */
-    struct room *walked;               /* borrowed, as all: rooms with frames are kept; NULL: none is */
-    uint64_t started;                  /* which frames it is walked for from its top */
+    uint32_t cursor;                   /* members of the walked room still to be visited */
+    struct room *walked;               /* borrowed, like all: rooms with frames are kept; NULL: none */
+    uint64_t started;                  /* the frames it has been walked for from the top */
     struct place places[BOARD_PLACES]; /* number % BOARD_PLACES */
     struct room *waiting[BOARD_ROOMS];
 };
@@ -169,7 +170,7 @@ static void visit(struct gateway *gateway, struct session *session, const struct
         give(gateway, session, place_of(board, first + (uint64_t)__builtin_ctzll(frames))->frame);
 }
 
-/* The members of a small room, at once. A session that closes takes itself out, and another one takes its
+/* Visits the members of a small room at once. A session that closes takes itself out, and another takes its
  * place. */
 static void visit_all(struct gateway *gateway, struct room *room)
 {
@@ -207,7 +208,7 @@ static bool start_walk(struct board *board)
     return true;
 }
 
-/* Frames put on the board during the walk need another one: members visited before lack them. */
+/* Frames put on the board during the walk need another one: members visited before have not received them. */
 static void end_walk(struct gateway *gateway)
 {
     struct board *board = gateway->board;
@@ -218,7 +219,7 @@ static void end_walk(struct gateway *gateway)
         wait_for_walk(board, room);
 }
 
-/* Walks on from where the last slice ended. */
+/* Continues the walk where the last slice ended. */
 static void walk(struct gateway *gateway)
 {
     struct board *board = gateway->board;
@@ -228,7 +229,7 @@ static void walk(struct gateway *gateway)
         if (board->cursor > room->count)
             board->cursor = room->count;
         if (board->cursor == 0) {
-            board->visited++; /* a room without members counts too */
+            board->visited++; /* an empty room counts too */
             end_walk(gateway);
             return;
         }
@@ -238,7 +239,7 @@ static void walk(struct gateway *gateway)
 
 /* ---- frames ------------------------------------------------------------------------------------------- */
 
-/* Each room once, with the bit of the frame. */
+/* Takes each room once and sets the bit of the frame. */
 static uint32_t mark(struct room *const *rooms, uint32_t count, uint64_t bit,
                      struct room *ret_rooms[INDUSTRIES_MAXIMUM])
 {
@@ -267,7 +268,7 @@ void board_put(struct gateway *gateway, struct frame *frame, const struct positi
     board->turn_bytes += frame->data_length;
     for (uint32_t i = 0; i < marked; i++) {
         if (rooms[i]->count > FEW) {
-            if (rooms[i]->frames == bit) /* else it waits already, or is walked */
+            if (rooms[i]->frames == bit) /* otherwise it is already waiting, or being walked */
                 wait_for_walk(board, rooms[i]);
             continue;
         }

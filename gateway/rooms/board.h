@@ -2,25 +2,25 @@
  *
  * The board: up to BOARD_PLACES frames on their way to the members of their rooms, once each and in order.
  *
- *   place  a frame that has a member here gets the next number, one of the places, and its bit in the mask
- *          of every room it is for
- *   walk   these rooms are walked one after the other, in slices; a room is walked again for frames that
- *          were put on the board during its walk
- *   visit  a member is given every frame that was put on the board since its last visit and is for one of
- *          its rooms
+ *   place  a frame with a member here gets the next number, one of the places, and its bit in the mask of
+ *          every room it is for
+ *   walk   these rooms are walked one after the other, in slices; a room is walked again for frames that were
+ *          put on the board during its walk
+ *   visit  a member gets every frame that was put on the board since its last visit and is for one of its
+ *          rooms
  *
- * So a session in several matching industries gets a frame once, without any set. Frames that follow while a
- * large room is walked join the walk in the middle: however fast they come, a visit, and with it a write,
+ * So a session in several matching industries gets a frame once, without a set. Frames that follow while a
+ * large room is walked join the walk in the middle. However fast they come, a visit, and with it a write,
  * carries all of them. A small room (a user's own) does not wait for large ones: its members are visited when
  * the frame is put on the board.
  *
  * A visit queues references; the loop flushes the queues at the end of a turn, as many as its time allows. A
- * turn visits BOARD_VISITS members, less those that still wait to be flushed, so that no more are visited
- * than can be written to: newer frames join the walk instead of waiting in queues. A few are visited in any
- * case, however many others have something to write.
+ * turn visits BOARD_VISITS members, less those that still wait to be flushed. So no more are visited than can
+ * be written to, and newer frames join the walk instead of waiting in queues. A few are visited in any case,
+ * however many others have something to write.
  *
- * Rooms are walked from the last member down: a member that takes a leaver's place has been visited already,
- * and the number in each session keeps it from being given anything twice. A frame leaves the board when
+ * Rooms are walked from the last member down. A member that takes a leaver's place has therefore been visited
+ * already, and the number in each session keeps it from getting anything twice. A frame leaves the board when
  * every room it is for has been walked from top to bottom since the frame was put there. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_ROOMS_BOARD_H
@@ -30,7 +30,7 @@
 #include <stdint.h>
 
 #define BOARD_PLACES 64
-#define BOARD_VISITS 256 /* in a turn */
+#define BOARD_VISITS 256 /* per turn */
 
 struct board; /* opaque */
 struct frame;
@@ -43,32 +43,31 @@ struct session;
 struct board *board_create(void);
 void board_free(struct board *board);
 
-/* The session becomes a member: nothing on the board now is for it. Before it joins its first room. */
+/* The session becomes a member: nothing on the board now is for it. Called before it joins its first room. */
 void board_enter(const struct board *board, struct session *session);
 
-/* The position before the first frame on the board that the session has still to be given, borrowed until the
- * frame leaves the board; NULL: it has been given all of them.
- */
+/* The position before the first frame on the board that the session must still be given, borrowed until the
+ * frame leaves the board; NULL: it has been given all of them. */
 const struct position *board_before(struct board *board, const struct session *session);
 
 bool board_empty(const struct board *board);
 
-/* A turn begins: how many members it may visit. Frees empty rooms. */
+/* Begins a turn: sets how many members it may visit, and frees empty rooms. */
 void board_start_turn(struct gateway *gateway);
 
-/* Whether another frame may be put on the board in this turn. */
+/* Whether this turn may put another frame on the board. */
 bool board_has_room(const struct gateway *gateway);
 
 /* Puts the frame (the reference is taken) on the board for the rooms, each of which has members; a room may
- * be listed more than once. `before` is the position without it. There must be room.
- */
+ * be listed more than once. `before` is the position without the frame. There must be room. */
 void board_put(struct gateway *gateway, struct frame *frame, const struct position *before,
                struct room *const *rooms, uint32_t count);
 
-/* Other work of this turn has taken about the time of one visit. */
+/* Accounts for other work of this turn that took about the time of one visit. */
 void board_spend(struct board *board);
 
-/* Walks a room as far as this turn may visit members. Whether there was one, and it may visit more. */
+/* Walks a room for as long as this turn may visit members. True if there was a room and the turn may visit
+ * more. */
 bool board_walk(struct gateway *gateway);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * bytes -> Control (arena) -> struct control -> mailbox (frame lane), on the thread that reads
- * loop: control -> the user's room -> each of its sessions closed, or given the new identity; kept, for
- * sessions whose identity was asked about before.
+ *   thread that reads   bytes -> Control (arena) -> struct control -> mailbox (lane of frames)
+ *   loop                control -> the user's room -> each of its sessions closed, or given the new identity;
+ *                       then kept, for sessions whose identity was requested before
  */
 #include "rooms/control.h"
 
@@ -157,14 +157,14 @@ void control_receive(void *context, const struct bus_message *message)
     wire_arena_done(&arena);
 }
 
-/* ---- sessions whose identity is being asked about ------------------------------------------------------ */
+/* ---- sessions whose identity has been requested -------------------------------------------------------- */
 
 static bool is_about(const struct control *control, const struct identity *identity)
 {
     return slice_equal_string(slice_make(control->user, control->user_length), identity->message.user_id);
 }
 
-/* The identity may be the session's own, which goes with it. */
+/* The identity may be the session's own, which is released with it. */
 static bool give_up(struct gateway *gateway, struct session *session, struct identity **identity,
                     enum session_cause cause)
 {

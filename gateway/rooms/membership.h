@@ -19,8 +19,8 @@
 #define MEMBERSHIP_INDUSTRIES 2  /* the first industry */
 #define MEMBERSHIP_MAXIMUM    66 /* the two and at most 64 industries */
 
-/* Gives the session its identity, and enters its rooms: everyone, its user and its own industries. Then the
- * state becomes `state`: OPEN, or RECOVERING, in which the client is told nothing yet. Takes the reference.
+/* Gives the session its identity and enters its rooms: everyone, its user and its own industries. Then the
+ * state becomes `state`: OPEN, or RECOVERING, in which the client is sent nothing yet. Takes the reference.
  * All or nothing: STATUS_AUTH_EXPIRED, STATUS_NO_MEMORY, or the broker's reason. */
 enum status membership_enter(struct gateway *gateway, struct session *session, struct identity *identity,
                              enum session_state state);
@@ -32,10 +32,10 @@ enum status membership_arrive(struct gateway *gateway, struct session *session, 
 enum status membership_replace_identity(struct gateway *gateway, struct session *session,
                                         struct identity *identity);
 
-/* Out of every room. */
+/* Leaves every room. */
 void membership_leave_all(struct gateway *gateway, struct session *session);
 
-/* Into an industry (normalised); STATUS_OK if it is in already, STATUS_FULL at the bound. */
+/* Joins an industry (normalised). STATUS_OK if it is in already, STATUS_FULL at the bound. */
 enum status membership_join(struct gateway *gateway, struct session *session, struct slice industry);
 void membership_leave(struct gateway *gateway, struct session *session, struct slice industry);
 
@@ -45,7 +45,7 @@ size_t membership_industries(const struct session *session, char *ret_industries
 /* Appends the member "industries":["...",...] of a JSON object. */
 enum status membership_append(struct buf *buf, const struct session *session);
 
-/* Whether these are others than its identity's own. */
+/* Whether these differ from its identity's own. */
 bool membership_narrowed(const struct session *session);
 
 /* Whether it may be in the industry: one of its own, or permitted. */

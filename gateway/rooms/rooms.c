@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The index is an open-addressing table of pointers a kind, with linear probing; removal shifts followers
+ * The index is one open-addressing table of pointers per kind, with linear probing. Removal shifts followers
  * back, so that no tombstones pile up under churn.
  */
 #include "rooms/rooms.h"
@@ -49,7 +49,7 @@ static uint64_t key_hash(const struct rooms *rooms, struct slice key)
     return hash64(key.data, key.length, rooms->seed);
 }
 
-/* The place of the key, or the free one where it would go. */
+/* The place of the key, or the free one that it would take. */
 static struct room **place(const struct table *table, struct slice key, uint64_t hash)
 {
     size_t i = hash & (table->size - 1);

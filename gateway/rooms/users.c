@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * First session -> subscribed to frames and controls. Last session gone -> linger timer: the others are told
- * that the user has left -> unsubscribed. A new connection to the broker -> every user subscribed again.
+ * First session -> subscribed to the user's frames. Last session gone -> linger timer: a report that the user
+ * left -> unsubscribed. A new connection to the broker -> every user subscribed again.
  */
 #include "rooms/users.h"
 
@@ -26,11 +26,11 @@ struct user {
     struct room *room;         /* pinned while the user lives */
     struct identity *identity; /* the latest, to share; may be NULL */
     struct reader_feed feed;
-    struct wheel_timer linger; /* fires twice: left, given up */
+    struct wheel_timer linger; /* fires twice: the user left; the subscription ends */
     uint64_t epoch;            /* of its history */
-    uint64_t sequence;         /* the newest number in it that has come; 0: none yet */
-    uint64_t seen;             /* bit n: the number n before that one has come */
-    bool missing;              /* one before those has not */
+    uint64_t sequence;         /* the newest received number in it; 0: none yet */
+    uint64_t seen;             /* bit n: the number n before that one was received */
+    bool missing;              /* an earlier one than those was not */
 };
 _Static_assert(sizeof(struct user) <= 96, "stated in users.h");
 
@@ -52,7 +52,8 @@ static void linger_over(void *context, struct wheel_timer *timer)
 
 static void publish_left(const struct gateway *gateway, const struct room *room)
 {
-    static const char *const headers[] = {"Pollen8-Type", "SessionClosed", NULL}; /* the sender keeps them */
+    /* the sender keeps a pointer to them */
+    static const char *const headers[] = {"Pollen8-Type", "SessionClosed", NULL};
     Pollen8__SessionClosed message = POLLEN8__SESSION_CLOSED__INIT;
     char subject[SUBJECT_SIZE];
     message.gateway = gateway->settings->gateway_name;
@@ -125,7 +126,7 @@ bool users_missed(struct room *room, const struct delivery *delivery)
     }
     uint64_t step = sequence - user->sequence;
     bool whole = users_whole(room);
-    uint64_t behind = step < 64 ? user->seen >> (64 - step) : 0; /* falls out of sight */
+    uint64_t behind = step < 64 ? user->seen >> (64 - step) : 0; /* the numbers that leave the 64 bits */
     user->missing |= step >= 64 || ~behind << (64 - step);
     user->seen = (step < 64 ? user->seen << step : 0) | 1;
     user->sequence = sequence;
@@ -165,7 +166,7 @@ struct identity *users_share(struct room *room, struct identity *identity)
 static void renew_one(void *context, const struct room *room)
 {
     struct gateway *gateway = context;
-    if (room->user) /* it has a number and a valid name: nothing is left that could fail */
+    if (room->user) /* it has a number and a valid name, so nothing else can fail */
         (void)reader_enter(gateway->reader, room_key(room), &room->user->feed);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * result -> codec of the session's format -> frame of this one session -> its queue.
+ * Result -> codec of the session's format -> frame for this one session -> its queue.
  */
 #include "session/client_reply.h"
 

@@ -33,9 +33,9 @@ void client_reply_malformed(struct gateway *gateway, struct session *session, st
 void client_reply_write(struct gateway *gateway, struct session *session, struct slice id, struct slice event,
                         const struct client_result *result);
 
-/* The refusal for a request that failed on its way to the service of an event. If the service is missing: it
- * is unavailable if the client's permissions name the event, else the event is unknown. `identity` NULL: not
- * known. */
+/* The refusal of a request that failed on its way to the service of an event. If there is no such service:
+ * STATUS_UNAVAILABLE if the client's permissions name the event, otherwise the event is unknown. `identity`
+ * NULL: not known. */
 enum status client_reply_refusal(const Pollen8__Identity *identity, enum status status, struct slice event);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * queue -> (user, event id), in a list of the turn -> runs of one user -> pollen8.session.<gateway>
+ * Queue -> (user, event id), in a list of the turn -> runs of one user -> pollen8.session.<gateway>
  */
 #include "session/frames_written.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Tells value-svc which of the frames it keeps a socket has taken: gathered over a turn, one FramesWritten a
- * user. A report that is lost means that the user is told once more. Loop thread.
+ * Reports to value-svc which of the frames that it keeps have been taken by a socket. They are gathered over
+ * a turn, one FramesWritten per user. If a report is lost, the user gets the frame once more. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_SESSION_FRAMES_WRITTEN_H
 #define POLLEN8_GATEWAY_SESSION_FRAMES_WRITTEN_H
@@ -12,11 +12,11 @@ struct frame;
 struct gateway;
 struct session;
 
-/* A socket takes, or has taken, this frame of the session's. */
+/* A socket takes, or has taken, this frame of the session. */
 void frames_written_note_frame(struct gateway *gateway, const struct session *session,
                                const struct frame *frame);
 
-/* The oldest `count` frames of the session's queue are being taken. */
+/* A socket is taking the oldest `count` frames of the session's queue. */
 void frames_written_note(struct gateway *gateway, const struct session *session, uint32_t count);
 
 /* At the end of a turn. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Who a session is, as auth-svc said: checked, immutable and in one allocation, so that sessions of one user
- * share it. `message` points into the same allocation and can be packed as it is.
+ * Who a session is, as stated by auth-svc: checked, immutable and in one allocation, so that sessions of one
+ * user share it. `message` points into the same allocation and can be packed as it is.
  *
- * Made on the bus's delivery thread; references are counted on the loop thread only.
+ * Made on the bus's delivery thread or on the loop; references are counted on the loop thread only.
  *
  * Memory: 96 bytes, a pointer for each industry and permission, and the texts.
  */
@@ -34,11 +34,10 @@ enum status identity_create(const Pollen8__Identity *message, struct identity **
 struct identity *identity_ref(struct identity *identity);
 void identity_unref(struct identity *identity); /* NULL is accepted */
 
-/* Whether both say the same in every field. */
+/* Whether both are the same in every field. */
 bool identity_equal(const struct identity *a, const struct identity *b);
 
-/* When it expires, on the monotonic clock that reads `now_ms`; 0: never. STATUS_AUTH_EXPIRED if it has
- * expired. */
+/* When it expires, on the monotonic clock of `now_ms`; 0: never. STATUS_AUTH_EXPIRED if it has expired. */
 enum status identity_deadline(const struct identity *identity, uint64_t now_ms, uint64_t *ret_deadline_ms);
 
 /* Whether the normalised industry is one of the user's own. */

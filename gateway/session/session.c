@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * A session's life: its states (session_states.def has the picture), its timers, its beginning and its end.
- * `timer` is the earliest of deadline, snapshot and stuck socket; `heartbeat` is the next ping or pong's
- * wait. The other arrows of the picture are drawn by who draws them: ingress/relay.c, recovery/opening.c,
+ * `timer` is the earliest of deadline, snapshot and stuck socket; `heartbeat` is the next ping or the wait
+ * for a pong. Other files draw the remaining arrows of the picture: ingress/relay.c, recovery/opening.c,
  * rooms/membership.c.
  */
 #include "session/session.h"
@@ -18,7 +18,7 @@
 #include "session/session_extra.h"
 #include "session/sessions.h"
 
-#define PING_AHEAD 8 /* heartbeats go along with other things in this last part of their interval */
+#define PING_AHEAD 8 /* in this last part of their interval heartbeats go along with other frames */
 
 static const struct {
     const char *name;
@@ -103,7 +103,7 @@ static void timer_fired(void *context, struct wheel_timer *timer)
     session_rearm(gateway, session);
 }
 
-/* Until then the ping that goes out now must be answered. */
+/* The ping that goes out now must be answered by then. */
 static void await_pong(struct gateway *gateway, struct session *session, uint64_t from_ms)
 {
     session->awaiting_pong = true;
@@ -119,7 +119,7 @@ static void heartbeat_fired(void *context, struct wheel_timer *timer)
         return;
     }
     outq_trim(&session->outq);
-    /* Counted from when the ping was due, so that the timeout is where the client expects it; but a loop that
+    /* Counted from when the ping was due, so that the timeout is where the client expects it. But a loop that
      * was held up must not take much of that time from the client. */
     uint64_t timeout_ms = (uint64_t)gateway->settings->ping_timeout;
     uint64_t due_ms = timer->due_tick * TIMER_WHEEL_TICK_MS;
@@ -185,7 +185,7 @@ struct session *session_create(struct gateway *gateway, const struct transport_o
     return session;
 }
 
-/* Takes everything that its identity gave it. */
+/* Takes away everything that its identity gave it. */
 static void strip(struct gateway *gateway, struct session *session)
 {
     gateway->events->stripped(gateway, session);
@@ -249,7 +249,7 @@ void session_close_status(struct gateway *gateway, struct session *session, enum
                         status_code(status));
 }
 
-/* The one place where its memory dies. */
+/* The one place that frees a session. */
 static void session_free(struct session *session)
 {
     outq_clear(&session->outq);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What a session tells the parts above it, which it does not know: one table for all sessions, filled in
- * main.c. A plain frame does not come through here. Loop thread.
+ * The events that a session reports to the parts above it, which it does not know: one table for all
+ * sessions, filled in main.c. A plain frame does not come through here. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_SESSION_SESSION_EVENTS_H
 #define POLLEN8_GATEWAY_SESSION_SESSION_EVENTS_H
@@ -31,14 +31,14 @@ struct session_events {
     /* The queue of a session with session->catchup has drained. May close the session. */
     void (*drained)(struct gateway *gateway, struct session *session);
 
-    /* A frame with `ask` has come to be sent. May close the session. */
+    /* A frame with `ask` is about to be sent. May close the session. */
     void (*ask)(struct gateway *gateway, struct session *session, const struct frame *frame);
 
     /* The session has left or is closing: everything that its identity gave it ends. It still has its
      * identity, pid and id. */
     void (*stripped)(struct gateway *gateway, struct session *session);
 
-    /* The answer to an event of a session that is gone from here. `handle`: what it was; result->status:
+    /* The answer to an event of a session that is no longer here. `handle`: the session's; result->status:
      * that of the request. */
     void (*orphan)(struct gateway *gateway, uint64_t handle, struct slice id, struct slice event,
                    const struct client_result *result);

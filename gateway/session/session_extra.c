@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * One allocation a session that needs it.
+ * One allocation for each session that needs it.
  */
 #include "session/session_extra.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Allocated on first use, because few sessions need it: all others pay for a pointer alone. Freed with the
- * session, or as soon as it holds nothing. Memory: 56 bytes. Loop thread.
+ * Allocated on first use, because few sessions need it: all others pay only for a pointer. Freed with the
+ * session, or as soon as it is empty. Memory: 56 bytes. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_SESSION_SESSION_EXTRA_H
 #define POLLEN8_GATEWAY_SESSION_SESSION_EXTRA_H
@@ -19,12 +19,12 @@ struct sio_assembly;
 
 struct session_extra {
     struct client_token token;     /* of header or query, for CONNECT packets without one */
-    enum status token_status;      /* why that cannot be used; STATUS_OK: it can, or there is none */
+    enum status token_status;      /* why the token cannot be used; STATUS_OK: it can, or there is none */
     uint32_t ask_count;            /* answers that the client owes */
     struct sio_assembly *assembly; /* owned: a binary packet of which parts are missing */
     struct namespace *name_spaces; /* owned: the further namespaces this session carries */
     struct ask *asks;              /* owned: those answers; ingress/client_ask.h */
-    uint64_t asked;                /* the number of the last question */
+    uint64_t asked;                /* the number of the last ask */
 };
 _Static_assert(sizeof(struct session_extra) <= 56, "stated above");
 

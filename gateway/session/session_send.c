@@ -4,9 +4,9 @@
  * turn. If the queue is full, the session catches up later or is closed.
  *
  * Versions: the newest version of each coalesce key that a session has been sent, one in place and further
- * ones in a list. A version is noted once its frame is in the queue, so that a frame that found no room
- * there is news again. Nothing is known of what its client had before the session began; its first snapshot
- * is newer than all of that.
+ * ones in a list. A version is noted once its frame is in the queue, so that a frame that found no room is
+ * news again. What the client had before the session began is not known; its first snapshot is newer than all
+ * of that.
  */
 #include "session/session_send.h"
 
@@ -92,8 +92,8 @@ static bool is_meant(const struct session *session, const struct frame *frame)
     return !frame->name_space || slice_equal_string(session_name_space(session), frame->name_space);
 }
 
-/* What does not just wait in the queue: a volatile frame that would have to wait is dropped, one that asks is
- * made for each session. */
+/* Frames that do not simply wait in the queue: a volatile frame that would have to wait is dropped; a frame
+ * that asks is made for each session. */
 static bool take_apart(struct gateway *gateway, struct session *session, const struct frame *frame)
 {
     if (frame->is_volatile && !session->ops->writable(session)) {
@@ -114,10 +114,10 @@ bool session_send(struct gateway *gateway, struct session *session, struct frame
         return true;
     enum frame_format format = (enum frame_format)session->format;
     uint32_t maximum = (uint32_t)gateway->settings->session_queue_bytes;
-    if (session->write_ms) /* what the socket's own buffer holds is ours too */
+    if (session->write_ms) /* what the socket's own buffer holds is our responsibility too */
         maximum -= maximum / 4;
     enum status status = outq_push(&session->outq, frame, format, maximum);
-    if (status == STATUS_FULL) { /* the socket may take more than has been tried in this turn */
+    if (status == STATUS_FULL) { /* the socket may take more than this turn has tried to write */
         session->ops->flush(gateway, session);
         if (session->state == SESSION_CLOSING)
             return false;
@@ -151,7 +151,7 @@ void session_send_message(struct gateway *gateway, struct session *session, stru
     session_send_messages(gateway, session, payload, NULL);
 }
 
-/* ---- what carries it ---------------------------------------------------------------------------------- */
+/* ---- the transport ------------------------------------------------------------------------------------ */
 
 void session_change_transport(struct gateway *gateway, struct session *session,
                               const struct transport_ops *ops, void *transport)

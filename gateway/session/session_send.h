@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What is sent to one client: through its queue, in the format that it speaks, and no version of a value
- * after a newer one. Loop thread.
+ * Sending to one client: through its queue, in the format that it speaks, and never an older version of a
+ * value after a newer one. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_SESSION_SESSION_SEND_H
 #define POLLEN8_GATEWAY_SESSION_SESSION_SEND_H
@@ -17,11 +17,12 @@ struct session;
 struct transport_ops;
 
 /* Queues the frame (a reference is taken), unless the session has been sent this version or a newer one. If
- * the queue is full, the session is told it later (session_events.full) or is closed. False: there was no
+ * the queue is full, session_events.full gives the frame later, or the session is closed. False: there was no
  * room for the frame. */
 bool session_send(struct gateway *gateway, struct session *session, struct frame *frame);
 
-/* Whether a frame with this rule is news to the session. And: it is in the queue. */
+/* session_is_news: whether a frame with this rule is news to the session. The other notes that the frame is
+ * in the queue. */
 bool session_is_news(struct session *session, const struct frame_rule *rule);
 void session_note_had(struct session *session, const struct frame_rule *rule);
 /* Whether exactly this version is the newest that it has been sent. */

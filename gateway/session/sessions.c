@@ -84,7 +84,7 @@ struct session *sessions_named(const struct sessions *sessions, struct slice id)
     return session && slice_equal_string(id, session->id) ? session : NULL;
 }
 
-/* A place in the dirty list for each slot: marking a session dirty can then never fail. */
+/* A place in the dirty list for each slot, so that marking a session dirty can never fail. */
 static enum status reserve_dirty(struct sessions *sessions)
 {
     size_t capacity = sessions->slots.capacity;
@@ -128,7 +128,8 @@ static void append_dirty(struct sessions *sessions, struct session *session)
     session->dirty = (uint32_t)sessions->dirty_end;
 }
 
-/* To the front, over the places of those flushed and closed: there are as many places as sessions. */
+/* Moves them to the front, over the places of those flushed or closed: there are as many places as
+ * sessions. */
 static void close_up(struct sessions *sessions)
 {
     size_t from = sessions->dirty_first;
@@ -158,7 +159,7 @@ void sessions_flush(struct gateway *gateway)
 {
     struct sessions *sessions = gateway->sessions;
     unsigned count = 0;
-    /* One that is flushed may make another dirty: that of a further namespace its carrier. */
+    /* flushing one may make another dirty: a further namespace makes its carrier dirty */
     while (sessions_dirty(sessions)) {
         struct session *session = sessions->dirty[sessions->dirty_first++];
         if (!session)

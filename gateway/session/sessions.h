@@ -20,10 +20,11 @@ struct sessions *sessions_create(void);
 void sessions_free(struct sessions *sessions);
 size_t sessions_count(const struct sessions *sessions);
 
-/* The session of a handle; NULL: it has gone, or has left and opened again. */
+/* The session of a handle; NULL: it is gone, or has left and opened again. */
 struct session *sessions_find(const struct sessions *sessions, uint64_t handle);
 
-/* A public id, which holds the session's place in the table; and the session that has it, or NULL. */
+/* Makes a public id, which contains the session's place in the table; finds the session that has it, or
+ * NULL. */
 void sessions_make_id(const struct session *session, char out[SESSION_ID_SIZE]);
 struct session *sessions_named(const struct sessions *sessions, struct slice id);
 
@@ -31,7 +32,7 @@ struct session *sessions_named(const struct sessions *sessions, struct slice id)
 size_t sessions_slots(const struct sessions *sessions);
 struct session *sessions_at(const struct sessions *sessions, size_t index);
 
-/* The session has something to write. Nothing happens if it is marked already, or closing. */
+/* The session has something to write. Does nothing if it is already marked, or closing. */
 void session_mark_dirty(struct gateway *gateway, struct session *session);
 /* Flushes the sessions marked, the oldest first, until the turn has taken TURN_WRITES_US; a few in any
  * case. */
@@ -47,7 +48,7 @@ enum status sessions_add(struct sessions *sessions, struct session *session);
 /* A new handle: what was in flight for the old one no longer finds the session. */
 void sessions_renew(struct sessions *sessions, struct session *session);
 
-/* Out of the table and onto the list of the dead. */
+/* Takes it out of the table and puts it on the list of the dead. */
 void sessions_remove(struct sessions *sessions, struct session *session);
 
 /* Takes one off the list of the dead, for the caller to free; NULL: there is none. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What a session needs from the way it is connected: one table of functions per transport, so that a session
- * never knows which one carries it. Loop thread.
+ * What a session needs from its connection: one table of functions per transport, so that a session never
+ * knows which one carries it. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_SESSION_TRANSPORT_H
 #define POLLEN8_GATEWAY_SESSION_TRANSPORT_H
@@ -20,8 +20,8 @@ struct transport_ops {
     /* The further namespace of Socket.IO that the session is in; empty, or NULL for none of them: "/". */
     const char *(*name_space)(const struct session *session);
 
-    /* Writes the session's queue, as much as the socket takes, and asks to be called again for the rest. May
-     * close the session. */
+    /* Writes the session's queue, as much as the socket takes, and arranges to be called again for the rest.
+     * May close the session. */
     void (*flush)(struct gateway *gateway, struct session *session);
 
     /* The session is open: tells the client so. `id` is that of its authentication message, or empty. */
@@ -38,12 +38,12 @@ struct transport_ops {
     /* Puts a heartbeat into the queue. */
     void (*ping)(struct gateway *gateway, struct session *session);
 
-    /* Writes what is queued and closes what carries the session, which is detached and freed at the end of
-     * the turn. code 0: the client is gone already. `text` is static. */
+    /* Writes what is queued and closes the session's carrier, which is detached and freed at the end of the
+     * turn. code 0: the client is already gone. `text` is static. */
     void (*close)(struct gateway *gateway, struct session *session, uint16_t code, const char *text);
 
-    /* The session is CLOSING and has no transport any more, however that went: what it carried ends with it.
-     * NULL: it carries nothing. */
+    /* The session is CLOSING and no longer has a transport, for whatever reason: everything that it carried
+     * ends with it. NULL: it carries nothing. */
     void (*ended)(struct gateway *gateway, struct session *session);
 };
 
