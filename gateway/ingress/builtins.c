@@ -61,18 +61,22 @@ static enum status permit(const struct session *session, const struct industries
 typedef enum status change_fn(struct gateway *gateway, struct session *session,
                               const struct industries *industries, struct client_reason *reason);
 
+/* All or nothing: the last ones that it is in are those that were joined here. */
 static enum status subscribe(struct gateway *gateway, struct session *session,
                              const struct industries *industries, struct client_reason *reason)
 {
+    unsigned before = session->membership_count;
     enum status status = permit(session, industries, reason);
-    if (status == STATUS_OK && session->membership_count + industries->count > MEMBERSHIP_MAXIMUM) {
+    for (size_t i = 0; status == STATUS_OK && i < industries->count; i++)
+        status = membership_join(gateway, session, slice_from_string(industries->names[i]));
+    while (status != STATUS_OK && session->membership_count > before)
+        membership_leave(gateway, session,
+                         room_key(session->memberships[session->membership_count - 1].room));
+    if (status == STATUS_FULL) {
         client_reason_set(reason, "a session can be in %d industries",
                           MEMBERSHIP_MAXIMUM - MEMBERSHIP_INDUSTRIES);
         status = STATUS_INVALID_PAYLOAD;
     }
-    for (size_t i = 0; status == STATUS_OK && i < industries->count; i++)
-        if (membership_join(gateway, session, slice_from_string(industries->names[i])) != STATUS_OK)
-            status = STATUS_INTERNAL;
     return status;
 }
 
