@@ -61,8 +61,9 @@ enum status rebuild_find_source(struct bus *bus, struct rebuild_source *source)
     struct bus_stream_state stream;
     enum status status = bus_stream_state(bus, STREAM_EVENTS, &stream);
     *source = (struct rebuild_source){0};
-    if (status == STATUS_OK)
-        status = find_snapshot(bus, &source->manifest);
+    if (status != STATUS_OK)
+        return status;
+    status = find_snapshot(bus, &source->manifest);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     source->snapshot = status == STATUS_OK;

@@ -19,7 +19,8 @@ struct rebuild_source {
     char missing[REBUILD_MISSING_SIZE]; /* what is missing; "": nothing */
 };
 
-/* STATUS_OK also if something is missing. Other statuses: the broker cannot be asked now. */
+/* STATUS_OK also if something is missing. STATUS_NOT_FOUND: there is no stream of events. Other statuses: the
+ * broker cannot be asked now. */
 enum status rebuild_find_source(struct bus *bus, struct rebuild_source *ret_source);
 
 #endif
