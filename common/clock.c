@@ -62,15 +62,10 @@ int clock_condition_init(pthread_cond_t *condition)
     return error;
 }
 
-struct timespec clock_condition_until(uint64_t monotonic_ms)
-{
-    return (struct timespec){.tv_sec = (time_t)(monotonic_ms / 1000),
-                             .tv_nsec = (long)(monotonic_ms % 1000) * 1000000};
-}
-
 bool clock_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t until_ms)
 {
-    const struct timespec until = clock_condition_until(until_ms);
+    const struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
+                                   .tv_nsec = (long)(until_ms % 1000) * 1000000};
     return pthread_cond_timedwait(condition, mutex, &until) == 0;
 }
 

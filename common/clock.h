@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 uint64_t clock_monotonic_ms(void);
 uint64_t clock_monotonic_us(void);
@@ -17,12 +16,11 @@ uint64_t clock_monotonic_ns(void);
 int64_t clock_wall_ms(void); /* Unix milliseconds */
 int64_t clock_wall_us(void); /* Unix microseconds */
 
-/* A condition whose timed waits end at a time of the monotonic clock, and such a time. A frozen clock does
- * not freeze a wait. Returns as pthread_cond_init: 0 or an error number. */
+/* A condition for clock_condition_wait. As pthread_cond_init: 0 or an error number. */
 int clock_condition_init(pthread_cond_t *condition);
-struct timespec clock_condition_until(uint64_t monotonic_ms);
 
-/* Waits on such a condition, at most until that time. False: the time has come. */
+/* Waits on such a condition, at most until that time of the monotonic clock; a frozen clock does not freeze the
+ * wait. False: the time has come. */
 bool clock_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t until_ms);
 
 /* Freezes both clocks at these values; negative values give the real clocks back. Tests only, one thread. */

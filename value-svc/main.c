@@ -4,7 +4,6 @@
  * in service.h. With --rebuild: config -> service -> rebuild.c.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/check.h"

@@ -4,11 +4,9 @@
  */
 #include "users/store_watch.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -51,13 +49,13 @@ static void look(struct store_watch *watch, bool now)
 /* Sleeps until the next check; false when it is time to end. */
 static bool wait_for_turn(struct store_watch *watch, bool *ret_now)
 {
-    const struct timespec until = clock_condition_until(clock_monotonic_ms() + INTERVAL_SECONDS * 1000);
-    int error = 0;
+    uint64_t until_ms = clock_monotonic_ms() + INTERVAL_SECONDS * 1000;
+    bool waiting = true;
     bool go_on;
 
     pthread_mutex_lock(&watch->lock);
-    while (!watch->now && !watch->stopping && error != ETIMEDOUT)
-        error = pthread_cond_timedwait(&watch->changed, &watch->lock, &until);
+    while (!watch->now && !watch->stopping && waiting)
+        waiting = clock_condition_wait(&watch->changed, &watch->lock, until_ms);
     *ret_now = watch->now;
     watch->now = false;
     go_on = !watch->stopping;

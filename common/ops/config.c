@@ -4,7 +4,6 @@
  */
 #include "common/ops/config.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,6 @@
  * left out: a scrape never fails for it.
  */
 #include <dirent.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,6 @@
  * contradicts itself.
  */
 #include <inttypes.h>
-#include <string.h>
 
 #include "common/ops/metrics_internal.h"
 

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "common/bus/subject.h"
-#include "common/check.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "history/history_batch.h"

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "common/bus/subject.h"
-#include "common/check.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "event/delivery.h"

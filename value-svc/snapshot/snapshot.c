@@ -5,7 +5,6 @@
  */
 #include "snapshot/snapshot.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,7 +5,6 @@
 #include "snapshot/snapshot_manifest.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "common/bus/bus_stream.h"
 #include "common/bus/subject.h"

@@ -6,9 +6,6 @@
  */
 #include "snapshot/snapshotter.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "common/base64url.h"
 #include "common/bus/bus_stream.h"
 #include "common/bus/subject.h"

@@ -16,9 +16,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "common/clock.h"
 #include "store/store_internal.h"
 
 static const char *const state_names[] = {

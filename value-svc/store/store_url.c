@@ -5,7 +5,6 @@
 #include "store/store_url.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/slice.h"

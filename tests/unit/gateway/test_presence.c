@@ -51,11 +51,11 @@ static void on_message(void *context, const struct bus_message *message)
 
 static void await_parts(unsigned count)
 {
-    struct timespec until = clock_condition_until(clock_monotonic_ms() + LIMIT_MS);
-    int waited = 0;
+    uint64_t until_ms = clock_monotonic_ms() + LIMIT_MS;
+    bool waiting = true;
     pthread_mutex_lock(&lock);
-    while (heard.count < count && waited == 0)
-        waited = pthread_cond_timedwait(&came, &lock, &until);
+    while (heard.count < count && waiting)
+        waiting = clock_condition_wait(&came, &lock, until_ms);
     unsigned got = heard.count;
     pthread_mutex_unlock(&lock);
     assert_int_equal(got, count);
