@@ -97,8 +97,8 @@ class FleetRow(Row):
 class Hold(FleetRow):
     """Heartbeats go on meanwhile (25 s, answered within 20 s): a session that misses one is lost."""
     name = "hold"
-    title = "100,000 sessions held (--hold seconds), a broadcast a minute"
-    metrics = (Metric("bytes", "bytes a session", less=True), Metric("lost", "sessions lost", ratio=False),
+    title = "100,000 sessions held (--hold seconds), one broadcast per minute"
+    metrics = (Metric("bytes", "bytes per session", less=True), Metric("lost", "sessions lost", ratio=False),
                Metric("published", "broadcasts", ratio=False), Metric("max_ms", "ms until the last had one", ratio=False),
                Metric("busy", "server CPU share", "{:.3f}", less=True))
 
@@ -120,8 +120,8 @@ class Hold(FleetRow):
 
 class MemoryTls(FleetRow):
     name = "memory-tls-100000"
-    title = "Memory of the server's own an idle session, 100,000 sessions, TLS"
-    metrics = (Metric("bytes", "bytes a session", less=True),)
+    title = "Server memory per idle session, 100,000 sessions, TLS"
+    metrics = (Metric("bytes", "bytes per session", less=True),)
     tls = True
 
     @classmethod
@@ -140,9 +140,9 @@ class MemoryTls(FleetRow):
 
 
 class Growth(FleetRow):
-    """The same number of deliveries a second at both sizes, open loop."""
+    """The same number of deliveries per second at both sizes, open loop."""
     name = "growth"
-    title = "Server CPU time an event delivered, 1,000 against 100,000 sessions (40,000 deliveries a second)"
+    title = "Server CPU time per event delivered, 1,000 against 100,000 sessions (40,000 deliveries per second)"
     metrics = (Metric("growth", "growth", "{:.2f}", less=True), Metric("cpu_small", "µs at 1,000", "{:.2f}", less=True),
                Metric("cpu_large", "µs at 100,000", "{:.2f}", less=True),
                Metric("bytes", "bytes a session at 100,000", less=True))

@@ -158,14 +158,14 @@ class Pollen8(Peer):
 
 class Pollen8EverySecond(Pollen8):
     name = "pollen8-everysec"
-    about = "this product with Redis at appendfsync everysec: what it forgets with its machine a replay counts again"
+    about = "this product with Redis at appendfsync everysec: what Redis loses with its machine is counted again by a replay"
     end_to_end_alone = True
     redis_sync = "everysec"
 
 
 class Pollen8SyncAlways(Pollen8):
     name = "pollen8-sync"
-    about = "this product with NATS at sync_interval always (2.10 or later): an acknowledged event outlives the machine"
+    about = "this product with NATS at sync_interval always (2.10 or later): an acknowledged event survives the machine"
     end_to_end_alone = True
     nats_sync = "always"
 
@@ -214,7 +214,7 @@ class SocketIo(Peer):
 
 class WsNats(Peer):
     name = "ws-nats"
-    about = "the relay one writes oneself with the Node packages `ws` and `nats`"
+    about = "a self-written relay with the Node packages `ws` and `nats`"
 
     @classmethod
     def install(cls):
@@ -271,7 +271,7 @@ class Centrifuge(Peer):
 
 class Limit(Peer):
     name = "limit"
-    about = "bare C: epoll, one send() an event and socket; no library, no tokens, no queues"
+    about = "bare C: epoll, one send() per event and socket; no library, no tokens, no queues"
     sending = "send"
     tls = False
     fleet = True
@@ -295,13 +295,13 @@ class Limit(Peer):
 
 class LimitBatch(Limit):
     name = "limit-batch"
-    about = "the same, all events that wait in one send() a socket"
+    about = "the same, with all waiting events in one send() per socket"
     sending = "batch"
 
 
 class LimitUring(Limit):
     name = "limit-uring"
-    about = "as limit, sends through io_uring (where the kernel allows it and liburing is installed)"
+    about = "as limit, sends through io_uring (if the kernel allows it and liburing is installed)"
     sending = "uring"
 
     @classmethod
@@ -313,7 +313,7 @@ class LimitUring(Limit):
 
 class Bare(Peer):
     name = "bare"
-    about = "the bare path of an event: stored, fetched, value-svc's script, two appends, two publishes, acknowledged; nothing else"
+    about = "the bare path of an event: stored, fetched, value-svc's script, two appends, two publishes, acknowledged; nothing more"
     serves = False
     end_to_end = True
 

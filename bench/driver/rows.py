@@ -19,7 +19,7 @@ class Metric:
         self.key, self.heading, self.form, self.less, self.ratio = key, heading, form, less, ratio
 
 
-CPU = Metric("cpu_us", "server CPU µs an event delivered", "{:.2f}", less=True)
+CPU = Metric("cpu_us", "server CPU µs per event delivered", "{:.2f}", less=True)
 P50 = Metric("p50_ms", "p50 ms", "{:.2f}", less=True, ratio=False)
 P99 = Metric("p99_ms", "p99 ms", "{:.2f}", less=True)
 RATE = Metric("per_second", "delivered/s")
@@ -115,9 +115,9 @@ class Connect(Row):
 
 class Memory(Row):
     name = "memory"
-    title = "Memory of the server's own an idle session, 10,000 sessions"
+    title = "Server memory per idle session, 10,000 sessions"
     sessions = 10000
-    metrics = (Metric("bytes", "bytes a session", less=True),)
+    metrics = (Metric("bytes", "bytes per session", less=True),)
 
     @classmethod
     def measure(cls, sitting):
@@ -129,7 +129,7 @@ class Memory(Row):
 
 class MemoryTls(Memory):
     name = "memory-tls"
-    title = "Memory of the server's own an idle session, 10,000 sessions, TLS"
+    title = "Server memory per idle session, 10,000 sessions, TLS"
     tls = True
 
 
@@ -167,7 +167,7 @@ class FanOut10000Wide(FanOut):
 
 class LowRate(Row):
     name = "low-rate"
-    title = "2 broadcasts a second to 5,000 sessions"
+    title = "2 broadcasts per second to 5,000 sessions"
     sessions = 5000
     metrics = (CPU, P50, P99)
     rate = 2
@@ -182,7 +182,7 @@ class LowRate(Row):
 
 class Unicast(Row):
     name = "unicast"
-    title = "2,000 updates a second to one user each, 5,000 users"
+    title = "2,000 updates per second to one user each, 5,000 users"
     sessions = 5000
     metrics = (CPU, P50, P99)
 
@@ -196,7 +196,7 @@ class Unicast(Row):
 
 class Churn(Row):
     name = "churn"
-    title = "Mixed: 5,000 sessions, 200 of them a second leave and come back, 5 broadcasts and 200 updates a second"
+    title = "Mixed: 5,000 sessions, of which 200 per second leave and reconnect, 5 broadcasts and 200 updates per second"
     sessions = 5000
     metrics = (CPU, P50, P99)
 
@@ -217,7 +217,7 @@ class Churn(Row):
 
 class Storm(Row):
     name = "storm"
-    title = "Reconnect storm: 10,000 sessions end at once and come back, 1,000 at once"
+    title = "Reconnect storm: 10,000 sessions end at once and reconnect, 1,000 at once"
     sessions = 10000
     metrics = (Metric("per_second", "connects/s"), Metric("cpu_us", "server CPU µs a reconnect", less=True),
                Metric("seconds", "s until all are back", "{:.2f}", less=True, ratio=False))
@@ -236,10 +236,10 @@ class EndToEnd(Row):
     for one of 1,000 users, each with one session; its end is network.update on the socket. Complete: every session's last value holds
     every event; an update that waits is replaced by the next, so there may be fewer updates than events."""
     name = "end-to-end"
-    title = "Events a second end to end, 4 publishers, everything on both CPUs"
+    title = "Events per second end to end, 4 publishers, everything on both CPUs"
     sessions = 1000
     alone = True
-    metrics = (Metric("per_second", "events/s"), Metric("delivered_share", "updates an event", "{:.3f}", ratio=False))
+    metrics = (Metric("per_second", "events/s"), Metric("delivered_share", "updates per event", "{:.3f}", ratio=False))
     publishers, workers, events_a_second, settle_s, hundredths = 4, 2, 12000, 4, 314
 
     @classmethod

@@ -19,19 +19,19 @@
 static const char usage[] =
     "usage: chaos [options]\n"
     "  --seconds N        how long the load lasts (default: 1200)\n"
-    "  --seed N           of the kills and events (default: by chance)\n"
-    "  --rate N           events a second (default: 2000)\n"
-    "  --clients N        receiving clients, ten an industry (default: 2000)\n"
-    "  --attackers N      clients that claim made-up offsets and pids (default: 24,\n"
+    "  --seed N           of the kills and events (default: random)\n"
+    "  --rate N           events per second (default: 2000)\n"
+    "  --clients N        receiving clients, ten per industry (default: 2000)\n"
+    "  --attackers N      clients that claim invented offsets and pids (default: 24,\n"
     "                     none with --rolling and --failover)\n"
-    "  --spare KIND,...   kinds that are not killed: gateway, auth-svc, value-svc, nats-server, "
+    "  --spare KIND,...   kinds of process that are not killed: gateway, auth-svc, value-svc, nats-server, "
     "redis-server\n"
     "  --rolling          no kills: three gateways restarted one after another under the load\n"
     "  --failover         Redis is a primary with two replicas under three sentinels: these alone, and\n"
     "                     value-svc, are stalled, failed over and killed\n"
     "  --wait-replicas N  with --failover: REDIS_WAIT_REPLICAS of the value-svc (default: 0)\n"
-    "  --programs FOLDER  of the services (default: where this program is)\n"
-    "  --keep             the folder of logs and data stays\n";
+    "  --programs FOLDER  folder of the services (default: the one of this program)\n"
+    "  --keep             keep the folder of logs and data\n";
 
 #define WARM_SHARE        10 /* a tenth of the time is before the kills, a tenth after them */
 #define CALM_LEAST        5000
