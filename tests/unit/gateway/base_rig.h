@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What base/ lends to every room: settings, metrics, a timing wheel and a mailbox, all of them the real ones.
- * For tests of one room; gateway_fixture.h has the rooms above it as well.
+ * What base/ provides to every room: settings, metrics, a timing wheel and a mailbox, all of them real. For
+ * tests of one room; gateway_fixture.h has the rooms above it as well.
  */
 #ifndef POLLEN8_TESTS_GATEWAY_BASE_RIG_H
 #define POLLEN8_TESTS_GATEWAY_BASE_RIG_H
@@ -66,7 +66,7 @@ static inline void base_rig_act(struct base_rig *rig, enum mail_lane lane)
     mail->kind->act(&rig->gateway, mail);
 }
 
-/* Zeroes it first; the settings are for the test to fill in afterwards. */
+/* Zeroes it first; the test sets the settings afterwards. */
 static inline void base_rig_start(struct base_rig *rig, size_t mails_maximum)
 {
     static const struct metric_definition definitions[] = {
@@ -82,7 +82,7 @@ static inline void base_rig_start(struct base_rig *rig, size_t mails_maximum)
     pthread_cond_init(&rig->woken, NULL);
     gateway->settings = &rig->settings;
     gateway->now_ms = clock_monotonic_ms();
-    gateway->turn_us = INT64_MAX; /* it is never over */
+    gateway->turn_us = INT64_MAX; /* the turn is never over */
     assert_int_equal(metrics_create(definitions, METRIC_COUNT, &gateway->metrics), STATUS_OK);
     gateway->wheel = timer_wheel_create(gateway->now_ms, gateway);
     gateway->mailbox = mailbox_create(mails_maximum, base_rig_wake, rig);
@@ -104,14 +104,14 @@ static inline void base_rig_stop(struct base_rig *rig)
     pthread_mutex_destroy(&rig->lock);
 }
 
-/* What a counter or gauge shows; `label` NULL for one without labels. */
+/* The value of a counter or gauge; `label` NULL for one without labels. */
 static inline uint64_t base_rig_metric(const struct base_rig *rig, enum gateway_metric metric,
                                        const char *label)
 {
     return metric_value(metrics_cell(rig->gateway.metrics, metric, label));
 }
 
-/* Moves the time and fires what is due by then. */
+/* Moves the time on and fires what is due by then. */
 static inline void base_rig_pass(struct base_rig *rig, uint64_t milliseconds)
 {
     uint64_t end = rig->gateway.now_ms + milliseconds;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The gateway's ways to a real broker that the test started: what it hears and says goes over the bus and the
- * sender's thread, as where the broker's library reads (BROKER_READER=library).
+ * The gateway's connections to a real broker that the test started. What it hears and says goes over the bus
+ * and the sender's thread, as with BROKER_READER=library.
  */
 #ifndef POLLEN8_TESTS_GATEWAY_BROKER_RIG_H
 #define POLLEN8_TESTS_GATEWAY_BROKER_RIG_H
@@ -15,7 +15,7 @@
 #include "broker/sender.h"
 #include "support/nats_server.h"
 
-/* Of the whole program; started by its main. */
+/* For the whole program; started by its main. */
 static struct nats_server broker_rig_server;
 
 /* The rig must have been started. */
@@ -47,7 +47,7 @@ static inline void broker_rig_stop(struct base_rig *rig)
     reader_free(gateway->reader);
 }
 
-/* Returns when the broker has all that the gateway has said and subscribed to so far. */
+/* Returns when the broker has everything that the gateway has published and subscribed to so far. */
 static inline void broker_rig_settle(struct base_rig *rig, struct bus *other)
 {
     struct heard marker;
@@ -64,7 +64,7 @@ static inline void broker_rig_settle(struct base_rig *rig, struct bus *other)
     heard_done(&marker);
 }
 
-/* Runs the tests with a server of their own. */
+/* Runs the tests with their own server. */
 static inline int broker_rig_run(int (*tests)(void))
 {
     if (!nats_server_init(&broker_rig_server) || !nats_server_start(&broker_rig_server))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A gateway without broker and sockets, for tests: real rooms, sessions, wheel, mailbox and metrics. What
- * stands for a socket is a probe, whose flush notes the numbers that frames of tests carry as their data.
+ * A gateway without broker and sockets, for tests: real rooms, sessions, timer wheel, mailbox and metrics. A
+ * probe replaces a socket; its flush notes the numbers that the tests' frames carry as data.
  */
 #ifndef POLLEN8_TESTS_GATEWAY_FIXTURE_H
 #define POLLEN8_TESTS_GATEWAY_FIXTURE_H
@@ -33,7 +33,7 @@ static const struct metric_definition definitions[] = {
 #undef METRIC
 };
 
-/* What stands for a socket. Static in each test: it is closed by the teardown. */
+/* Replaces a socket. Static in each test: the teardown closes it. */
 struct probe {
     struct session *session; /* NULL once closed */
     unsigned numbers[FRAMES_KEPT];
@@ -152,7 +152,7 @@ static inline int setup(void **state)
     gateway->settings = &fixture->settings;
     gateway->events = &session_events;
     gateway->now_ms = 1000;
-    gateway->turn_us = INT64_MAX; /* it is never over */
+    gateway->turn_us = INT64_MAX; /* the turn is never over */
     assert_int_equal(metrics_create(definitions, METRIC_COUNT, &gateway->metrics), STATUS_OK);
     gateway->mailbox = mailbox_create(10000, wake, NULL);
     gateway->wheel = timer_wheel_create(gateway->now_ms, gateway);
@@ -207,7 +207,7 @@ static inline void join(struct gateway *gateway, struct session *session, enum r
     session->membership_count++;
 }
 
-/* A session that has just connected; values may be told to it as if it had had its snapshot. */
+/* A session that has just connected; values may be sent to it as if it had received its snapshot. */
 static inline void connect_session(struct gateway *gateway, struct probe *probe, enum frame_format format,
                                    uint64_t deadline_ms)
 {
@@ -216,7 +216,7 @@ static inline void connect_session(struct gateway *gateway, struct probe *probe,
     probe->session->valued = true;
 }
 
-/* Lets time pass as the loop does: from one timer to the next. */
+/* Moves the time on as the loop does: from one timer to the next. */
 static inline void pass_time(struct gateway *gateway, uint64_t milliseconds)
 {
     uint64_t end = gateway->now_ms + milliseconds;

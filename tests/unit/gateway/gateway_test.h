@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h> /* wants the four above */
+#include <cmocka.h> /* needs the four above */
 
 #include <stdlib.h>
 #include <string.h>

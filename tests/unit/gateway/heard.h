@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What a test hears at a real broker: messages are kept as they come, on the bus's delivery thread, and waited
- * for by their number, with a limit that only a failure reaches.
+ * What a test hears over a real broker. Messages are kept as they arrive on the bus's delivery thread, and
+ * waited for by their number, with a limit that only a failure reaches.
  */
 #ifndef POLLEN8_TESTS_GATEWAY_HEARD_H
 #define POLLEN8_TESTS_GATEWAY_HEARD_H
@@ -114,7 +114,7 @@ static inline struct bus *heard_bus(const char *url)
     return bus;
 }
 
-/* Known to the server when it returns. */
+/* The server knows it when this returns. */
 static inline void heard_subscribe(struct heard *heard, struct bus *bus, const char *subject)
 {
     struct bus_subscription *kept; /* until the bus goes */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Sessions in rooms, and the board, without anything above them: kept frames and sessions that catch up are
- * the test's to hear of.
+ * Sessions in rooms, and the board, without anything above them: the test receives kept frames and the frames
+ * of sessions that catch up.
  */
 #ifndef POLLEN8_TESTS_GATEWAY_ROOMS_RIG_H
 #define POLLEN8_TESTS_GATEWAY_ROOMS_RIG_H
@@ -51,7 +51,7 @@ static inline void rooms_rig_join(struct base_rig *rig, struct session *session,
     session->membership_count++;
 }
 
-/* A user with industries (NULL ends the list); the reference is the caller's. */
+/* A user with industries (NULL ends the list); the reference belongs to the caller. */
 static inline struct identity *rooms_rig_identity(const char *user, const char *const *industries)
 {
     Pollen8__Identity message = POLLEN8__IDENTITY__INIT;
@@ -66,8 +66,8 @@ static inline struct identity *rooms_rig_identity(const char *user, const char *
     return identity;
 }
 
-/* OPEN, in the rooms of everyone, its user and the industries (NULL ends the list); nobody subscribes for it
- * at a broker. */
+/* OPEN, in the rooms of everyone, its user and the industries (NULL ends the list); nothing is subscribed at
+ * a broker. */
 static inline struct session *rooms_rig_open(struct base_rig *rig, struct client *client, const char *user,
                                              const char *const *industries)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Sessions in rooms, with the way to services at a real broker; the services are the test. For ingress and
+ * Sessions in rooms, with requests to services over a real broker; the test is the services. For ingress and
  * recovery.
  */
 #ifndef POLLEN8_TESTS_GATEWAY_SERVICE_RIG_H
@@ -18,11 +18,11 @@
 struct service_rig {
     struct base_rig base;
     struct bus *bus;         /* the services' */
-    struct heard asked;      /* what they were asked, and told */
+    struct heard asked;      /* requests and other messages to them */
     struct wire_arena arena; /* of service_rig_asked */
 };
 
-/* The services listen to these subjects (NULL ends the list). */
+/* The services subscribe to these subjects (NULL ends the list). */
 static inline void service_rig_start(struct service_rig *rig, const struct session_events *events,
                                      const char *const *subjects)
 {
@@ -44,7 +44,7 @@ static inline void service_rig_start(struct service_rig *rig, const struct sessi
         heard_subscribe(&rig->asked, rig->bus, *subjects);
 }
 
-/* Nobody waits for answers any more. */
+/* Frees everything, including answers that still wait. */
 static inline void service_rig_stop(struct service_rig *rig)
 {
     struct gateway *gateway = &rig->base.gateway;
@@ -65,7 +65,7 @@ static inline void service_rig_stop(struct service_rig *rig)
     rooms_rig_stop(&rig->base);
 }
 
-/* What the services were asked or told as number `number`, from 0; until the next call. */
+/* Message number `number` to the services, from 0; valid until the next call. */
 static inline const ProtobufCMessage *service_rig_asked(struct service_rig *rig, size_t number,
                                                         const ProtobufCMessageDescriptor *descriptor)
 {
@@ -77,7 +77,7 @@ static inline const ProtobufCMessage *service_rig_asked(struct service_rig *rig,
     return unpacked;
 }
 
-/* The answer to that, acted on when this returns. */
+/* Answers it; the answer has been acted on when this returns. */
 static inline void service_rig_answer(struct service_rig *rig, size_t number, const ProtobufCMessage *message)
 {
     struct buf packed;
@@ -91,7 +91,7 @@ static inline void service_rig_answer(struct service_rig *rig, size_t number, co
     base_rig_act(&rig->base, MAIL_REPLIES);
 }
 
-/* All that the gateway has said so far has been heard: how much that is. */
+/* Returns how many messages the services have received, when everything sent so far has arrived. */
 static inline size_t service_rig_count(struct service_rig *rig)
 {
     broker_rig_settle(&rig->base, rig->bus);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Sessions without anything above them: what they tell is the test's to hear (its session_events), and what
- * carries them is a client that keeps the payload of every message that it takes.
+ * Sessions without anything above them: the test receives their session_events, and their carrier is a client
+ * that keeps the payload of every message it takes.
  */
 #ifndef POLLEN8_TESTS_GATEWAY_SESSION_RIG_H
 #define POLLEN8_TESTS_GATEWAY_SESSION_RIG_H
@@ -124,7 +124,7 @@ static inline void session_rig_start(struct base_rig *rig, const struct session_
     assert_non_null(rig->gateway.sessions);
 }
 
-/* Closes who is still there. */
+/* Closes the clients that remain. */
 static inline void session_rig_stop(struct base_rig *rig)
 {
     sessions_close_all(&rig->gateway);
@@ -134,7 +134,7 @@ static inline void session_rig_stop(struct base_rig *rig)
     base_rig_stop(rig);
 }
 
-/* CONNECTED; values may be told to it as if it had had its snapshot. */
+/* CONNECTED; values may be sent to it as if it had received its snapshot. */
 static inline struct session *client_connect(struct base_rig *rig, struct client *client,
                                              enum frame_format format)
 {
@@ -144,14 +144,15 @@ static inline struct session *client_connect(struct base_rig *rig, struct client
     return client->session;
 }
 
-/* Forgets what it was told. */
+/* Forgets the messages received. */
 static inline void client_clear(struct client *client)
 {
     while (client->count > 0)
         free(client->messages[--client->count]);
 }
 
-/* It was told these (NULL ends the list), no more and in this order; they are forgotten. */
+/* Checks that it received exactly these messages (NULL ends the list), in this order; they are then
+ * forgotten. */
 static inline void client_told(struct client *client, const char *const *expected)
 {
     size_t count = 0;
@@ -168,7 +169,7 @@ static inline void client_told(struct client *client, const char *const *expecte
 
 #define TOLD(client, ...) client_told(client, (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
-/* What ends a turn of the loop. */
+/* Ends a turn of the loop. */
 static inline void session_rig_turn(struct base_rig *rig)
 {
     sessions_flush(&rig->gateway);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A client on the other end of a socket pair, for tests of WebSockets whose socket is ours. Each test defines
- * what a turn of its loop is.
+ * A client at the other end of a socket pair, for tests of WebSockets whose socket is ours. Each test defines
+ * what a turn of its loop does.
  */
 #ifndef POLLEN8_TESTS_GATEWAY_SOCKET_CLIENT_H
 #define POLLEN8_TESTS_GATEWAY_SOCKET_CLIENT_H
@@ -20,7 +20,7 @@
 static int client_socket; /* of the client */
 static void turn(void);
 
-/* What websocket_create and the end of the turn of the upgrade make of a connection without TLS. */
+/* A connection without TLS, as websocket_create and the end of the upgrade's turn make it. */
 static inline struct websocket *open_websocket(struct gateway *gateway)
 {
     int pair[2];
@@ -77,7 +77,7 @@ static inline void say(unsigned first, const char *payload, size_t length)
     say_raw(frame, mask_frame(frame, first, payload, length));
 }
 
-/* What the client reads within some turns; the length. */
+/* Reads as the client for some turns; returns the length. */
 static inline size_t listen_to(char *out, size_t capacity)
 {
     size_t length = 0;

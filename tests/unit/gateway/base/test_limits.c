@@ -40,8 +40,8 @@ static void refusals_cost_nothing(void **state)
     assert_int_equal(taken, 60);
 }
 
-/* However the looks at the bucket are spread, no more than burst + rate x time comes out, and a client that
- * waits as told gets all of it. Rates that do not divide a minute are the interesting ones. */
+/* However the calls are spread, no more than burst + rate x time is granted, and a client that waits as
+ * instructed gets all of it. Rates that do not divide a minute are the interesting ones. */
 static void is_exact_for_any_rate(void **state)
 {
     static const uint32_t rates[] = {1, 7, 59, 61, 100, 999, 3000, 59999, 60000, 60001, 1000000};
@@ -179,7 +179,7 @@ static void stays_within_its_bound(void **state)
         snprintf(text, sizeof(text), "10.0.%u.%u", i / 256, i % 256);
         assert_int_equal(take(limits, text, 1), STATUS_OK);
     }
-    /* one that was given up has both its tokens again */
+    /* a forgiven one has both its tokens again */
     for (unsigned i = 0; i < 5000; i++) {
         snprintf(text, sizeof(text), "10.0.%u.%u", i / 256, i % 256);
         assert_int_equal(take(limits, text, 1), STATUS_OK);
@@ -189,7 +189,8 @@ static void stays_within_its_bound(void **state)
     address_limits_free(limits);
 }
 
-/* A place where all are limited gives up the one nearest to full, so that who is deepest in debt stays. */
+/* A set whose entries are all limited replaces the one nearest to full, so that the one deepest in debt
+ * stays. */
 static void keeps_the_worst(void **state)
 {
     const struct token_rule rule = {.per_minute = 1, .burst = 10};

@@ -73,7 +73,7 @@ static void keeps_order_and_wakes_once(void **state)
     mailbox_free(NULL);
 }
 
-/* What has been taken over but not handled counts as well. */
+/* What has been taken but not handled counts as well. */
 static void add_number(void *context, const struct mail *mail)
 {
     unsigned *sum = context;
@@ -81,7 +81,7 @@ static void add_number(void *context, const struct mail *mail)
     *sum = *sum * 10 + number_of(mail);
 }
 
-/* Wherever they wait. */
+/* Whether it waits in the lane or has been taken over. */
 static void shows_what_waits(void **state)
 {
     atomic_uint wakes = 0;
@@ -132,7 +132,7 @@ static void bounds_frames_but_not_replies(void **state)
     assert_non_null(mailbox_take(mailbox, MAIL_FRAMES));
     assert_int_equal(mailbox_post(mailbox, MAIL_FRAMES, &frames[3].mail), STATUS_OK);
     disposed = replies_disposed = 0;
-    mailbox_free(mailbox); /* each as its kind says */
+    mailbox_free(mailbox); /* each as its kind defines */
     assert_int_equal(disposed, 3);
     assert_int_equal(replies_disposed, 10);
 }
@@ -153,7 +153,7 @@ static void *send_all(void *context)
     return NULL;
 }
 
-/* Takes what is there; the numbers of one sender must rise in each lane. */
+/* Takes everything; the numbers of one sender must rise in each lane. */
 static unsigned drain(struct mailbox *mailbox, unsigned next[MAIL_LANES][SENDERS])
 {
     unsigned taken = 0;

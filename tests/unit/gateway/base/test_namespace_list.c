@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Which lists of namespaces can be configured, and where a name is in one.
+ * Which lists of namespaces are valid, and where a name is in a list.
  */
 #include "gateway_test.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Items are found by their handles alone, whatever is in their slots afterwards.
+ * Items are found only by their handles, whatever is in their slots later.
  */
 #include "gateway_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The timing wheel with a clock of the test's own: never early, at most a tick late, and whatever a firing
- * timer does to others.
+ * The timing wheel with the test's own clock: never early, at most a tick late, whatever a firing timer does
+ * to others.
  */
 #include "gateway_test.h"
 
@@ -43,7 +43,7 @@ static void advance(struct timer_wheel *wheel, uint64_t now)
     timer_wheel_advance(wheel, now);
 }
 
-/* Goes from one point to the next as the loop does: sleep until timer_wheel_next, then advance. */
+/* Moves from one point to the next as the loop does: sleeps until timer_wheel_next, then advances. */
 static void run_until(struct timer_wheel *wheel, uint64_t end)
 {
     while (timer_wheel_next(wheel) <= end)
@@ -141,7 +141,7 @@ static void cancels_and_moves(void **state)
     timer_wheel_free(wheel);
 }
 
-/* As an answered heartbeat does: where it was due before nobody has to look. */
+/* As an answered heartbeat does: nobody has to look at the time when it was due before. */
 static void who_has_moved_on_wakes_nobody(void **state)
 {
     struct timer_wheel *wheel = timer_wheel_create(0, &test_now);

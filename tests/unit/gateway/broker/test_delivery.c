@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What services publish becomes deliveries in the mailbox, whole and checked; what is malformed is counted
+ * What services publish becomes deliveries in the mailbox, whole and checked; malformed messages are counted
  * and delivered to nobody.
  */
 #include "base_rig.h"
@@ -35,7 +35,7 @@ static struct delivery *take(void)
     return (struct delivery *)(void *)mailbox_take(rig.gateway.mailbox, MAIL_FRAMES);
 }
 
-/* Hands the frame to `callback` as if it had come with that subject; the bytes end right behind it. */
+/* Passes the frame to `callback` as if it had arrived with that subject; the bytes end directly behind it. */
 static void come(bus_message_fn *callback, const char *subject, const char *reply,
                  const Pollen8__OutboundFrame *frame)
 {
@@ -76,7 +76,7 @@ static void everything_is_taken_over(void **state)
     message.lane_sequence = 40;
     message.lane_previous = 38;
     message.history_epoch = 3;
-    message.user_sequence = 9; /* not of an industry */
+    message.user_sequence = 9; /* not in the history of an industry */
     message.first_lane = 4;
     message.first_lane_sequence = 12;
     message.published_at_us = 1234567;
@@ -152,7 +152,7 @@ static void policies(void **state)
     }
 }
 
-/* The subject says whose it is, not the body. */
+/* The subject names the user, not the body. */
 static void a_user_is_the_subjects(void **state)
 {
     Pollen8__OutboundFrame message = frame_of("e", "1");
@@ -174,7 +174,7 @@ static void a_user_is_the_subjects(void **state)
     assert_false(delivery->mark.heard); /* only this user's gateways hear it */
     delivery_free(delivery);
 
-    assert_int_equal(delivery_make(&message, &delivery), STATUS_OK); /* of a history: there is no subject */
+    assert_int_equal(delivery_make(&message, &delivery), STATUS_OK); /* from a history: there is no subject */
     assert_slice(delivery->keys[0], "mallory");
     delivery_free(delivery);
 }
@@ -223,7 +223,7 @@ static void a_mark_has_no_frame(void **state)
     assert_int_equal(mark->mark.sequence, 41);
     assert_true(mark->mark.heard);
     delivery_free(mark);
-    message.lane_sequence = 0; /* says nothing */
+    message.lane_sequence = 0; /* the lane counts for nothing without a number */
     come(delivery_lane_mark, SUBJECT_OUT_LANE, "", &message);
     mark = take();
     assert_int_equal(mark->mark.lane, 0);
@@ -296,7 +296,7 @@ static void what_is_malformed_reaches_nobody(void **state)
     assert_int_equal(rig.wakes, 0);
 }
 
-/* Where the mailbox is full it is dropped, counted and freed; the gap is the mailbox's to mark. */
+/* If the mailbox is full the frame is dropped, counted and freed; the mailbox marks the gap. */
 static void a_full_mailbox(void **state)
 {
     const Pollen8__OutboundFrame message = frame_of("e", "1");

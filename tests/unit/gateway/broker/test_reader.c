@@ -62,7 +62,7 @@ static void on_answer(void *context, enum status status, const struct bus_messag
     atomic_fetch_add(&seen.answers, 1);
 }
 
-/* As users do: with the feed that it has. */
+/* As users do: enters with the feed that it has. */
 static void on_renew(struct gateway *gateway)
 {
     if (rig.ada.number)
@@ -210,7 +210,7 @@ static int stop(void **state)
     return 0;
 }
 
-/* The broker knows every subscription made so far before it sees the request. */
+/* The broker knows every earlier subscription before it sees the request. */
 static void ask_service(void)
 {
     unsigned before = atomic_load(&seen.answers);
@@ -221,8 +221,8 @@ static void ask_service(void)
     assert_int_equal(atomic_load(&seen.status), STATUS_OK);
 }
 
-/* Once it has answered, what is published to the topic and to the user is heard; when the user has left what
- * is published to it is not. */
+/* After the answer, everything published to the topic and to the user is heard. After the user has left,
+ * messages to it are not. */
 static void hears_what_it_subscribed_to(void **state)
 {
     struct reader *reader = rig.gateway.reader;
@@ -265,7 +265,7 @@ static void the_loop_hears_again_after_a_loss(void **state)
     turn_until(&seen.topic_frames, 1);
 }
 
-/* Nothing of it was made: the loop is not touched. */
+/* Nothing of it was made: the loop is untouched. */
 static void the_loop_reads_no_tls(void **state)
 {
     static char url[] = "tls://127.0.0.1:4222";

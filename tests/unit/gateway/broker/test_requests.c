@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Requests over the loop's own connection to a real broker that this program starts: each is answered once,
+ * Requests over the loop's own connection to a real broker that this program starts. Each is answered once:
  * by its answer, its deadline or the loss of the connection. The service is the bus, on its own thread.
  */
 #include <uv.h>
@@ -26,7 +26,7 @@ static struct rig {
     struct bus *bus;
     struct bus_subscription *service;
     struct batch_answers answers; /* the service's */
-    atomic_uint batches;          /* with something in them */
+    atomic_uint batches;          /* with at least one item */
 } rig;
 
 struct asked {
@@ -66,7 +66,7 @@ static void turn_until_answered(const struct asked *asked)
     assert_int_equal(asked->answers, 1);
 }
 
-/* Until the connection stands. */
+/* Turns until the connection is up. */
 static void turn_until_up(void)
 {
     uint64_t limit = clock_monotonic_ms() + LIMIT_MS;
@@ -75,7 +75,7 @@ static void turn_until_up(void)
     assert_true(broker_link_up(rig.gateway.requests->link));
 }
 
-/* ---- the service: gives back what it was asked, alone or several at once ---- */
+/* ---- the service: returns what it receives, alone or several together -------------------------------- */
 
 static void echo(void *context, const struct bus_message *message)
 {
@@ -113,7 +113,7 @@ static void serve(const char *subject, bus_message_fn *callback)
     assert_int_equal(bus_flush(rig.bus, LIMIT_MS), STATUS_OK);
 }
 
-/* ---- the rig ---- */
+/* ---- the rig ------------------------------------------------------------------------------------------ */
 
 static void on_tick(uv_timer_t *timer)
 {
@@ -156,7 +156,7 @@ static int stop(void **state)
     return 0;
 }
 
-/* ---- tests ---- */
+/* ---- tests -------------------------------------------------------------------------------------------- */
 
 static void each_gets_its_own_answer(void **state)
 {
@@ -209,7 +209,7 @@ static void the_end_answers_what_is_left(void **state)
     }
 }
 
-/* Under load several tokens go in one message, if there is somebody who takes such. */
+/* Under load several tokens go in one message, if a service accepts such messages. */
 static void what_is_asked_at_once_goes_together(void **state)
 {
     static struct asked asked[FEW];
@@ -226,7 +226,7 @@ static void what_is_asked_at_once_goes_together(void **state)
     assert_true(rig.gateway.requests->gathers[0].possible);
     assert_int_equal(ask(&first, SUBJECT_AUTH_VERIFY, "first", LIMIT_MS), STATUS_OK);
     turn_until_answered(&first);
-    assert_int_equal(atomic_load(&rig.batches), 0); /* one at a time nobody waits */
+    assert_int_equal(atomic_load(&rig.batches), 0); /* a single request does not wait */
     for (unsigned i = 0; i < FEW; i++) {
         snprintf(text, sizeof(text), "%u", i);
         assert_int_equal(ask(&asked[i], SUBJECT_AUTH_VERIFY, text, LIMIT_MS), STATUS_OK);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The way out, at a real broker: one order for all that is asked, a bound that says so, and nothing lost when
- * it ends. The sender's thread is held where a test wants what waits to be seen waiting.
+ * The way out, with a real broker: one order for everything requested, a bound that is reported, and nothing
+ * lost at the end. The sender's thread is held if a test needs to see jobs waiting.
  */
 #include "heard.h"
 
@@ -21,7 +21,7 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool held; /* lock: on the sender's thread */
-    bool open; /* lock: it may go on */
+    bool open; /* lock: it may continue */
 } gate = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static void hold(void *context, struct bus *with)
@@ -36,7 +36,7 @@ static void hold(void *context, struct bus *with)
     pthread_mutex_unlock(&gate.lock);
 }
 
-/* Returns when the thread is held: what is asked from here on waits. */
+/* Returns when the thread is held: jobs from here on wait. */
 static void hold_sender(void)
 {
     gate.held = gate.open = false;
@@ -87,7 +87,7 @@ static void publish(const char *subject, const char *text)
     assert_int_equal(sender_publish(sender, subject, NULL, slice_from_string(text)), STATUS_OK);
 }
 
-/* A subscription is known before what follows it: it is heard, though nobody has waited. */
+/* A subscription is known before what follows it: the message is heard although nobody waited. */
 static void all_is_done_in_order(void **state)
 {
     static char subject[] = "t.order";
@@ -132,7 +132,7 @@ static void bytes_are_copied(void **state)
     assert_slice(heard_wait(&heard, 0)->data, "mine");
 }
 
-/* Calls are beyond it: there is at most one for each change of a user. */
+/* Calls do not count against the bound: there is at most one for each change of a user. */
 static void what_waits_is_bounded(void **state)
 {
     static char subject[] = "t.more";
@@ -152,15 +152,15 @@ static void what_waits_is_bounded(void **state)
     assert_int_equal(sender_depth(sender), MAXIMUM);
     let_go();
     (void)heard_wait(&heard, MAXIMUM - 1);
-    hold_sender(); /* behind all of it */
+    hold_sender(); /* behind all jobs */
     assert_int_equal(sender_depth(sender), 0);
     let_go();
-    publish("t.more", "end"); /* what was called for was done */
+    publish("t.more", "end"); /* the calls were made */
     assert_slice(heard_wait(&heard, MAXIMUM)->data, "end");
-    assert_int_equal(heard_count(&answers), 0); /* what was refused has no answer */
+    assert_int_equal(heard_count(&answers), 0); /* refused requests have no answer */
 }
 
-/* As a message whose text is the header's. */
+/* Notes the header as a message with its text. */
 static void note_header(void *context, const struct bus_message *message)
 {
     char value[32] = "";
@@ -192,7 +192,7 @@ static void nobody_answers(void **state)
     assert_int_equal(heard_wait(&answers, 0)->status, STATUS_NO_RESPONDERS);
 }
 
-/* What is queued is done, and every request has its one answer, also where the broker has gone. */
+/* Queued jobs are done, and every request has its one answer, even if the broker is gone. */
 static void the_end_loses_nothing(void **state)
 {
     (void)state;

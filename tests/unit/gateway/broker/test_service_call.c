@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A request to a service at a real broker, the service being the test: its answer comes back once, in its
- * turn, whatever it is.
+ * A request to a service over a real broker; the test is the service. Its answer arrives once, in its turn,
+ * whatever it is.
  */
 #include "broker_rig.h"
 
@@ -16,11 +16,11 @@ static struct heard heard; /* by the service */
 static unsigned taken;
 static unsigned answered;
 static unsigned freed;
-static enum status last; /* status of the last that was answered */
+static enum status last; /* status of the last one answered */
 
 struct call {
     struct service_call call;
-    enum status take; /* what its kind makes of the answer */
+    enum status take; /* the result of its kind's `take` */
     char user[32];
 };
 
@@ -96,7 +96,7 @@ static enum status ask(struct call *call, const char *subject, const char *token
     return service_call_send(&rig.gateway, &call->call, subject, &message.base, timeout_ms);
 }
 
-/* The service says that it is ada to what was asked as number `number`. */
+/* The service answers request number `number` with the user ada. */
 static void reply(size_t number)
 {
     Pollen8__VerifyReply message = POLLEN8__VERIFY_REPLY__INIT;
@@ -120,7 +120,7 @@ static uint64_t in_flight(void)
     return rig.gateway.in_flight;
 }
 
-/* However it is asked: after subscriptions or not, large or not, secret or not. */
+/* In every way of sending: after subscriptions or not, large or not, secret or not. */
 static void an_answer_comes_in_its_turn(void **state)
 {
     static const struct {
@@ -149,7 +149,7 @@ static void an_answer_comes_in_its_turn(void **state)
     }
 }
 
-/* What its kind says of the answer is the call's status; an answer that cannot be read is nobody's refusal. */
+/* The status from its kind's `take` is the call's status; an answer that cannot be read is not a refusal. */
 static void an_answer_that_is_none(void **state)
 {
     (void)state;
@@ -179,7 +179,7 @@ static void no_answer_comes(void **state)
     assert_int_equal(freed, 2);
 }
 
-/* What is too long to be asked has been freed, and no answer comes. */
+/* A message too long to be sent has been freed, and no answer comes. */
 static void what_cannot_be_asked(void **state)
 {
     char *token = repeated("t", 5u * 1024 * 1024, "", "");
@@ -192,7 +192,7 @@ static void what_cannot_be_asked(void **state)
     free(token);
 }
 
-/* Answers that are here when the process ends are disposed of, unanswered. */
+/* Answers that wait when the process ends are disposed of without being acted on. */
 static void what_is_not_acted_on(void **state)
 {
     struct mail *mail;

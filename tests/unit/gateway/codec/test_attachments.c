@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A copy of attachments outlives the message they stood in.
+ * A copy of attachments outlives the message that held them.
  */
 #include "gateway_test.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What all transports share: the check of data, answers, and appends that are whole or not at all.
+ * What all transports share: the check of data, answers, and appends that are all or nothing.
  */
 #include "gateway_test.h"
 

@@ -147,8 +147,8 @@ static void refuses_what_is_too_much(void **state)
     free(bomb);
 }
 
-/* A cut packet may still be one ("0/custom" from "0/custom,"), but never reads past its end, and never one
- * with a payload that was cut. */
+/* A cut packet may still be valid ("0/custom" from "0/custom,"). But decoding never reads past its end, and
+ * never accepts a payload that was cut. */
 static void survives_every_truncation(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The examples of RFC 6455 section 5.7, and each side of each boundary.
+ * The examples of RFC 6455 section 5.7, and both sides of every boundary.
  */
 #include "gateway_test.h"
 

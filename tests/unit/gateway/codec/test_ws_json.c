@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The JSON subprotocol: what is taken, what each refusal says, and that ids come back as they went in.
+ * The JSON subprotocol: what is accepted, what each refusal says, and that ids return unchanged.
  */
 #include "gateway_test.h"
 
@@ -65,7 +65,7 @@ static void decodes_answers(void **state)
 
 static const struct {
     const char *text;
-    const char *id; /* what can still be answered */
+    const char *id; /* the id that the ack can carry */
     const char *reason;
 } invalid[] = {
     {"", "", "not valid JSON"},

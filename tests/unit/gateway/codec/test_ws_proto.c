@@ -15,7 +15,7 @@ static const char whole[] = "\x0a\x01"
                             "\x1a\x02"
                             "{}";
 
-static struct attachments attachments; /* room for those of a frame */
+static struct attachments attachments; /* memory for those of a frame */
 
 static void decodes(void **state)
 {
@@ -241,7 +241,7 @@ static void survives_every_truncation(void **state)
         struct client_reason reason;
         enum status status = ws_proto_decode(&arena, bytes, &attachments, &frame, &reason);
 
-        /* cut between two fields it is a smaller message: the one without data is whole */
+        /* cut between two fields it is a smaller message: the one without data is valid */
         assert_int_equal(status, length == 14 ? STATUS_OK : STATUS_INVALID_PAYLOAD);
         wire_arena_done(&arena);
         exact_free(bytes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Frames that are held keep their order and a reference, up to a bound in bytes; ids up to a bound in number.
+ * Held frames keep their order and a reference, up to a bound in bytes; ids up to a bound in number.
  */
 #include "gateway_test.h"
 

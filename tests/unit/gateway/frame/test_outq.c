@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A session's queue: order, bounds, coalescing, and that every reference taken is given back.
+ * A session's queue: order, bounds, coalescing, and that every reference taken is released.
  */
 #include "gateway_test.h"
 
@@ -22,7 +22,7 @@ static struct frame *make(unsigned number, uint64_t coalesce)
     return frame;
 }
 
-/* Queues a frame and gives the maker's reference up. */
+/* Queues a frame and releases the maker's reference. */
 static enum status push(struct outq *outq, unsigned number, uint64_t coalesce, uint32_t maximum)
 {
     struct frame *frame = make(number, coalesce);
@@ -39,7 +39,7 @@ static unsigned number_at(const struct outq *outq, uint16_t index)
     return (unsigned)strtoul(frame->text + frame->event_length, NULL, 10);
 }
 
-/* Takes the oldest out and checks which it was. */
+/* Removes the oldest and checks which it was. */
 static void pop(struct outq *outq, unsigned expected)
 {
     assert_true(outq->count > 0);
@@ -135,7 +135,7 @@ static void a_newer_frame_comes_last_and_the_older_goes(void **state)
     pop(&outq, 2);
     pop(&outq, 3);
     pop(&outq, 4);
-    /* the one of key 77 is gone: the next of it is not in its place */
+    /* the one of key 77 is gone, and its successor is not in its place */
     assert_int_equal(push(&outq, 5, 77, LARGE), STATUS_OK);
     pop(&outq, 5);
     assert_int_equal(outq.bytes, 0);
@@ -159,7 +159,7 @@ static void a_full_queue_still_coalesces(void **state)
     outq_clear(&outq);
 }
 
-/* The bytes follow when the newer frame is longer or shorter than the one it replaces. */
+/* The byte count is right if the newer frame is longer or shorter than the one it replaces. */
 static void a_replaced_frame_counts_with_its_own_length(void **state)
 {
     static const unsigned numbers[] = {1, 1000000, 2};
@@ -223,7 +223,7 @@ static void a_trimmed_queue_is_empty_and_small(void **state)
     (void)state;
     for (unsigned i = 0; i < 10; i++)
         assert_int_equal(push(&outq, i, 0, LARGE), STATUS_OK);
-    outq_trim(&outq); /* something waits: nothing happens */
+    outq_trim(&outq); /* the queue is not empty: nothing happens */
     assert_int_equal(outq.count, 10);
     outq_pop(&outq, 10, outq.bytes);
     outq_trim(&outq);

@@ -26,7 +26,7 @@ static void covers_what_is_at_or_before(void **state)
     assert_false(position_covers(&position, 7, 71, 1));
     assert_false(position_covers(&position, 6, 1, 0));
     assert_false(position_covers(&position, 0, 0, 0));
-    /* of a lane that is not in it: by time, a second given to the clocks */
+    /* of a lane that is not in it: by time, with a second's tolerance for the clocks */
     assert_true(position_covers(&position, 6, 1, 2999));
     assert_false(position_covers(&position, 6, 1, 3000));
     assert_false(position_covers(&position, 6, 1, 4001));
@@ -123,7 +123,7 @@ static void refuses_anything_else(void **state)
         "",                       /* nothing */
         "AQ",                     /* no epoch */
         "AgAAAA",                 /* another version */
-        "AQAAAAA",                /* a lane broken off */
+        "AQAAAAA",                /* a truncated lane */
         "AQAAAA==",               /* padding */
         "AQAAAA.",                /* a foreign character */
         "AYAAAAA",                /* an epoch longer than it needs to be */

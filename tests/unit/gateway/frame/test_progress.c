@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Lanes as they come: numbers in order, repeats, gaps, lanes that begin and end.
+ * Lanes as they arrive: numbers in order, repeats, gaps, lanes that begin and end.
  */
 #include "gateway_test.h"
 
@@ -51,7 +51,7 @@ static void numbers_move_the_position(void **state)
     struct progress *progress = *state;
 
     assert_true(progress_settling(progress, 1000));
-    assert_int_equal(hear(progress, 5, 70, 65, 1000), PROGRESS_NEW); /* a lane that was there before */
+    assert_int_equal(hear(progress, 5, 70, 65, 1000), PROGRESS_NEW); /* a lane that existed before */
     assert_int_equal(at(progress, 5), 70);
     assert_false(progress_settling(progress, SETTLED));
     assert_int_equal(user(progress, 5, 71), PROGRESS_NEW);
@@ -75,15 +75,16 @@ static void a_number_that_is_missing_is_a_gap(void **state)
     progress_accept(progress, &after, SETTLED);
     assert_int_equal(at(progress, 5), 80);
     assert_int_equal(hear(progress, 5, 81, 80, SETTLED), PROGRESS_NEW);
-    /* a lane begun unheard, and one whose user's frames came first */
+    /* a lane that began unheard, and one whose first frames were a user's */
     assert_int_equal(hear(progress, 6, 3, 2, SETTLED), PROGRESS_GAP);
     assert_int_equal(user(progress, 7, 4), PROGRESS_NEW);
     assert_int_equal(hear(progress, 7, 5, 3, SETTLED), PROGRESS_GAP);
     assert_int_equal(hear(progress, 7, 5, 0, SETTLED), PROGRESS_NEW);
 }
 
-/* A history may have shown a later one and not an earlier one: that comes live, and is no repeat. */
-static void what_a_repair_did_not_show_is_news(void **state)
+/* A history may have shown a later frame and not an earlier one: the earlier one comes live, and is not a
+ * repeat. */
+static void what_a_history_did_not_show_is_news(void **state)
 {
     struct progress *progress = *state;
     const struct lane_mark read = {.lane = 5, .heard = true, .sequence = 80, .previous = 0};
@@ -95,7 +96,7 @@ static void what_a_repair_did_not_show_is_news(void **state)
     progress_start(progress, SETTLED, WALL);
     assert_int_equal(hear(progress, 5, 76, 74, SETTLED), PROGRESS_NEW);
     assert_int_equal(hear(progress, 5, 78, 76, SETTLED), PROGRESS_NEW);
-    assert_int_equal(hear(progress, 5, 80, 78, SETTLED), PROGRESS_NEW); /* its id tells that it is one */
+    assert_int_equal(hear(progress, 5, 80, 78, SETTLED), PROGRESS_NEW); /* its id shows that it is a repeat */
     assert_int_equal(hear(progress, 5, 82, 80, SETTLED), PROGRESS_NEW);
     assert_int_equal(hear(progress, 5, 82, 80, SETTLED), PROGRESS_REPEAT);
 }
@@ -108,7 +109,7 @@ static void what_was_taken_is_a_repeat(void **state)
     assert_int_equal(hear(progress, 5, 72, 70, SETTLED), PROGRESS_NEW);
     assert_int_equal(hear(progress, 5, 72, 70, SETTLED), PROGRESS_REPEAT);
     assert_int_equal(hear(progress, 5, 71, 70, SETTLED), PROGRESS_REPEAT);
-    /* from before this gateway listened: who knows */
+    /* from before this gateway listened: unknown */
     assert_int_equal(hear(progress, 5, 70, 65, SETTLED), PROGRESS_NEW);
     assert_int_equal(hear(progress, 5, 66, 65, SETTLED), PROGRESS_NEW);
     assert_int_equal(at(progress, 5), 72);
@@ -140,7 +141,7 @@ static void silent_lanes_leave(void **state)
     progress_expire(progress, 1000 + KEEP, WALL + KEEP);
     assert_int_equal(at(progress, 5), 0);
     assert_int_equal(at(progress, 6), 11);
-    /* what the silent lane published is still told from what is to come */
+    /* what the silent lane published is still distinguished from later numbers */
     assert_true(position_covers(progress_position(progress), 5, 70, WALL));
     assert_int_equal(hear(progress, 6, 12, 11, 1000 + KEEP), PROGRESS_NEW);
 }
@@ -174,7 +175,7 @@ static void a_lane_that_is_over_makes_room(void **state)
     assert_int_equal(at(progress, 99), 1);
     assert_int_equal(at(progress, 1), 0);
     assert_in_range(progress_offset(progress, SETTLED + 6000).length, 1, POSITION_TEXT_MAXIMUM);
-    /* What the lane that left had published was all heard by then. */
+    /* Everything published by the lane that left had been heard by then. */
     assert_true(progress_position(progress)->since_ms >= WALL + SETTLED);
     assert_true(progress_position(progress)->since_ms < WALL + SETTLED + 5000);
     assert_int_equal(hear(progress, 2, 10, 9, SETTLED + 6000), PROGRESS_GAP);
@@ -216,7 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PROGRESS_TEST(numbers_move_the_position),
         PROGRESS_TEST(a_number_that_is_missing_is_a_gap),
-        PROGRESS_TEST(what_a_repair_did_not_show_is_news),
+        PROGRESS_TEST(what_a_history_did_not_show_is_news),
         PROGRESS_TEST(what_was_taken_is_a_repeat),
         PROGRESS_TEST(after_a_new_start_lanes_are_taken_as_they_come),
         PROGRESS_TEST(silent_lanes_leave),

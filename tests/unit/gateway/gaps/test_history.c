@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What is asked of value-svc about histories, and what is made of its answers: at a real broker, where the
- * test is value-svc. First the order into which frames are put.
+ * Requests to value-svc for histories, and what becomes of its answers: over a real broker; the test is
+ * value-svc. First the order into which frames are put.
  */
 #include "broker_rig.h"
 
@@ -14,7 +14,7 @@
 
 /* ---- order -------------------------------------------------------------------------------------------- */
 
-/* Each lane's frames by their numbers, in the places that the lane has. Lane and number of each, as
+/* Each lane's frames are sorted by number, within the places that the lane has. Lane and number of each, as
  * lane * 100 + number. */
 static void each_lane_in_the_places_it_has(void **state)
 {
@@ -49,7 +49,7 @@ static void each_lane_in_the_places_it_has(void **state)
     }
 }
 
-/* The same number twice: the one that stood first stays first. */
+/* Equal numbers: the earlier frame stays first. */
 static void equal_numbers_keep_their_order(void **state)
 {
     struct delivery deliveries[4];
@@ -67,7 +67,7 @@ static void equal_numbers_keep_their_order(void **state)
         assert_ptr_equal(frames[i], &deliveries[i - 1]);
 }
 
-/* ---- the question ------------------------------------------------------------------------------------- */
+/* ---- the request -------------------------------------------------------------------------------------- */
 
 static struct base_rig rig;
 static struct bus *other;
@@ -121,7 +121,7 @@ static void on_done(struct gateway *gateway, uint64_t context, struct history_an
 
         snprintf(done.texts[i], sizeof(done.texts[i]), "%.*s", (int)data.length, data.data);
     }
-    if (done.frames > 1) { /* a reader may keep one */
+    if (done.frames > 1) { /* `done` may keep one */
         delivery_free(answer->frames[1]);
         answer->frames[1] = NULL;
     }
@@ -232,7 +232,7 @@ static void frames_in_order(void **state)
     assert_string_equal(done.texts[1], "21");
     assert_string_equal(done.texts[2], "12");
     assert_int_equal(base_rig_metric(&rig, METRIC_HISTORY_READS, "complete"), 1);
-    frames[1].event = (char *)(uintptr_t) "no event"; /* one that is none: there is no answer */
+    frames[1].event = (char *)(uintptr_t) "no event"; /* an invalid one: there is no answer */
     ask(&(struct history_query){.after = &nowhere});
     reply(1, &message);
     assert_int_not_equal(done.status, STATUS_OK);
@@ -263,7 +263,7 @@ static void why_it_is_not_complete(void **state)
         assert_int_equal(done.status, STATUS_OK);
         assert_false(done.complete);
         assert_true(done.by_room == rows[i].by_room);
-        assert_int_equal(done.frames, 0); /* some of what was missed is worth nothing */
+        assert_int_equal(done.frames, 0); /* a part of what was missed is useless */
     }
     assert_int_equal(base_rig_metric(&rig, METRIC_HISTORY_READS, "incomplete"), COUNT(rows));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Which frames of a history come live as well, told by the numbers of those that wait.
+ * Which frames of a history also come live, as shown by the numbers of those that wait.
  */
 #include "gateway_test.h"
 
@@ -53,7 +53,7 @@ static void a_lane_without_a_gap_keeps_all(void **state)
     wait_for(&starts, 5, 31, 30, 30);
     wait_for(&starts, 5, 35, 31, 30);
     assert_false(covers(&starts, 5, 36));
-    live_starts_take(&starts, &user, 0); /* not heard by all: says nothing */
+    live_starts_take(&starts, &user, 0); /* not heard by all: proves nothing */
     assert_false(covers(&starts, 6, 100));
 }
 

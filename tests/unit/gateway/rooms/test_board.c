@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The board by itself: what fills it and what empties it, and up to where a member has been given frames.
- * Order and members that come and go: test_egress.
+ * The board alone: what fills it and what empties it, and up to where a member has been given frames. Order,
+ * and members that enter and leave: test_egress.
  */
 #include "gateway_fixture.h"
 
@@ -18,7 +18,7 @@ static void open_crowd(struct gateway *gateway)
         open_session(gateway, &crowd[i], "ada", "finance");
 }
 
-/* A frame that is number `number`, for the room, listed as often as asked. */
+/* Puts a frame with number `number` on the board for the room, which is listed `times` times. */
 static void put(struct gateway *gateway, unsigned number, const char *industry, uint32_t times)
 {
     struct position before = {.time_ms = number};
@@ -36,7 +36,7 @@ static void put(struct gateway *gateway, unsigned number, const char *industry, 
     board_put(gateway, frame, &before, rooms, times);
 }
 
-/* Walks in turns until the board is empty; how many turns that took. */
+/* Walks in turns until the board is empty; returns how many turns that took. */
 static unsigned walk_all(struct gateway *gateway)
 {
     unsigned turns = 0;
@@ -76,13 +76,14 @@ static void a_room_listed_twice_gets_a_frame_once(void **state)
     board_start_turn(gateway);
     put(gateway, 1, "media", 3);
     put(gateway, 2, "finance", 3);
-    assert_int_equal(walk_all(gateway), 3); /* the last one walks nobody, and ends the walk */
+    assert_int_equal(walk_all(gateway), 3); /* the last one visits nobody and ends the walk */
     assert_int_equal(ada.count, 1);
     for (size_t i = 0; i < CROWD; i++)
         assert_int_equal(crowd[i].count, 1);
 }
 
-/* The last member is visited first. Whoever has not been visited stands before its first frame. */
+/* The last member is visited first. A member that has not been visited is at the position before its first
+ * frame. */
 static void who_was_not_visited_stands_before_its_first_frame(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
@@ -92,7 +93,7 @@ static void who_was_not_visited_stands_before_its_first_frame(void **state)
     board_start_turn(gateway);
     put(gateway, 1, "finance", 1);
     put(gateway, 2, "finance", 1);
-    assert_false(board_walk(gateway)); /* as far as this turn goes */
+    assert_false(board_walk(gateway)); /* the turn may visit no more */
     open_session(gateway, &late, "bo", "finance");
     assert_int_equal(board_before(gateway->board, crowd[0].session)->time_ms, 1);
     assert_null(board_before(gateway->board, crowd[CROWD - 1].session));
@@ -124,7 +125,8 @@ static void a_full_board_takes_no_more_until_it_was_walked(void **state)
         assert_int_equal(crowd[i].count, BOARD_PLACES);
 }
 
-/* A quarter of a client's queue, on the board and in one turn: what is for few has left the board by then. */
+/* A quarter of a client's queue, on the board and in one turn: a frame for few members has left the board by
+ * then. */
 static void bytes_are_bounded_on_the_board_and_in_a_turn(void **state)
 {
     struct fixture *fixture = *state;

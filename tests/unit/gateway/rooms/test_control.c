@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * What the platform says about a user, from the message of the broker to the user's sessions: those that are
- * open, and those whose identity was asked about before it came.
+ * open, and those whose identity was requested before it came.
  */
 #include "gateway_fixture.h"
 
@@ -43,7 +43,7 @@ static struct identity *identity_of(char *user, char *industry)
     return identity;
 }
 
-/* As auth-svc publishes it; `industry` and `of` are those of a new identity. */
+/* As auth-svc publishes it; `industry` and `of` describe a new identity. */
 static void publish(struct gateway *gateway, const char *user, Pollen8__Control__Action action, char *of,
                     char *industry)
 {
@@ -117,12 +117,12 @@ static void what_says_nothing_is_dropped(void **state)
     publish(gateway, "ada", POLLEN8__CONTROL__ACTION__ACTION_UNKNOWN, NULL, NULL);
     publish(gateway, "ada", POLLEN8__CONTROL__ACTION__ACTION_IDENTITY_CHANGED, NULL, NULL);
     publish(gateway, "ada", POLLEN8__CONTROL__ACTION__ACTION_IDENTITY_CHANGED, bo,
-            technology); /* another's */
+            technology); /* of another user */
     control_receive(gateway, &message);
     assert_int_equal(mailbox_depth(gateway->mailbox, MAIL_FRAMES), 0);
 }
 
-/* The answer about a token brings an identity that a control has changed since it was asked for. */
+/* The answer about a token brings an identity that a control has changed since the request. */
 static void no_control_is_missed_while_a_token_is_checked(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
@@ -147,7 +147,7 @@ static void no_control_is_missed_while_a_token_is_checked(void **state)
     assert_int_equal(probe.close_code, 4003);
 }
 
-/* Then it is not known whether one was about this user: the client has to try again. */
+/* It is then unknown whether one was about this user: the client has to try again. */
 static void too_many_controls_close_a_session_whose_token_is_checked(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;

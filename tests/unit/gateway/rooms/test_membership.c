@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Which industries an identity lets a session into, and how its rooms follow when the identity is replaced.
+ * Which industries an identity gives a session access to, and how its rooms follow when the identity is
+ * replaced.
  */
 #include "gateway_fixture.h"
 
@@ -122,7 +123,7 @@ static void the_rooms_follow_a_new_identity(void **state)
     clock_set_for_test(-1, -1);
 }
 
-/* Neither what it was nor where it was has changed. */
+/* Neither its identity nor its rooms have changed. */
 static void an_expired_identity_changes_nothing(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;

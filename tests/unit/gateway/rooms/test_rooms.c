@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Rooms against a plain model: many sessions that come and go in any order, and rooms that empty while a
+ * Rooms against a plain model: many sessions that enter and leave in any order, and rooms that empty while a
  * delivery looks at them. To rooms a session is only a pointer.
  */
 #include "gateway_test.h"
@@ -54,7 +54,7 @@ static void joins_and_finds(void **state)
     assert_int_equal(room->count, 1);
     assert_ptr_equal(room->members[0], &sessions[0]);
     assert_slice(room_key(room), "technology");
-    /* the same name means another room for another kind */
+    /* the same name is a different room in a different kind */
     assert_null(rooms_find(rooms, ROOM_USER, SLICE_LITERAL("technology")));
     assert_null(rooms_find(rooms, ROOM_INDUSTRY, SLICE_LITERAL("technolog")));
     rooms_leave(rooms, &sessions[0].places[0]);
@@ -95,7 +95,7 @@ static void an_emptied_room_waits_for_collect(void **state)
     rooms_leave(rooms, &sessions[0].places[0]);
     assert_ptr_equal(rooms_find(rooms, ROOM_INDUSTRY, SLICE_LITERAL("a")), room);
     assert_int_equal(room->count, 0);
-    /* joined again before the collection it is the same room, and stays */
+    /* if joined again before the collection it is the same room, and stays */
     rooms_join(rooms, ROOM_INDUSTRY, SLICE_LITERAL("a"), &sessions[1], &sessions[1].places[0]);
     assert_ptr_equal(sessions[1].places[0].room, room);
     rooms_collect(rooms);
@@ -109,7 +109,7 @@ static void an_emptied_room_waits_for_collect(void **state)
 static void a_pinned_room_stays(void **state)
 {
     struct rooms *rooms = setup_rooms();
-    struct user *user = (struct user *)(void *)&sessions; /* only a mark here */
+    struct user *user = (struct user *)(void *)&sessions; /* only a marker here */
     struct room *room;
 
     (void)state;
@@ -155,7 +155,8 @@ static void visits_rooms_of_a_kind(void **state)
     rooms_free(rooms);
 }
 
-/* Every place a session believes in must be true, and every room's members must be exactly the believers. */
+/* Every place a session has noted must be right, and each room's members must be exactly the sessions that
+ * noted it. */
 static void check_against_model(const struct rooms *rooms)
 {
     for (size_t r = 0; r < ROOMS; r++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Users at a real broker: subscribed to with their first session, given up some time after the last one; and
- * what is missing of their histories.
+ * Users, with a real broker: subscribed to with their first session, unsubscribed some time after the last;
+ * and what is missing from their histories.
  */
 #include "broker_rig.h"
 
@@ -17,7 +17,7 @@
 
 static struct base_rig rig;
 static struct bus *other;
-static struct heard heard; /* what is said of sessions */
+static struct heard heard; /* what is published about sessions */
 static struct session ada;
 static struct membership place;
 
@@ -34,7 +34,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* A session of the user is here. */
+/* Adds a session of the user. */
 static struct room *enter(void)
 {
     assert_int_equal(rooms_join(rig.gateway.rooms, ROOM_USER, SLICE_LITERAL("ada"), &ada, &place), STATUS_OK);
@@ -136,7 +136,7 @@ static void that_it_has_left_is_said_once(void **state)
     assert_int_equal(heard_count(&heard), 1);
 }
 
-/* Two sessions of a user: the first to leave ends nothing. */
+/* Of two sessions of a user, the first to leave ends nothing. */
 static void the_last_session_counts(void **state)
 {
     static struct session second;
@@ -157,7 +157,7 @@ static void the_last_session_counts(void **state)
     assert_int_equal(base_rig_metric(&rig, METRIC_USERS, NULL), 0);
 }
 
-/* ---- what is missing of its history -------------------------------------------------------------------- */
+/* ---- what is missing from its history ----------------------------------------------------------------- */
 
 static bool missed(struct room *room, uint64_t epoch, uint64_t sequence)
 {
@@ -166,7 +166,7 @@ static bool missed(struct room *room, uint64_t epoch, uint64_t sequence)
     return users_missed(room, &delivery);
 }
 
-/* One step after the other. A gap is told once, until it has been asked about. */
+/* One step after the other. A gap is reported once, until users_forget. */
 static void numbers_that_are_left_out(void **state)
 {
     static const struct {
@@ -175,16 +175,16 @@ static void numbers_that_are_left_out(void **state)
         bool missed;
         bool whole; /* afterwards */
     } rows[] = {
-        {1, 10, false, true},                          /* the first: nobody knows what was before */
+        {1, 10, false, true},                          /* the first: what came before is unknown */
         {1, 11, false, true},                          /* the next */
-        {1, 14, true, false},                          /* 12 and 13 are not here */
-        {1, 15, false, false},                         /* they are missing already */
-        {1, 13, false, false},                         /* one of them was overtaken, */
+        {1, 14, true, false},                          /* 12 and 13 are missing */
+        {1, 15, false, false},                         /* they are already reported */
+        {1, 13, false, false},                         /* one of them arrives out of order, */
         {1, 12, false, true},                          /* and the other */
         {1, 12, false, true},                          /* once more */
         {1, 17, true, false},   {1, 99, false, false}, /* 16 is out of sight, */
-        {1, 16, false, false},                         /* so that nobody notes that it comes */
-        {0, 200, false, false},                        /* of an earlier epoch: says nothing */
+        {1, 16, false, false},                         /* so its arrival is not noted */
+        {0, 200, false, false},                        /* of an earlier epoch: ignored */
     };
     struct room *room;
 
@@ -200,16 +200,16 @@ static void numbers_that_are_left_out(void **state)
     assert_int_equal(users_newest(room), 99);
     users_forget(room);
     assert_true(users_whole(room));
-    assert_true(missed(room, 1, 101)); /* told anew */
+    assert_true(missed(room, 1, 101)); /* reported again */
     users_forget(room);
-    assert_false(missed(room, 2, 5)); /* a new epoch is counted anew */
+    assert_false(missed(room, 2, 5)); /* a new epoch starts again */
     assert_true(users_whole(room));
     assert_int_equal(users_newest(room), 5);
     assert_true(missed(room, 2, 7));
     leave();
 }
 
-/* The numbers before the newest are seen as far back as 64 of them, exactly. */
+/* The numbers before the newest are tracked for exactly 64 of them. */
 static void as_far_back_as_64(void **state)
 {
     struct room *room = enter();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What a client is told about what it sent, in each format, as it stands on the wire.
+ * How a client is answered, in each format, byte for byte as on the wire.
  */
 #include "base_rig.h"
 
@@ -51,7 +51,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The payload of the only message that waits; NULL: nothing waits. */
+/* Compares the payload of the only waiting message; NULL: none waits. */
 static void assert_told(const char *expected)
 {
     if (!expected) {
@@ -115,10 +115,10 @@ static void a_refusal_has_a_sentence_of_its_own(void **state)
              "{\"event\":\"error\",\"data\":{\"code\":\"FORBIDDEN\",\"message\":\"%s\"}}",
              status_message(STATUS_FORBIDDEN));
     assert_told(expected);
-    assert_int_equal(base_rig_metric(&rig, METRIC_EVENTS, "FORBIDDEN"), 0); /* no event of the client's */
+    assert_int_equal(base_rig_metric(&rig, METRIC_EVENTS, "FORBIDDEN"), 0); /* not an event of the client */
 }
 
-/* Only the first of a run is told by an event; who waits for an ack gets each. */
+/* Only the first of a run is reported by an event; a client that waits for an ack gets each one. */
 static void a_run_of_refusals_is_told_once(void **state)
 {
     (void)state;

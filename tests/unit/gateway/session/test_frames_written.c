@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What sockets have taken of the frames that value-svc keeps, as value-svc hears it from a real broker.
+ * What sockets have taken of the frames that value-svc keeps, as value-svc hears it over a real broker.
  */
 #include "base_rig.h"
 #include "heard.h"
@@ -69,7 +69,7 @@ static void note(const struct session *session, uint64_t event_id, bool keep)
     frame_unref(frame);
 }
 
-/* The message of that number says that this user has had `count` frames from `first` on. */
+/* The message of that number says that this user got `count` frames from `first` on. */
 static void assert_report(size_t number, const char *user, size_t count, uint64_t first)
 {
     const ProtobufCMessage *unpacked = NULL;
@@ -95,14 +95,14 @@ static void one_message_a_user_and_turn(void **state)
     (void)state;
     note(&ada, 1, true);
     note(&ada, 2, true);
-    note(&ada, 8, false); /* nobody keeps it */
-    note(&ada, 0, true);  /* and this one has no name */
+    note(&ada, 8, false); /* it is not kept */
+    note(&ada, 0, true);  /* and this one has no id */
     note(&bo, 5, true);
     assert_int_equal(sender_depth(rig.gateway.sender), 0); /* nothing before the turn ends */
     frames_written_turn(&rig.gateway);
     assert_report(0, "ada", 2, 1);
     assert_report(1, "bo", 1, 5);
-    frames_written_turn(&rig.gateway); /* nothing to tell */
+    frames_written_turn(&rig.gateway); /* nothing to report */
     note(&ada, 3, true);
     frames_written_turn(&rig.gateway);
     assert_report(2, "ada", 1, 3);
@@ -142,7 +142,7 @@ static void what_leaves_a_queue(void **state)
     identity_unref(ada.identity);
 }
 
-/* Past what a turn gathers it is told before the turn ends; nothing is left out. */
+/* More than a turn gathers is reported before the turn ends; nothing is left out. */
 static void more_than_a_turn_gathers(void **state)
 {
     struct session ada = {.identity = identity_of("ada")};

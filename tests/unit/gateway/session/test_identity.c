@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Who a session is: a checked copy that outlives its message, and what breaks its bounds.
+ * Who a session is: a checked copy that outlives its message, and what exceeds its bounds.
  */
 #include "gateway_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The table of session states, written out here once more on purpose: a change of it must be meant twice.
- * Then what time does to a session, and how it is found again by what was in flight.
+ * The table of session states, repeated here on purpose: a change to it must be made twice. Then what time
+ * does to a session, and how messages in flight find it again.
  */
 #include "gateway_fixture.h"
 
@@ -42,7 +42,7 @@ static void nothing_leaves_closing(void **state)
         assert_false(session_may_move(SESSION_CLOSING, (enum session_state)to));
 }
 
-/* No identity, no rooms, no events: only an open session has them; one that recovers is in its rooms. */
+/* No identity, no rooms, no events: only an open session has them; a recovering one is in its rooms. */
 static void only_open_sessions_take_part(void **state)
 {
     (void)state;
@@ -95,7 +95,7 @@ static void a_heartbeat_wants_its_answer(void **state)
     pass_time(gateway, 19800);
     assert_non_null(probe.session);
     session_pong(gateway, probe.session);
-    session_pong(gateway, probe.session); /* one too many changes nothing */
+    session_pong(gateway, probe.session); /* an extra pong changes nothing */
     pass_time(gateway, 24900);
     assert_int_equal(probe.pings, 1);
     pass_time(gateway, 200);
@@ -105,7 +105,7 @@ static void a_heartbeat_wants_its_answer(void **state)
     assert_int_equal(probe.close_code, 1001);
 }
 
-/* What is written in the last eighth of the interval takes the heartbeat along, once. */
+/* A write in the last eighth of the interval takes the heartbeat along, once. */
 static void a_heartbeat_goes_along(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
@@ -128,11 +128,11 @@ static void a_heartbeat_goes_along(void **state)
     session_pong(gateway, probe.session);
     pass_time(gateway, 24000);
     session_ping_along(gateway, probe.session);
-    pass_time(gateway, 20100); /* counted from when it went */
+    pass_time(gateway, 20100); /* counted from when it was sent */
     assert_null(probe.session);
 }
 
-/* A request that comes between the end of the time and the tick that would notice. */
+/* A request that arrives between the end of the time and the tick that would notice it. */
 static void a_late_answer_is_noticed_before_the_timer(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
@@ -204,7 +204,7 @@ static void a_stuck_socket_is_closed(void **state)
     assert_non_null(slow.session);
 }
 
-/* What was in flight for a session must never find another one, nor the same after it has left. */
+/* A message in flight for a session must never find a different one, nor the same one after it has left. */
 static void handles_find_only_their_session(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
@@ -274,7 +274,7 @@ static void versions_are_by_key_and_epoch(void **state)
         assert_int_equal(probe.numbers[i], expected[i]);
 }
 
-/* What its client had before it came back is not known here: the snapshot is newer than all of that. */
+/* What its client had before it reconnected is unknown here: the snapshot is newer than all of that. */
 static void no_version_comes_before_the_snapshot(void **state)
 {
     struct gateway *gateway = &((struct fixture *)*state)->gateway;
@@ -340,7 +340,8 @@ static void note_stripped(struct gateway *gateway, struct session *session)
     membership_leave_all(gateway, session);
 }
 
-/* Those above hear of it once each time it leaves or closes, while it still has what they must give back. */
+/* The parts above are notified once each time it leaves or closes, while it still has what they must
+ * release. */
 static void who_is_above_hears_of_the_end(void **state)
 {
     static const struct session_events noting = {.stripped = note_stripped};

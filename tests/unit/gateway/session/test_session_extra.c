@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What few sessions have is made once, and goes when nothing of it is left.
+ * What few sessions need is made once, and freed when it is empty.
  */
 #include "gateway_test.h"
 
@@ -46,7 +46,7 @@ static void a_token_is_taken(void **state)
     assert_null(session.extra);
 }
 
-/* Nobody pays for a token that did not come; why one cannot be used is kept. */
+/* A missing token costs nothing; the reason why one cannot be used is kept. */
 static void no_token_costs_nothing(void **state)
 {
     struct session session = {0};
@@ -64,7 +64,7 @@ static void no_token_costs_nothing(void **state)
 
 static void it_stays_while_it_holds_something(void **state)
 {
-    struct namespace *anything = (struct namespace *)(uintptr_t)8; /* is only looked at */
+    struct namespace *anything = (struct namespace *)(uintptr_t)8; /* only its address is used */
 
     (void)state;
     for (int held = 0; held < 4; held++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What is sent to a session: what is not meant for it, what is no news, what may not wait, and what becomes
- * of a full queue, of which only those above the session know.
+ * Sending to a session: frames not meant for it, frames that are no news, frames that may not wait, and a
+ * full queue, which only the parts above the session can help.
  */
 #include "session_rig.h"
 
@@ -10,7 +10,7 @@ static struct client client;
 static struct {
     unsigned full;
     unsigned asks;
-    const struct frame *frame; /* the last of them */
+    const struct frame *frame; /* the last one */
     bool later;                /* what is missing can be given later */
 } heard;
 
@@ -115,14 +115,14 @@ static void only_in_its_namespace(void **state)
 
         client.name_space = rows[i].session;
         frame->name_space = rows[i].frame ? strdup(rows[i].frame) : NULL;
-        assert_true(send(frame)); /* that it is for others is no want of room */
+        assert_true(send(frame)); /* being for other sessions is not a lack of room */
         assert_int_equal(client.session->outq.count, rows[i].meant);
         session_rig_turn(&rig);
         client_clear(&client);
     }
 }
 
-/* What found no room has not been had: it is news when it comes again. */
+/* A version that found no room has not been sent: it is news when it comes again. */
 static void a_version_is_had_once_it_is_in_the_queue(void **state)
 {
     const struct frame_rule rule = {.coalesce = 7, .epoch = 1, .version = 3};
@@ -151,12 +151,13 @@ static void a_version_is_had_once_it_is_in_the_queue(void **state)
     TOLD(&client, "{\"event\":\"e\",\"data\":8}");
 }
 
-/* A full queue is written from first; then those above are asked, and it is closed where they cannot help. */
+/* A full queue is first written from. Then the parts above are asked; the session is closed if they cannot
+ * help. */
 static void a_full_queue(void **state)
 {
     (void)state;
     while (client.flushes == 0)
-        assert_true(send_sized(60000)); /* the socket takes more than had been tried in this turn */
+        assert_true(send_sized(60000)); /* the socket takes more than this turn had tried to write */
     assert_int_equal(heard.full, 0);
     client.stuck = true;
     heard.later = true;
@@ -191,7 +192,7 @@ static void a_slow_session_has_an_allowance(void **state)
     assert_true(client.session->outq.bytes > before);
 }
 
-/* What the kernel holds of a socket that is stuck counts too. */
+/* What the kernel holds of a stuck socket counts too. */
 static void a_stuck_socket_has_less_room(void **state)
 {
     uint32_t whole;
@@ -219,12 +220,12 @@ static void what_asks_is_made_for_each_session(void **state)
     struct frame *frame = frame_of("1", NULL);
 
     (void)state;
-    frame->ask = calloc(1, 64); /* of which only those above know what it says */
+    frame->ask = calloc(1, 64); /* only the parts above know its content */
     assert_true(session_send(&rig.gateway, client.session, frame));
     assert_int_equal(heard.asks, 1);
     assert_ptr_equal(heard.frame, frame);
     assert_int_equal(client.session->outq.count, 0);
-    frame->is_volatile = true; /* and is not even asked where it would have to wait */
+    frame->is_volatile = true; /* and is not even asked if it would have to wait */
     client.stuck = true;
     assert_true(session_send(&rig.gateway, client.session, frame));
     assert_int_equal(heard.asks, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The table of sessions, with sessions that are nothing but a place in it: handles and ids that find only
- * theirs, and the list of those that have something to write, which never runs out of room.
+ * The table of sessions, with sessions that are only a place in it: handles and ids that find only their own
+ * session, and the list of sessions with something to write, which never runs out of room.
  */
 #include "base_rig.h"
 
@@ -87,7 +87,7 @@ static void ids_name_theirs_alone(void **state)
     (void)state;
     for (size_t i = 0; i < SESSIONS; i++)
         assert_ptr_equal(sessions_named(sessions, slice_from_string(all[i].id)), &all[i]);
-    sessions_make_id(&other, other.id); /* of the same place, as a session that was there before had it */
+    sessions_make_id(&other, other.id); /* of the same place, as an earlier session there had it */
     assert_string_not_equal(other.id, all[3].id);
     assert_null(sessions_named(sessions, slice_from_string(other.id)));
     memcpy(damaged, all[3].id, sizeof(damaged));
@@ -124,7 +124,7 @@ static void who_is_dirty_first_is_flushed_first(void **state)
     assert_int_equal(flushes, 3);
 }
 
-/* Where the turn is over some are flushed still; the rest keep their order and leave room for all others. */
+/* If the turn is over, only some are flushed. The rest keep their order and leave room for all others. */
 static void the_rest_waits_for_the_next_turn(void **state)
 {
     struct gateway *gateway = &rig.gateway;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A run of appends is there whole or not at all, whichever of its steps finds no room.
+ * A run of appends is whole or absent, whichever of its steps finds no room.
  */
 #include "gateway_test.h"
 
@@ -14,7 +14,7 @@ static enum status write_all(struct buf *buf)
     append_number(&out, 1207);
     append_slice(&out, SLICE_LITERAL(",\"text\":"));
     append_json_string(&out, SLICE_LITERAL("a \"b\"\n"));
-    append_slice(&out, (struct slice){0}); /* nothing, which is no failure */
+    append_slice(&out, (struct slice){0}); /* nothing, which is not a failure */
     append_text(&out, "}");
     return append_end(&out);
 }
@@ -31,7 +31,7 @@ static void all_steps_in_their_order(void **state)
     buf_done(&buf);
 }
 
-/* Every length that is too short ends in another step. */
+/* Every length that is too short fails in a different step. */
 static void nothing_stays_of_what_does_not_fit(void **state)
 {
     const size_t whole = strlen("kept{\"id\":1207,\"text\":\"a \\\"b\\\"\\n\"}");
@@ -60,7 +60,7 @@ static void nothing_follows_a_failure(void **state)
     append_text(&out, "first");
     append_status(&out, STATUS_OK);
     append_status(&out, STATUS_MALFORMED);
-    append_status(&out, STATUS_NO_MEMORY); /* the first one is told */
+    append_status(&out, STATUS_NO_MEMORY); /* the first one is returned */
     append_text(&out, "second");
     append_json_string(&out, SLICE_LITERAL("third"));
     assert_int_equal(buf.length, 5);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The vectors of RFC 4648 both ways, and what is refused: padding that is wrong, missing or too much, bits
- * left over, foreign characters.
+ * The vectors of RFC 4648 both ways, and what is refused: wrong, missing or excess padding, bits left over,
+ * foreign characters.
  */
 #include "gateway_test.h"
 
@@ -54,8 +54,9 @@ static void nothing_is_nothing(void **state)
 static void what_is_no_base64(void **state)
 {
     static const char *const rows[] = {
-        "Z",    "Zg",   "Zg=",      "Zm8",     "Zm9vY",     "Zg==\n",   /* lengths that are not fours */
-        "====", "A===", "Zm=9",     "=Zm9",    "Z===",      "Zg==Zg==", /* padding elsewhere or too much */
+        /* lengths that are not multiples of four */
+        "Z",    "Zg",   "Zg=",      "Zm8",     "Zm9vY",     "Zg==\n",
+        "====", "A===", "Zm=9",     "=Zm9",    "Z===",      "Zg==Zg==", /* misplaced or excess padding */
         "Zh==", "Zm9=", "Zm9v/x==",                                     /* bits left over */
         "Zm 9", "Zm9-", "Zm9_",     "Zm9\xc3", "Zm9vYmF\n",             /* foreign characters */
     };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Where tokens are found, in which order, and what is no token.
+ * Where tokens are found, in which order, and what is not a token.
  */
 #include "gateway_test.h"
 

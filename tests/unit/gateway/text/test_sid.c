@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Session ids: what is written is read again, whatever the gateway's name; nothing else is.
+ * Session ids: what is written reads back, whatever the gateway's name; nothing else does.
  */
 #include "gateway_test.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The loop's own connection to a real broker that this program starts. The bus publishes; the loop turns by
- * hand until what is waited for has happened, with a limit that only a failure reaches.
+ * The loop's own connection to a real broker that this program starts. The bus publishes. The loop is turned
+ * by hand until the expected has happened, with a limit that only a failure reaches.
  */
 #include <uv.h>
 
@@ -115,7 +115,7 @@ static int start(void **state)
     assert_int_equal(uv_loop_init(&rig.loop), 0);
     uv_timer_init(&rig.loop, &rig.tick);
     uv_timer_start(&rig.tick, on_tick, 2, 2);
-    /* The first server cannot be reached, the second is a name: both belong to a round. */
+    /* The first server is unreachable, the second is a name: both belong to a round. */
     snprintf(url, sizeof(url), "nats://127.0.0.1:1,nats://localhost:%d", server.port);
     assert_int_equal(broker_link_create(&rig.gateway, &rig.loop, url, "test", &handlers, &rig.link),
                      STATUS_OK);
@@ -186,7 +186,8 @@ static void test_broker_restarts(void **state)
     assert_string_equal(seen.text, "again");
 }
 
-/* A message longer than the input buffer, among short ones; and what waits while the owner is full. */
+/* A message longer than the input buffer, among short ones; and messages that wait while the owner is
+ * full. */
 static void test_long_message_and_hold(void **state)
 {
     size_t length = 900000;

@@ -61,7 +61,7 @@ static void start_ticking(void)
     uv_timer_start(&tick, on_tick, 1, 1);
 }
 
-/* Until nothing of it is under way any more, a name that is being looked up included. */
+/* Turns until none of its work is in progress, including a name lookup. */
 static void run_out(void)
 {
     uv_close((uv_handle_t *)&tick, NULL);
@@ -100,7 +100,7 @@ static void start(size_t count)
     returned = true;
 }
 
-/* Lets pass what is due at once, no more. */
+/* Handles only what is due now. */
 static void turn(void)
 {
     uint64_t next = timer_wheel_next(rig.gateway.wheel);
@@ -118,7 +118,7 @@ static void turn_until_connected(void)
     assert_int_equal(connects, 1);
 }
 
-/* Until a timer is due that many milliseconds from now; that time is then. */
+/* Turns until a timer is due that many milliseconds from now, and sets the clock to that time. */
 static void turn_until_timer(uint64_t at_least, uint64_t at_most)
 {
     for (int turns = 0; turns < TURNS_MAXIMUM; turns++) {
@@ -147,7 +147,7 @@ static int bound(struct broker_server *server)
     return descriptor;
 }
 
-/* Whichever comes first: who refuses and who does not exist is passed over within the round. */
+/* Whichever comes first: servers that refuse or do not exist are skipped within the round. */
 static void the_one_that_answers_is_found(void **state)
 {
     int refusing = bound(&servers[0]);
@@ -164,7 +164,7 @@ static void the_one_that_answers_is_found(void **state)
     close(answering);
 }
 
-/* After a round in which none answered there is a pause; then the next, for ever. */
+/* After a round without an answer there is a pause; then the next round, for ever. */
 static void a_round_in_vain_is_followed_by_a_pause(void **state)
 {
     int later = bound(&servers[0]);
@@ -177,18 +177,18 @@ static void a_round_in_vain_is_followed_by_a_pause(void **state)
     assert_int_equal(listen(later, 8), 0);
     turn_until_connected();
     connects = 0;
-    dialer_start(dialer); /* it was lost again before it was what it should be: a pause */
+    dialer_start(dialer); /* it was lost again before it proved usable: a pause */
     assert_true(timer_wheel_next(rig.gateway.wheel) >= rig.gateway.now_ms + PAUSE_MINIMUM_MS);
     turn_until_timer(PAUSE_MINIMUM_MS, PAUSE_MAXIMUM_MS);
     turn_until_connected();
     connects = 0;
     dialer_succeeded(dialer);
-    dialer_start(dialer); /* it was: at once */
+    dialer_start(dialer); /* it proved usable: at once */
     turn_until_connected();
     close(later);
 }
 
-/* A listening socket whose queue is full lets nobody in and refuses nobody. */
+/* A listening socket whose queue is full accepts nobody and refuses nobody. */
 static void who_never_replies_is_given_up(void **state)
 {
     int answering = bound(&servers[1]);
@@ -205,7 +205,8 @@ static void who_never_replies_is_given_up(void **state)
     }
     start(1);
     turn_until_timer(1990, 2010);
-    servers[0].host.port = servers[1].host.port; /* when it tries again it is somebody else */
+    /* at the next try the port belongs to a server that answers */
+    servers[0].host.port = servers[1].host.port;
     assert_int_equal(listen(answering, 1), 0);
     turn_until_timer(PAUSE_MINIMUM_MS, PAUSE_MAXIMUM_MS);
     assert_int_equal(connects, 0);
@@ -216,7 +217,7 @@ static void who_never_replies_is_given_up(void **state)
     close(answering);
 }
 
-/* In whatever it is: nothing comes any more, and no descriptor stays. */
+/* In every state: no callback comes any more, and no descriptor remains. */
 static void stopping_ends_it_anywhere(void **state)
 {
     int answering = bound(&servers[0]);
@@ -230,7 +231,7 @@ static void stopping_ends_it_anywhere(void **state)
             turn();
         connects = 0;
         dialer_stop(dialer);
-        dialer_start(dialer); /* not any more */
+        dialer_start(dialer); /* no longer */
         assert_int_equal(timer_wheel_next(rig.gateway.wheel), TIMER_WHEEL_NEVER);
         run_out();
         start_ticking();

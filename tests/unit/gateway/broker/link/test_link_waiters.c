@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Who waits for a number is called once, in order, with everybody who waits for less; and may wait again.
+ * A waiter for a number is called once, in order, with all waiters for lower numbers; and may wait again.
  */
 #include "gateway_test.h"
 
@@ -66,7 +66,7 @@ static void up_to_the_number_in_order(void **state)
     assert_false(link_waiters_any(&waiters));
 }
 
-/* Behind it grows, in front it shrinks: the order is the same wherever the list has been moved to. */
+/* The list grows at the end and shrinks at the front: the order is the same wherever it has been moved to. */
 static void order_is_kept_while_the_list_moves(void **state)
 {
     uint64_t asked = 0;
@@ -99,7 +99,7 @@ static void who_is_called_may_wait_again(void **state)
     assert_int_equal(link_waiters_add(&waiters, 5, on_number_again, (void *)1), STATUS_OK);
     wait_for(5, 2);
     link_waiters_call(&waiters, 5, STATUS_OK);
-    assert_int_equal(calls.count, 2); /* not those that came meanwhile */
+    assert_int_equal(calls.count, 2); /* not those added during the call */
     assert_int_equal(calls.who[1], 2);
     link_waiters_call(&waiters, 5, STATUS_OK);
     assert_int_equal(calls.count, 202);
