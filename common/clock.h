@@ -19,8 +19,8 @@ int64_t clock_wall_us(void); /* Unix microseconds */
 /* A condition for clock_condition_wait. As pthread_cond_init: 0 or an error number. */
 int clock_condition_init(pthread_cond_t *condition);
 
-/* Waits on such a condition, at most until that time of the monotonic clock; a frozen clock does not freeze the
- * wait. False: the time has come. */
+/* Waits on such a condition, at most until that time of the monotonic clock. A frozen clock does not freeze
+ * the wait. False: the time has come. */
 bool clock_condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t until_ms);
 
 /* Freezes both clocks at these values; negative values give the real clocks back. Tests only, one thread. */

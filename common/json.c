@@ -87,7 +87,7 @@ enum status json_parse(struct slice text, json_t **ret_value, char *reason, size
 {
     size_t deep = too_deep_at(text);
     const char *nul = text.length > 0 ? memchr(text.data, '\0', text.length) : NULL;
-    if (nul) { /* behind a value jansson takes it for the end and ignores what follows */
+    if (nul) { /* after a value jansson takes it for the end and ignores the rest */
         give_reason(reason, reason_size, "a NUL character", (size_t)(nul - text.data));
         return STATUS_MALFORMED;
     }

@@ -48,7 +48,7 @@ struct log_field {
     ((struct log_field){.key = (name), .kind = LOG_KIND_UNSIGNED, .value.unsigned_integer = (number)})
 #define LOG_F(name, number) ((struct log_field){.key = (name), .kind = LOG_KIND_REAL, .value.real = (number)})
 
-/* Sets the service's name (borrowed for ever), the least level written and the format. Call once, first. */
+/* Sets the service's name (borrowed for good), the minimum level and the format. Call once, first. */
 void log_init(const char *service, enum log_level level, enum log_format format);
 
 bool log_enabled(enum log_level level);

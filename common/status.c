@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The table behind status.h: errors.def gives the refusals, the local statuses stand here.
+ * The table behind status.h: errors.def gives the refusals, the local statuses are here.
  */
 #include "common/status.h"
 

@@ -41,7 +41,7 @@ const char *status_message(enum status status);
 /* The WebSocket close code of a refusal on /ws; 0 if it never closes a session. */
 unsigned status_close_code(enum status status);
 
-/* Whether a Socket.IO client may be told by CONNECT_ERROR (final) or its transport must close (not). */
+/* Whether a Socket.IO client may get a CONNECT_ERROR (final), or its transport must close (not final). */
 bool status_final(enum status status);
 
 /* The refusal named by a wire code of `length` bytes; STATUS_INTERNAL for an unknown one. */

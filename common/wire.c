@@ -99,7 +99,7 @@ void wire_arena_reset(struct wire_arena *arena)
     arena->out_of_memory = false;
     if (!kept)
         return;
-    free_chunks(kept->next); /* the newest is the largest but for outsized ones */
+    free_chunks(kept->next); /* the newest is the largest, except for outsized ones */
     kept->next = NULL;
     kept->used = 0;
     if (kept->size > CHUNK_LARGEST_KEPT) {

@@ -55,8 +55,8 @@ static inline ProtobufCBinaryData wire_borrow(struct slice bytes)
 /* Appends the packed message. */
 enum status wire_pack(struct buf *buf, const ProtobufCMessage *message);
 
-/* Append one field to a packed message, without unpacking it: of a field that is there twice the later one
- * holds, of a repeated one both. `bytes` may be a packed message itself. */
+/* Append one field to a packed message, without unpacking it: if a field occurs twice the later one holds, of
+ * a repeated field both. `bytes` may be a packed message itself. */
 enum status wire_append_integer(struct buf *buf, unsigned field, uint64_t value);
 enum status wire_append_bytes(struct buf *buf, unsigned field, struct slice bytes);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * bytes -> line up to CRLF -> its words -> for messages the body behind it.
+ * bytes -> line up to CRLF -> its words -> for messages the body after it.
  */
 #include "common/bus/broker_protocol.h"
 
@@ -56,7 +56,7 @@ static bool parse_number(struct slice word, uint64_t *ret_number)
     return true;
 }
 
-/* The words behind MSG or HMSG, and the body. */
+/* The words after MSG or HMSG, and the body. */
 static enum status read_message(struct slice bytes, struct slice line, bool has_headers, size_t body_maximum,
                                 struct broker_operation *ret_operation, size_t *ret_size)
 {

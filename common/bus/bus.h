@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The room bus/: everything that travels over NATS. In come a subject and bytes from a service; out go
+ * The room bus/: everything that travels over NATS. Input: a subject and bytes from a service. Output:
  * publishes, requests, subscriptions and JetStream fetches, with a status. Beside this module it holds what
  * needs no connection: subjects (subject.h), batches of answers (batch.h), addresses (host.h) and the text
  * protocol that the gateway reads itself (broker_protocol.h).

@@ -20,7 +20,7 @@ struct bus_stream_state {
     int64_t maximum_bytes;   /* -1: no limit */
     bool in_memory;          /* lost when the server stops */
     bool until_acknowledged; /* its retention is not limits: acknowledged messages are deleted */
-    int64_t created_ms;      /* when the stream was made: tells one from a later one of the same name */
+    int64_t created_ms; /* when the stream was created: distinguishes it from a later one of the same name */
 };
 enum status bus_stream_state(struct bus *bus, const char *stream, struct bus_stream_state *ret_state);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * text -> (brackets off) name, and what stands behind it -> port.
+ * text -> (brackets off) name and rest -> port.
  */
 #include "common/bus/host.h"
 
@@ -18,7 +18,7 @@ static bool parse_port(struct slice text, uint16_t *ret_port)
     return number >= 1 && number <= UINT16_MAX;
 }
 
-/* The name without brackets, and what stands behind it. */
+/* The name without brackets, and the rest after it. */
 static const char *split(struct slice text, struct slice *ret_name, struct slice *ret_rest)
 {
     const bool bracket = text.length > 0 && text.data[0] == '[';

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * `host[:port]` as it stands in URLs (RFC 3986 section 3.2): a name, an IPv4 address, or an IPv6 address in
- * brackets. Pure; any thread.
+ * `host[:port]` as in URLs (RFC 3986 section 3.2): a name, an IPv4 address, or an IPv6 address in brackets.
+ * Pure; any thread.
  */
 #ifndef POLLEN8_COMMON_BUS_HOST_H
 #define POLLEN8_COMMON_BUS_HOST_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The room ops/: a service's life as operators see it. In come the environment, signals and what the service
- * counts; out go its settings (this file), metrics (metrics.h), the ops port (ops_http.h) and the ordered
+ * The room ops/: a service's life as operators see it. Input: the environment, signals and what the service
+ * counts. Output: its settings (this file), metrics (metrics.h), the ops port (ops_http.h) and the ordered
  * drain (lifecycle.h). It knows no broker.
  *
  * This file: settings come from the environment only. Each service declares them in one table (config.def),

@@ -115,7 +115,7 @@ void config_expected(const struct config_setting *setting, char *out, size_t siz
     }
 }
 
-/* Appends `text` word by word from column `indent` on; the first line is there already. */
+/* Appends `text` word by word from column `indent` on; the first line has been started already. */
 static enum status append_wrapped(struct buf *buf, const char *text, size_t indent)
 {
     size_t column = indent;

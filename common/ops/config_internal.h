@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * What config.c (reading) and config_help.c (describing) share. Any thread; pure but for the printing.
+ * What config.c (reading) and config_help.c (describing) share. Any thread; pure except for the printing.
  */
 #ifndef POLLEN8_COMMON_OPS_CONFIG_INTERNAL_H
 #define POLLEN8_COMMON_OPS_CONFIG_INTERNAL_H

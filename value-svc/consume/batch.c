@@ -350,14 +350,14 @@ static void take(struct batch *batch, struct bus_batch *messages, size_t *ret_to
 {
     size_t total = bus_batch_count(messages);
     if (total > batch->capacity)
-        total = batch->capacity; /* the rest comes again */
+        total = batch->capacity; /* the rest is redelivered */
     struct store_position last = {0};
     size_t together = 0;
     size_t alone = 0;
     for (size_t i = 0; i < total; i++) {
         struct bus_delivery delivery;
         if (bus_batch_delivery(messages, i, &delivery) != STATUS_OK)
-            continue; /* it comes again */
+            continue; /* it is redelivered */
         if (batch->drain && (delivery.stream_sequence <= batch->drain->above ||
                              delivery.stream_sequence > batch->drain->to)) {
             bus_batch_ack(messages, i);

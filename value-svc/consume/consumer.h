@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The room consume/: events from the stream take effect. In come batches that the durable hands out; out go
+ * The room consume/: events from the stream take effect. Input: batches that the durable hands out. Output:
  * counts and histories in Redis, frames to the gateways, dead letters, and acknowledgements. A batch is
  * applied by batch.h, dead letters are stored by dead.h.
  *

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The room epoch/: in which Redis the stream is counted. In come the state of this Redis, of the broker and
- * of the other instances; out come the epoch that all threads work in (service.h), and its beginning.
+ * The room epoch/: in which Redis the stream is counted. Input: the state of this Redis, of the broker and of
+ * the other instances. Output: the epoch that all threads work in (service.h), and its beginning.
  *
  * This file: the watcher. It finds out whether this Redis is the one in which the stream is counted. It
  * begins an epoch if the data may not be the same as before: Redis was restarted, follows one that died, or

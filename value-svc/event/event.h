@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The room event/: events and what is made of them, without a server. In come payloads of clients, plain JSON
- * of backends and Event messages of the stream; out go checked events, their keys, the worth of a network
+ * The room event/: events and what is made of them, without a server. Input: payloads of clients, plain JSON
+ * of backends and Event messages of the stream. Output: checked events, their keys, the worth of a network
  * (value.h), and frames with their numbers (delivery.h, lane.h).
  *
  * This file: a platform event as value-svc holds it, checked: submitted by a client, published by a backend
@@ -56,7 +56,7 @@ struct event_definition {
 
 struct event {
     const struct event_definition *definition;
-    bool platform;                        /* a backend published it: no session stands behind it */
+    bool platform;                        /* published by a backend, without a session */
     char submitter[ID_MAXIMUM_BYTES + 1]; /* user id of the session; empty if `platform` */
     char event_id[ID_MAXIMUM_BYTES + 1];  /* the submitter's own id for it; empty: none */
     char user_id[ID_MAXIMUM_BYTES + 1];   /* the subject: userId, or creatorId of an invite */
@@ -78,7 +78,7 @@ const struct event_definition *event_at(enum event_index index);
 enum status event_from_json(const struct event_definition *definition, struct slice text, struct event *event,
                             char reason[EVENT_REASON_SIZE]);
 
-/* Names the session's user behind an event. */
+/* Sets the session's user as the event's submitter. */
 enum status event_submitted_by(struct event *event, struct slice user_id);
 
 /* Reads what is stored in the stream under pollen8.events.<name>: an Event message or plain JSON. The arena

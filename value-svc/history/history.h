@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The room history/: what gateways missed. In come questions on pollen8.history.read (queue `value-svc`),
- * each a position and rooms; out go the frames after the position, or why they are incomplete.
+ * The room history/: what gateways missed. Input: questions on pollen8.history.read (queue `value-svc`), each
+ * a position and rooms. Output: the frames after the position, or why they are incomplete.
  *
  * The bus's delivery thread puts copies of questions into a queue of HISTORY_QUEUE places. A reader thread,
  * with its own connection so that snapshots do not wait for it, takes up to 256 at once and reads each room

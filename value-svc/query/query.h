@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The room query/: questions that need Redis and a quick answer. In come pollen8.session.open (opening.h),
+ * The room query/: questions that need Redis and a quick answer. Input: pollen8.session.open (opening.h),
  * pollen8.in.value.get and pollen8.in.invite.seen, and also the gateways' heartbeats and their news of ended
- * sessions and written frames (presence.h); out go snapshots, values and refusals.
+ * sessions and written frames (presence.h). Output: snapshots, values and refusals.
  *
  * The bus's delivery thread puts copies of messages into a queue of QUERY_QUEUE places. The reader thread
  * (query_reader.h) takes up to 256 at once and reads their values in one pipeline. If the queue is full or

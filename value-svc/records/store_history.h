@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The room records/: one file per kind of thing that Redis keeps, on top of store/. In come users,
- * industries, sessions and events; out come commands and scripts in pipelines, and their replies as structs.
- * Declared in store/store.h: events and values (store_events.c), presence (store_presence.c). Statuses are
- * store.h's.
+ * The room records/: one file per kind of thing that Redis keeps, on top of store/. Input: users, industries,
+ * sessions and events. Output: commands and scripts in pipelines, and their replies as structs. Declared in
+ * store/store.h: events and values (store_events.c), presence (store_presence.c). Statuses are store.h's.
  *
  * This file: histories. They hold what was published lately, by user and by industry, as Redis Streams capped
  * by length (HISTORY_LENGTH) and age (HISTORY_WINDOW). The script that applies an event writes the user's

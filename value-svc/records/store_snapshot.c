@@ -21,7 +21,7 @@
 #define HASH_FIELDS  "1000" /* of a hash, in a part */
 #define GROUP        32     /* users asked for at once */
 #define USER_KEYS    4
-#define NAMES        16 /* fields of net but for marks of imports */
+#define NAMES        16 /* fields of net except marks of imports */
 #define NAME_SIZE    64
 #define ENTRY_SIZE   512 /* of the order */
 
@@ -32,7 +32,7 @@ static const char *const suffixes[USER_KEYS] = {":net", ":seen", ":seen.order", 
 struct large {
     char user[STORE_USER_SIZE];
     bool begun;      /* something of it was given */
-    bool large_net;  /* its fields, but for marks, by name at the end */
+    bool large_net;  /* its fields except marks, by name at the end */
     bool scan[2];    /* net and seen are still to be scanned */
     uint64_t cursor; /* of that */
     uint64_t entries;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The room service/: what all threads share. In come settings (config.def) and signals to stop; out go the
+ * The room service/: what all threads share. Input: settings (config.def) and signals to stop. Output: the
  * bus, the metrics, stores in the right epoch, the streams (stream.h), and the tries of events (tries.h).
  *
  * This file is the map of the process. Its threads:

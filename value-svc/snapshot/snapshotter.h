@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The room snapshot/: every user's state into the broker, now and then, and back out. In come users read from
- * Redis; out go chunks and a manifest in POLLEN8_SNAPSHOT (snapshot.h, snapshot_manifest.h), and the removal
+ * The room snapshot/: every user's state into the broker, now and then, and back out. Input: users read from
+ * Redis. Output: chunks and a manifest in POLLEN8_SNAPSHOT (snapshot.h, snapshot_manifest.h), and the removal
  * of events that they make superfluous.
  *
  * This file: takes the snapshots that a rebuild starts from. They are exact although events keep arriving.

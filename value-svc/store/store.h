@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The room store/: connections to Redis. In come REDIS_URL, commands and scripts; out come replies, the epoch
+ * The room store/: connections to Redis. Input: REDIS_URL, commands and scripts. Output: replies, the epoch
  * that Redis is in, and whether Redis can be used at all. The files of records/ build on it. It is the only
  * room, with records/, that names hiredis.
  *

@@ -109,8 +109,8 @@ enum status store_receive_wait(struct store *store);
 /* Ends the measured round trip. */
 void store_measure(struct store *store);
 
-/* The text behind `name` ("\nrole:") in the answer of INFO, up to the end of the line. False if there is
- * none, or it does not fit. */
+/* The text after `name` ("\nrole:") in the answer of INFO, up to the end of the line. False if there is none,
+ * or it does not fit. */
 bool store_info_field(const char *info, const char *name, char *out, size_t size);
 
 /* "p8:{u.<user>}<suffix>" */

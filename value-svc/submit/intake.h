@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The room submit/: events that clients submit, and answers to gateways. In come InboundFrames from gateways;
- * out go Event messages into the stream, and acks, session replies and refusals (reply.h) back to the
+ * The room submit/: events that clients submit, and answers to gateways. Input: InboundFrames from gateways.
+ * Output: Event messages into the stream, and acks, session replies and refusals (reply.h) back to the
  * gateways.
  *
  * This file: pollen8.in.<event> (queue `value-svc`) -> checked -> may this session? -> stream -> ack. The ack

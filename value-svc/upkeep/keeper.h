@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The room upkeep/: what keeps Redis and the broker in order. In comes the state of both; out come positions,
+ * The room upkeep/: what keeps Redis and the broker in order. Input: the state of both. Output: positions,
  * swept keys and totals (this file), and Redis recreated from a snapshot (rebuild.h).
  *
  * This file: periodic work, on one thread: that the streams and the durable exist, how far the stream is

@@ -1,39 +1,38 @@
 -- SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
--- Applies one event to one user: seen? -> sum -> version -> record -> history. Atomic; sending it again is
--- harmless.
+-- Applies one event to one user: seen? -> sum -> version -> record -> history. Atomic, and safe to repeat.
 --
 -- KEYS  1 net         hash: connections (signed sum of changes), n (version), h (last number in the history);
 --                     "i:<event key>" for each import that had an eventId: "sequence time" of the one that counted
 --       2 seen        hash: event key -> "sum n lane user/industry h sequence time"
---       3 seen order  list: "event-key sequence time", oldest first: what pruning walks along
+--       3 seen order  list: "event-key sequence time", oldest first: the order of pruning
 --       4 history     stream: e = "lane number id stamp h n sum[ first-lane first-number]", f = a frame's bytes
 --       5 kept        stream: i = event id, k = name, f = a frame's bytes; at most 100, for 30 days
---       6 due         sorted set, of all users: those who have event keys, by the time of the oldest
+--       6 due         sorted set of all users who have event keys, by the time of the oldest
 -- ARGV  1 event key
 --       2 change of the sum, an integer; empty: nothing is counted (the event is only remembered)
 --       3 stream sequence    4 time the stream stored it, Unix ms
 --       5 window, ms         6 retention, ms (> window)
 --       7 ack floor: every event up to this stream sequence is acknowledged
 --       8 "lane user/industry": numbers of its first frame to the user and of that to industries, 0: none;
---         negative lane: not published for gateways to count by
---       9 oldest time that stays in the history, Unix ms    10 most entries there    11 its expiry, ms
---      12 network.update that it gives: "lane number id stamp"; empty: none
---      13 frame that it gives the user: the same          14 that frame's bytes
---      15 "id name": the frame is kept until it was written, under that event id and name; empty: it is not
+--         negative lane: a replay, not published under these numbers
+--       9 oldest time kept in the history, Unix ms    10 maximum entries in it    11 its expiry, ms
+--      12 its network.update: "lane number id stamp"; empty: none
+--      13 its frame to the user, in the same form          14 that frame's bytes
+--      15 "id name": the frame is kept until written, under that event id and name; empty: it is not kept
 --      16 "1": a repeated event goes into the history again, under its new numbers
---      17 "1": the key counts once for ever, not only within the window
---      18 when the stream was made, Unix ms: what was stored before is an older stream's, and acknowledged
--- Returns {outcome, sum, n, h, lane, user/industry[, 1]}: h of its first frame to the user, ARGV 8 as it was when
--- it was applied; 1: the history is broken, so that this is not in it
+--      17 "1": the key counts once for good, not only within the window
+--      18 when the stream was created, Unix ms: events stored before are of an older stream, and acknowledged
+-- Returns {outcome, sum, n, h, lane, user/industry[, 1]}: h of its first frame to the user, ARGV 8 as of the
+-- call that applied it; 1: the history is broken and lacks this event
 --       0 applied
---       1 repeated: this very event was applied before; sum and n as they are now: those it gave then were told
---         in an epoch that may have ended, and would be taken for newer than later ones told in it
---       2 duplicate: another event with this key came within the window; sum and n as that gave
---       3 the sum would leave what doubles hold exactly (2^53 - 1); nothing was changed
+--       1 repeated: this same event was applied before; sum and n are the current ones. Those of that time belong
+--         to an epoch that may have ended, and would appear newer than later values of this epoch
+--       2 duplicate: another event with this key arrived within the window; sum and n as after that one
+--       3 the sum would exceed the range of exact doubles (2^53 - 1); nothing was changed
 -- Numbers that matter stay integers below 2^53; the sum is kept as a text without exponent.
--- If this user's keys are not what this script writes it answers the error BROKEN (Redis itself says WRONGTYPE),
--- and nothing was changed: what can fail for that is asked before the first write. A broken history is left as
--- it is and fails no event: the caller is told, and whoever reads it that it is not whole.
+-- If this user's keys have other content than this script writes, it returns the error BROKEN (Redis itself returns
+-- WRONGTYPE) and changes nothing: everything that can fail for it is checked before the first write. A broken history
+-- is left as it is and fails no event: it is reported to the caller, and its readers learn that it is incomplete.
 local key, sequence, time = ARGV[1], ARGV[3], tonumber(ARGV[4])
 local stamp = sequence .. ' ' .. ARGV[4]
 local record = redis.call('HGET', KEYS[2], key)
@@ -44,12 +43,12 @@ local function broken(what)
   return redis.error_reply('BROKEN ' .. what .. ' of the user is not what it should be')
 end
 
--- An integer as this script writes it, 0 where there is none; nil for anything else.
+-- An integer as this script writes it, 0 if there is none; nil for anything else.
 local function whole(text)
   return tonumber(text and string.match(text, '^%-?%d+$') or not text and '0' or nil)
 end
 
--- Where the entry first was in the history: told with each later one.
+-- The first place of the entry in the history: named by each later one.
 local function origin(entry)
   if tonumber(lane) <= 0 then
     return ' 0 0'
@@ -61,7 +60,7 @@ local function origin(entry)
   return string.format(' %s %.0f', lane, tonumber(before) + tonumber(mine) - tonumber(first))
 end
 
--- Returns the error where Redis refuses to write; nil for a history that is no stream, or is at its end.
+-- Returns the error if Redis refuses to write; nil for a history that is not a stream, or whose ids are used up.
 local function append(entry, at, again, ...)
   local text = string.format('%s %.0f %.0f %.0f', entry, at, n, sum)
   if again then
@@ -93,9 +92,9 @@ local function remember(again)
   return refusal
 end
 
--- An event that came again more than a window later counts again. The key itself has the record of the latest of
--- them; "key@sequence" has those of the others, and "key@" lists them as "sequence time ...". So one that is brought
--- late is judged by its place in the stream, and each is known when it is handed out again.
+-- An event that is repeated more than a window later counts again. The key itself has the record of the latest of
+-- them; "key@sequence" has those of the others, and "key@" lists them as "sequence time ...". So a late delivery is
+-- judged by its place in the stream, and each is recognised when it is redelivered.
 local field, moved, others = key, nil, ''
 local latest, latest_time = string.match(record or '', ' (%d+) (%d+)$')
 if latest and math.abs(tonumber(latest_time) - time) > tonumber(ARGV[5]) then
@@ -121,7 +120,7 @@ end
 if record then
   local text_sum, text_n, text_lane, text_number, text_h, seen_sequence, seen_time =
     string.match(record, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
-  if not text_sum then -- written before there were histories
+  if not text_sum then -- written by a version without histories
     text_sum, text_n, seen_sequence, seen_time = string.match(record, '^(%S+) (%S+) (%S+) (%S+)$')
     text_lane, text_number, text_h = '0', '0', '0'
   end
@@ -144,13 +143,13 @@ if record then
         return refusal
       end
     end
-    if ARGV[16] == '1' and tonumber(lane) < 0 then -- what a replay applied is published for the first time
+    if ARGV[16] == '1' and tonumber(lane) < 0 then -- applied by a replay: this is its first publishing
       redis.call('HSET', KEYS[2], field, string.format('%s %s %s %s %s %s', text_sum, text_n, ARGV[8], text_h,
         seen_sequence, ARGV[4]))
     end
     return {1, sum, n, h, lane, number, gap}
   end
-  -- In the stream's own time, so that a backlog worked off late is judged as it was sent.
+  -- In the stream's own time, so that a backlog is judged by when its events were sent.
   return {2, sum, n, 0, lane, number}
 end
 
@@ -182,10 +181,10 @@ if ARGV[2] ~= '' then
   n = version + 1
 end
 if ARGV[15] ~= '' then
-  redis.call('XLEN', KEYS[5]) -- only that it is a stream
+  redis.call('XLEN', KEYS[5]) -- checks only that it is a stream
 end
 local entries = redis.call('RPUSH', KEYS[3], key .. ' ' .. stamp)
--- Nothing from here on can fail for what the keys hold.
+-- From here on nothing can fail because of the content of the keys.
 if entries == 1 then
   redis.pcall('ZADD', KEYS[6], ARGV[4], string.match(KEYS[3], '{u%.(.-)}'))
 end
@@ -214,7 +213,7 @@ if ARGV[15] ~= '' then
   redis.call('PEXPIRE', KEYS[5], '2592000000')
 end
 
--- At most four leave for one that enters: bounded work, and the list still shrinks.
+-- At most four are removed for one that is added: bounded work, and the list still shrinks.
 local oldest = time - tonumber(ARGV[6])
 local floor = tonumber(ARGV[7])
 for _ = 1, 4 do
@@ -225,11 +224,11 @@ for _ = 1, 4 do
     break
   end
   redis.call('LPOP', KEYS[3])
-  -- What is no entry of ours has no record.
+  -- An entry that no version of value-svc wrote has no record.
   local old_record = old_key and redis.call('HGET', KEYS[2], old_key)
   if old_record and string.sub(old_record, -(#old_sequence + #old_time + 2)) == ' ' .. old_sequence .. ' ' .. old_time then
     redis.call('HDEL', KEYS[2], old_key)
-  elseif old_key then -- the key came again: it stands beside
+  elseif old_key then -- the key was repeated: its record is beside
     local left = string.gsub(redis.call('HGET', KEYS[2], old_key .. '@') or '', '%f[%d]' .. old_sequence .. ' ' .. old_time .. ' ', '')
     redis.call('HDEL', KEYS[2], old_key .. '@' .. old_sequence, old_key .. '@')
     if left ~= '' then

@@ -1,17 +1,17 @@
 -- SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
--- A part of what dump_user.lua found to be too much at once. Events enter the order at its end and are never changed
--- there, so it is walked along from the front while more come. The last part has all that is left of it and the sum:
--- what was read is the user at that moment. A key that came again meanwhile is in the order again, behind, and the
--- later record replaces the earlier; a key that was forgotten meanwhile is only remembered longer.
+-- A part of a user that dump_user.lua found too large. Events are appended to the order and never changed in it, so it
+-- can be read from the front while more arrive. The last part has the rest of it and the sum: together the parts are
+-- the user as of that moment. If a key is repeated in the meantime, it is in the order again, later, and the later
+-- record replaces the earlier one. If a key is forgotten in the meantime, it is only remembered longer.
 --
 -- KEYS  the user's keys: net, seen, seen order, kept
 -- ARGV  1 how many entries of the order were read    2 the last of them    3 how many to read now
---       4 "1": net is large: its marks of imports were read before this, here come those of the entries and, at
+--       4 "1": net is large, and its marks of imports were already read: gives the marks of these entries and, at
 --         the end, the fields 5..
 -- Returns {1 at the end else 0, how many entries were read, the last of them, as dump_user.lua: keys with items}
 local at, last, most = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 
--- Entries leave the order at its front: where is the last one that was read now?
+-- Entries are removed from the front of the order: finds the last one that was read.
 if at > 0 and redis.call('LINDEX', KEYS[3], at - 1) ~= last then
   local from = math.max(0, at - 1024)
   local near = redis.call('LRANGE', KEYS[3], from, at - 1)
@@ -23,7 +23,7 @@ if at > 0 and redis.call('LINDEX', KEYS[3], at - 1) ~= last then
     end
   end
   if not found then
-    found = (redis.call('LPOS', KEYS[3], last) or -1) + 1 -- 0: it has left too, and so has all before it
+    found = (redis.call('LPOS', KEYS[3], last) or -1) + 1 -- 0: it was removed too, and so was everything before it
   end
   at = found
 end
@@ -35,7 +35,7 @@ local function add(index, kind, items)
   end
 end
 
--- The values there are, as name, value, ...
+-- The existing values, as name, value, ...
 local function pairs_of(key, names)
   local items = {}
   local values = #names > 0 and redis.call('HMGET', key, unpack(names)) or {}

@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
--- All that is one user's for good, at one moment.
+-- Everything that is kept of one user for good, as of one moment.
 --
 -- KEYS  the user's keys: net, seen, seen order, kept
--- ARGV  1 "1": nothing if net is there (it is dumped by its own name)    2 most items to read at once
+-- ARGV  1 "1": gives nothing if net exists (it is dumped by its own name)    2 maximum items to read at once
 -- Returns {{index of the key, type, ms until it expires or -1, {items}}, ...}
 --       items  hash: name, value, ...; list: elements; stream: id, count, that many texts, ...; string: itself
---         or {how many fields net has, seen has, how many entries the order has}: more than that, and read in parts
+--         or {number of fields of net, of seen, number of entries of the order}: it has more items, and is read in parts
 --         (dump_part.lua)
 if ARGV[1] == '1' and redis.call('EXISTS', KEYS[1]) == 1 then
   return {}
@@ -14,7 +14,7 @@ local kinds = {}
 for index, key in ipairs(KEYS) do
   kinds[index] = redis.call('TYPE', key).ok
 end
--- What is of another type than it should be is small, or not ours.
+-- A key of a wrong type counts as small.
 if (kinds[1] == 'hash' or kinds[1] == 'none') and (kinds[2] == 'hash' or kinds[2] == 'none') and
   (kinds[3] == 'list' or kinds[3] == 'none') then
   local net, seen, order = redis.call('HLEN', KEYS[1]), redis.call('HLEN', KEYS[2]), redis.call('LLEN', KEYS[3])

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
--- Notes that all that the stream held when an epoch began is counted in it.
+-- Notes that everything that the stream held when an epoch began is counted in it.
 --
 -- KEYS  1 p8:epoch    ARGV  1 the epoch
--- Returns 1 where this call noted it; 0: it stands there already, or the epoch is another one.
+-- Returns 1 if this call noted it; 0: it was already noted, or the epoch has changed.
 local hash = redis.call('HMGET', KEYS[1], 'epoch', 'replayed')
 if hash[1] ~= ARGV[1] or hash[2] == ARGV[1] then
   return 0

@@ -2,7 +2,7 @@
 -- Forgets kept frames of a user.
 --
 -- KEYS  1 kept: stream
--- ARGV  1 the field they are told by: i (event id) or k (name)    2.. its values
+-- ARGV  1 the field that names them: i (event id) or k (name)    2.. its values
 -- Returns how many were forgotten.
 local wanted, forgotten = {}, 0
 for index = 2, #ARGV do

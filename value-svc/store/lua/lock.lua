@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
--- Takes, keeps or gives back a lock that expires with its holder.
+-- Takes, keeps or releases a lock that expires if its holder dies.
 --
 -- KEYS  1 the lock
--- ARGV  1 the holder's random name    2 how long it is held, ms; 0: give it back
--- Returns 1 where the lock is (or was) the holder's, else 0.
+-- ARGV  1 the holder's random name    2 how long it is held, ms; 0: release it
+-- Returns 1 if the holder has (or had) the lock, else 0.
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then
   return 0

@@ -3,7 +3,7 @@
 --
 -- KEYS  1 p8:{p.<pid>}: hash
 -- ARGV  1 user    2 gateway    3 session    4 expiry, ms
--- Returns {1, gateway and session that had it, 1 where it was narrowed, rooms by newlines}, or {0} where the pid
+-- Returns {1, gateway and session that had it, 1 if it was narrowed, rooms by newlines}, or {0} if the pid
 -- is unknown or another user's
 local held = redis.call('HMGET', KEYS[1], 'u', 'g', 's', 'i')
 if held[1] ~= ARGV[1] then

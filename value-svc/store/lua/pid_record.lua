@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
--- Notes whose a pid is and where its session lives, unless another session has claimed it.
+-- Records the owner of a pid and where its session lives, unless another session has claimed it.
 --
 -- KEYS  1 p8:{p.<pid>}: hash
 -- ARGV  1 user    2 gateway    3 session    4 expiry, ms    5 "1": narrowed to    6 rooms, by newlines
--- Returns 1 where it was noted, else 0.
+-- Returns 1 if it was recorded, else 0.
 local held = redis.call('HMGET', KEYS[1], 'u', 's')
 if held[1] and (held[1] ~= ARGV[1] or held[2] ~= ARGV[3]) then
   return 0

@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
--- Notes how far the stream is acknowledged. Of several instances the furthest in the stream's order holds.
+-- Notes how far the stream is acknowledged. Of several instances' positions the furthest is kept.
 --
 -- KEYS  1 p8:epoch
--- ARGV  1 sequence    2 its time, Unix ms    3 when the stream was made    4 the epoch the asker knows
---       5 how old the anchor is at least, ms: a position that was noted that long before, by the stream's own times.
---         Should the broker lose its tail, the anchor is from before that. Two are kept, as one has to age.
--- Returns 1 where it was noted or one as far stands there; 0: the epoch or the stream is another one.
+-- ARGV  1 sequence    2 its time, Unix ms    3 when the stream was created    4 the epoch known to the caller
+--       5 minimum age of the anchor, ms: a position that was noted that long before, by the stream's own times.
+--         If the broker loses its tail, the anchor is from before that. Two are kept, because one has to age.
+-- Returns 1 if it was noted, or one as far was noted already; 0: the epoch or the stream has changed.
 local hash = redis.call('HMGET', KEYS[1], 'epoch', 'stream', 'at', 'anchor_next', 'anchor_next_time')
 if hash[1] ~= ARGV[4] or hash[2] ~= ARGV[3] then
   return 0

@@ -3,8 +3,8 @@
 -- user is due again.
 --
 -- KEYS  1 seen        2 seen order    3 due: sorted set, users by the time of their oldest key
--- ARGV  1 oldest time that stays, Unix ms    2 ack floor    3 most entries to look at    4 user, as in the keys
---       5 when the stream was made, Unix ms
+-- ARGV  1 oldest time that is kept, Unix ms    2 ack floor    3 maximum entries to look at    4 user, as in the keys
+--       5 when the stream was created, Unix ms
 -- Returns how many were forgotten.
 local oldest, floor = tonumber(ARGV[1]), tonumber(ARGV[2])
 local forgotten = 0
@@ -20,7 +20,7 @@ for _ = 0, tonumber(ARGV[3]) do
   if type(entry) == 'string' then
     key, sequence, time = string.match(entry, '^(%S+) (%d+) (%d+)$')
   end
-  if not key then -- nothing that we wrote: looked at again in an hour, and nobody waits for it
+  if not key then -- not written by value-svc: looked at again in an hour
     due = oldest + 3600000
     break
   end
@@ -39,7 +39,7 @@ for _ = 0, tonumber(ARGV[3]) do
   local record = redis.pcall('HGET', KEYS[1], key)
   if type(record) == 'string' and string.sub(record, -(#sequence + #time + 2)) == ' ' .. sequence .. ' ' .. time then
     redis.call('HDEL', KEYS[1], key)
-  elseif type(record) ~= 'table' then -- the key came again: it stands beside
+  elseif type(record) ~= 'table' then -- the key was repeated: its record is beside
     local left = string.gsub(redis.call('HGET', KEYS[1], key .. '@') or '', '%f[%d]' .. sequence .. ' ' .. time .. ' ', '')
     redis.call('HDEL', KEYS[1], key .. '@' .. sequence, key .. '@')
     if left ~= '' then

@@ -3,10 +3,10 @@
 --
 -- KEYS  1 p8:epoch
 -- ARGV  1 "begin"  2 who   3 now, Unix ms
---         the epoch rises, though the broker does not know it: nobody counts in it. The state is "rebuild"; where
---         it was already, nothing changes but who
+--         raises the epoch without the broker, so that nobody counts in it, and sets the state "rebuild". If that
+--         was already the state, only the owner changes
 --       1 "note"   2 who   3 how far it is
--- Returns {1, epoch, how far it was ("" at the beginning)}; {0, 0, ''}: no rebuild of this one is at work here.
+-- Returns {1, epoch, how far it was ("" at the beginning)}; {0, 0, ''}: no rebuild of this owner is running here.
 local hash = redis.call('HMGET', KEYS[1], 'epoch', 'state', 'rebuild', 'who')
 local epoch = tonumber(hash[1] or '0')
 if ARGV[1] == 'begin' then
