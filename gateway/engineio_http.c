@@ -24,14 +24,16 @@
 
 #define RETRY "retry-after: 1\r\n"
 
-const struct http_answer http_draining = {503, HTTP_TEXT, {"draining\n", 9}, RETRY, "draining"};
+const struct http_answer http_draining = {
+    503, HTTP_TEXT, {"draining\n", 9}, RETRY, LABEL_HANDSHAKES_DRAINING};
 
 /* ---- a new client ------------------------------------------------------------------------------------- */
 
 static const struct http_answer *open_session(struct gateway *gateway, struct lws *wsi,
                                               struct exchange *exchange)
 {
-    static const struct http_answer no_room = {503, HTTP_TEXT, {"no room\n", 8}, RETRY, "full"};
+    static const struct http_answer no_room = {
+        503, HTTP_TEXT, {"no room\n", 8}, RETRY, LABEL_HANDSHAKES_FULL};
     struct client_token token = {0};
     struct session *session = NULL;
     if (sessions_count(gateway->sessions) >= (size_t)gateway->settings->max_sessions)
@@ -43,14 +45,15 @@ static const struct http_answer *open_session(struct gateway *gateway, struct lw
     client_token_wipe(&token);
     if (status != STATUS_OK)
         return &no_room;
-    gateway_count(gateway, METRIC_HANDSHAKES, "ok");
+    gateway_count(gateway, LABEL_HANDSHAKES_OK);
     return polling_get(gateway, session, exchange); /* the open packet waits: this answers */
 }
 
 static const struct http_answer *handshake(struct gateway *gateway, struct lws *wsi,
                                            struct exchange *exchange)
 {
-    static const struct http_answer limited = {429, HTTP_TEXT, {"too many handshakes\n", 20}, RETRY, "rate"};
+    static const struct http_answer limited = {
+        429, HTTP_TEXT, {"too many handshakes\n", 20}, RETRY, LABEL_HANDSHAKES_RATE};
     struct sockaddr_storage address;
     if (http_request_method(wsi) != METHOD_GET)
         return &polling_bad_method;
@@ -71,8 +74,8 @@ static const struct http_answer *handshake(struct gateway *gateway, struct lws *
 static const struct http_answer *judge_body(const struct gateway *gateway, const struct exchange *exchange)
 {
     static const struct http_answer no_length = {
-        411, HTTP_TEXT, {"a body needs a content-length\n", 30}, NULL, "no_length"};
-    static const struct http_answer too_large = {413, HTTP_TEXT, {"", 0}, NULL, "too_large"};
+        411, HTTP_TEXT, {"a body needs a content-length\n", 30}, NULL, LABEL_HANDSHAKES_NO_LENGTH};
+    static const struct http_answer too_large = {413, HTTP_TEXT, {"", 0}, NULL, LABEL_HANDSHAKES_TOO_LARGE};
     uint64_t length = exchange_body_length(exchange);
     if (length == HTTP_REQUEST_BODY_UNKNOWN)
         return &no_length;
@@ -92,8 +95,11 @@ static const struct http_answer *post(struct gateway *gateway, struct session *s
 static const struct http_answer *pass_on(struct gateway *gateway, struct lws *wsi, const struct sid *sid,
                                          struct session *session, struct exchange *exchange)
 {
-    static const struct http_answer method = {
-        405, HTTP_TEXT, {"method not allowed\n", 19}, "allow: GET, POST, OPTIONS\r\n", "method"};
+    static const struct http_answer method = {405,
+                                              HTTP_TEXT,
+                                              {"method not allowed\n", 19},
+                                              "allow: GET, POST, OPTIONS\r\n",
+                                              LABEL_HANDSHAKES_METHOD};
     const struct http_answer *refusal;
     switch (http_request_method(wsi)) {
     case METHOD_GET:
@@ -140,7 +146,7 @@ static void answer_preflight(struct lws *wsi, struct exchange *exchange)
              "allow: GET, POST, OPTIONS\r\naccess-control-allow-methods: GET, POST, OPTIONS\r\n"
              "access-control-allow-headers: %.*s\r\naccess-control-max-age: 600\r\n",
              (int)headers.length, headers.data);
-    const struct http_answer answer = {204, NULL, {NULL, 0}, lines, NULL};
+    const struct http_answer answer = {204, NULL, {NULL, 0}, lines, LABEL_NONE};
     exchange_answer(exchange, &answer);
 }
 
@@ -148,7 +154,7 @@ static void answer_preflight(struct lws *wsi, struct exchange *exchange)
 static const struct http_answer *serve(struct gateway *gateway, struct lws *wsi, struct exchange *exchange)
 {
     static const struct http_answer forbidden = {
-        403, HTTP_JSON, {"{\"code\":4,\"message\":\"Forbidden\"}", 32}, NULL, "origin"};
+        403, HTTP_JSON, {"{\"code\":4,\"message\":\"Forbidden\"}", 32}, NULL, LABEL_HANDSHAKES_ORIGIN};
     char value[SID_SIZE];
     if (!http_request_origin_allowed(gateway, wsi))
         return &forbidden;
@@ -177,8 +183,7 @@ int polling_request(struct gateway *gateway, struct lws *wsi)
         return -1;
     const struct http_answer *refusal = serve(gateway, wsi, exchange);
     if (refusal) {
-        if (refusal->label)
-            gateway_count(gateway, METRIC_HANDSHAKES, refusal->label);
+        gateway_count(gateway, refusal->label);
         exchange_answer(exchange, refusal);
     }
     return exchange_started(exchange);

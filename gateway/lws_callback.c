@@ -39,22 +39,25 @@
     }
 /* clang-format on */
 
-static const struct http_answer not_found = ANSWER(404, "not found\n", NULL, "not_found");
-static const struct http_answer http_version = ANSWER(505, "HTTP/1.1 is spoken here\n", NULL, "http");
-static const struct http_answer forbidden = ANSWER(403, "origin not allowed\n", NULL, "origin");
-static const struct http_answer ws_version =
-    ANSWER(426, "WebSocket version 13 is needed\n", "sec-websocket-version: 13\r\n", "version");
-static const struct http_answer subprotocol = ANSWER(
-    400, "unknown subprotocol: " WS_JSON_SUBPROTOCOL " or " WS_PROTO_SUBPROTOCOL "\n", NULL, "subprotocol");
+static const struct http_answer not_found = ANSWER(404, "not found\n", NULL, LABEL_HANDSHAKES_NOT_FOUND);
+static const struct http_answer http_version = ANSWER(505, "HTTP/1.1 is spoken here\n", NULL, LABEL_NONE);
+static const struct http_answer forbidden =
+    ANSWER(403, "origin not allowed\n", NULL, LABEL_HANDSHAKES_ORIGIN);
+static const struct http_answer ws_version = ANSWER(
+    426, "WebSocket version 13 is needed\n", "sec-websocket-version: 13\r\n", LABEL_HANDSHAKES_VERSION);
+static const struct http_answer subprotocol =
+    ANSWER(400, "unknown subprotocol: " WS_JSON_SUBPROTOCOL " or " WS_PROTO_SUBPROTOCOL "\n", NULL,
+           LABEL_HANDSHAKES_SUBPROTOCOL);
 static const struct http_answer need_upgrade =
-    ANSWER(426, "this is a WebSocket\n", "upgrade: websocket\r\n", "not_upgrade");
+    ANSWER(426, "this is a WebSocket\n", "upgrade: websocket\r\n", LABEL_NONE);
 static const struct http_answer method =
-    ANSWER(405, "method not allowed\n", "allow: GET, HEAD, OPTIONS\r\n", "method");
-static const struct http_answer pipelined = ANSWER(
-    400, "a request with a body is not sent before the one before it is answered\n", NULL, "pipelined");
-static const struct http_answer options = {204, NULL, {NULL, 0}, "allow: GET, HEAD, OPTIONS\r\n", "options"};
-static const struct http_answer root =
-    ANSWER(200, "Pollen8 gateway\n\nSocket.IO clients: this origin. Plain WebSocket: /ws\n", NULL, "root");
+    ANSWER(405, "method not allowed\n", "allow: GET, HEAD, OPTIONS\r\n", LABEL_NONE);
+static const struct http_answer pipelined =
+    ANSWER(400, "a request with a body is not sent before the one before it is answered\n", NULL,
+           LABEL_HANDSHAKES_PIPELINED);
+static const struct http_answer options = {204, NULL, {NULL, 0}, "allow: GET, HEAD, OPTIONS\r\n", LABEL_NONE};
+static const struct http_answer root = ANSWER(
+    200, "Pollen8 gateway\n\nSocket.IO clients: this origin. Plain WebSocket: /ws\n", NULL, LABEL_NONE);
 
 /* Head and body in one write. False: hang up. */
 static bool write_answer(struct lws *wsi, const struct http_answer *answer, bool keep_alive)
@@ -103,7 +106,7 @@ static const struct http_answer *judge_engineio(struct gateway *gateway, struct 
 static const struct http_answer *judge(struct gateway *gateway, struct lws *wsi)
 {
     static const struct http_answer limited =
-        ANSWER(429, "too many handshakes\n", "retry-after: 1\r\n", "rate");
+        ANSWER(429, "too many handshakes\n", "retry-after: 1\r\n", LABEL_HANDSHAKES_RATE);
     const struct http_answer *refusal = NULL;
     struct sockaddr_storage address;
     enum frame_format format;
@@ -141,7 +144,7 @@ static int confirm_upgrade(struct gateway *gateway, struct lws *wsi, const char 
     if (!exchange_forget(wsi))
         return -1;
     const struct http_answer *refusal = judge(gateway, wsi);
-    gateway_count(gateway, METRIC_HANDSHAKES, refusal ? refusal->label : "ok");
+    gateway_count(gateway, refusal ? refusal->label : LABEL_HANDSHAKES_OK);
     if (!refusal) {
         websocket_expect(wsi);
         return 0;
@@ -219,7 +222,7 @@ static int request(struct gateway *gateway, struct lws *wsi)
     if (!http_request_version_known(wsi))
         return hang_up(wsi, &http_version);
     if (http_request_body_length(wsi) != 0 && loop_left_over(gateway->loop)) {
-        gateway_count(gateway, METRIC_HANDSHAKES, pipelined.label);
+        gateway_count(gateway, pipelined.label);
         return hang_up(wsi, &pipelined);
     }
     if (route == ROUTE_SOCKETIO)

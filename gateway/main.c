@@ -68,12 +68,6 @@
 
 static struct ops_http *ops; /* main's: stop() must reach it */
 
-static const struct metric_definition metric_definitions[] = {
-#define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
-#include "base/metrics.def"
-#undef METRIC
-};
-
 static const struct engineio_handler socketio = {
     .text = socketio_text,
     .binary = socketio_binary,
@@ -321,7 +315,7 @@ static enum status make_parts(struct gateway *gateway, char *error, size_t error
     if (status == STATUS_OK)
         status = make_limits(gateway, error, error_size);
     if (status == STATUS_OK)
-        status = metrics_create(metric_definitions, METRIC_COUNT, &gateway->metrics);
+        status = metrics_create(measures, METRIC_COUNT, &gateway->metrics);
     if (status == STATUS_OK)
         status = make_loop(gateway, error, error_size);
     if (status == STATUS_OK)

@@ -28,17 +28,10 @@
 #include <stdint.h>
 
 #include "base/limits.h"
+#include "base/measures.h"
 #include "base/settings.h"
 #include "common/clock.h"
-#include "common/ops/metrics.h"
 #include "frame/frame.h"
-
-enum gateway_metric {
-#define METRIC(id, kind, name, label, help) METRIC_##id,
-#include "base/metrics.def"
-#undef METRIC
-    METRIC_COUNT
-};
 
 struct gateway {
     const struct settings *settings;
@@ -109,10 +102,19 @@ static inline bool reconnect_due(const struct gateway *gateway)
     return atomic_load_explicit(&gateway->reconnected, memory_order_acquire);
 }
 
-/* Adds one to a labelled counter; not for the path of every frame. */
-static inline void gateway_count(const struct gateway *gateway, enum gateway_metric metric, const char *label)
+/* Adds one to the counter of a label, if there is one; not for the path of every frame. */
+static inline void gateway_count(const struct gateway *gateway, enum gateway_label label)
 {
-    metric_add(metrics_cell(gateway->metrics, metric, label), 1);
+    if (label != LABEL_NONE)
+        metric_add(measure_cell(gateway->metrics, label), 1);
+}
+
+/* The same for a counter whose label is `ok` or an error code. */
+static inline void gateway_count_status(const struct gateway *gateway, enum gateway_metric metric,
+                                        enum status status)
+{
+    const char *value = status == STATUS_OK ? "ok" : status_code(status);
+    metric_add(metrics_cell(gateway->metrics, metric, value), 1);
 }
 
 #endif

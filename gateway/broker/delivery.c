@@ -162,7 +162,8 @@ void delivery_report(struct gateway *gateway, enum status status, struct slice s
 {
     if (status == STATUS_OK)
         return;
-    gateway_count(gateway, METRIC_BROKER_FRAMES, status == STATUS_FULL ? "dropped" : "malformed");
+    gateway_count(gateway,
+                  status == STATUS_FULL ? LABEL_BROKER_FRAMES_DROPPED : LABEL_BROKER_FRAMES_MALFORMED);
     log_event_limited(LOG_WARN, "a message from the broker was dropped", LOG_SLICE("subject", subject),
                       LOG_S("status", status_code(status)));
 }

@@ -71,7 +71,7 @@ static void on_message(void *context, const struct bus_message *message)
     if (status == STATUS_OK && message->reply.length >= sizeof(letter->reply))
         status = STATUS_MALFORMED;
     if (status != STATUS_OK) {
-        gateway_count(gateway, METRIC_BROKER_FRAMES, "malformed");
+        gateway_count(gateway, LABEL_BROKER_FRAMES_MALFORMED);
         log_event_limited(LOG_WARN, "a message to this gateway was dropped",
                           LOG_S("status", status_code(status)));
         if (letter)
@@ -81,7 +81,7 @@ static void on_message(void *context, const struct bus_message *message)
     if (message->reply.length)
         memcpy(letter->reply, message->reply.data, message->reply.length);
     if (mailbox_post(gateway->mailbox, MAIL_PEERS, &letter->mail) != STATUS_OK) {
-        gateway_count(gateway, METRIC_BROKER_FRAMES, "dropped");
+        gateway_count(gateway, LABEL_BROKER_FRAMES_DROPPED);
         dispose_letter(&letter->mail);
     }
 }

@@ -48,7 +48,7 @@ struct poll_relays {
 };
 
 static const struct http_answer busy = {
-    503, HTTP_TEXT, {"too many requests under way\n", 28}, "retry-after: 1\r\n", "relay"};
+    503, HTTP_TEXT, {"too many requests under way\n", 28}, "retry-after: 1\r\n", LABEL_HANDSHAKES_RELAY};
 
 struct poll_relays *poll_relays_create(void)
 {
@@ -132,17 +132,17 @@ static enum status say(struct gateway *gateway, const struct relay *relay, http_
 /* ---- the end ------------------------------------------------------------------------------------------ */
 
 static void finish(struct gateway *gateway, struct relay *relay, const struct http_answer *answer,
-                   const char *result)
+                   enum gateway_label result)
 {
     struct exchange *exchange = relay->exchange;
-    gateway_count(gateway, METRIC_RELAYS, result);
+    gateway_count(gateway, result);
     relay_free(gateway, relay);
     exchange_answer(exchange, answer);
 }
 
 /* `answer` lives for ever: where the body is still being read it is kept until that is here. */
 static void refuse(struct gateway *gateway, struct relay *relay, const struct http_answer *answer,
-                   const char *result)
+                   enum gateway_label result)
 {
     if (relay->state == READING)
         relay->refusal = answer;
@@ -156,21 +156,23 @@ static void on_gone(struct gateway *gateway, void *owner)
     if (relay->state == READING && !relay->announced)
         (void)say(gateway, relay, KIND(BODY_BEGUN), (struct slice){0}, NULL); /* what is broken off there */
     (void)say(gateway, relay, KIND(GONE), (struct slice){0}, NULL);
-    gateway_count(gateway, METRIC_RELAYS, "client_gone");
+    gateway_count(gateway, LABEL_RELAYS_CLIENT_GONE);
     relay_free(gateway, relay);
 }
 
 /* As the session's gateway says it; only what it can say. */
 static void give(struct gateway *gateway, struct relay *relay, const Pollen8__RelayedAnswer *said)
 {
-    struct http_answer answer = {200, HTTP_TEXT, {(const char *)said->body.data, said->body.len}, NULL, NULL};
+    struct http_answer answer = {
+        200, HTTP_TEXT, {(const char *)said->body.data, said->body.len}, NULL, LABEL_NONE};
     if (said->status != 200) {
         bool unknown = slice_equal(answer.body, polling_session_unknown.body);
-        refuse(gateway, relay, unknown ? &polling_session_unknown : &polling_bad_request, "refused");
+        refuse(gateway, relay, unknown ? &polling_session_unknown : &polling_bad_request,
+               LABEL_RELAYS_REFUSED);
     } else if (relay->state != READING) {
         if (strcmp(said->type, HTTP_HTML) == 0)
             answer.type = HTTP_HTML;
-        finish(gateway, relay, &answer, "ok");
+        finish(gateway, relay, &answer, LABEL_RELAYS_OK);
     }
 }
 
@@ -189,7 +191,7 @@ static void fail(struct gateway *gateway, struct relay *relay, enum status statu
     if (status != STATUS_NO_RESPONDERS)
         (void)say(gateway, relay, KIND(GONE), (struct slice){0}, NULL); /* it may be alive after all */
     refuse(gateway, relay, &polling_session_unknown,
-           status == STATUS_NO_RESPONDERS ? "owner_gone" : "timeout");
+           status == STATUS_NO_RESPONDERS ? LABEL_RELAYS_OWNER_GONE : LABEL_RELAYS_TIMEOUT);
 }
 
 static void held(struct gateway *gateway, struct relay *relay)
@@ -250,7 +252,7 @@ void poll_relay_lost(struct gateway *gateway, struct peer *peer)
         (void)say(gateway, relay, KIND(GONE), (struct slice){0}, NULL); /* it may be alive after all */
         peer->open--;
         relay->peer = NULL;
-        refuse(gateway, relay, &polling_session_unknown, "owner_gone");
+        refuse(gateway, relay, &polling_session_unknown, LABEL_RELAYS_OWNER_GONE);
     }
 }
 
@@ -292,7 +294,7 @@ static void on_body(struct gateway *gateway, void *owner, struct exchange *excha
         say(gateway, relay, KIND(POST), relay->unsupported ? (struct slice){0} : body, on_reply) != STATUS_OK)
         refusal = &busy;
     if (refusal) {
-        finish(gateway, relay, refusal, refusal == &busy ? "full" : "refused");
+        finish(gateway, relay, refusal, refusal == &busy ? LABEL_RELAYS_FULL : LABEL_RELAYS_REFUSED);
         return;
     }
     relay->bytes = body.length;

@@ -73,20 +73,20 @@ static bool was_taken(const struct gateway *gateway, const struct frame *frame)
 static void deliver(struct gateway *gateway, struct delivery *delivery, const struct position *before,
                     bool repeat)
 {
-    const char *result = "repeat";
+    enum gateway_label result = LABEL_BROKER_FRAMES_REPEAT;
     if (!delivery->frame) {
         delivery_free(delivery);
         return;
     }
     if (!repeat && !was_taken(gateway, delivery->frame) &&
         !dedupe_repeat(gateway->dedupe, delivery->frame->event_id, gateway->now_ms)) {
-        result = "no_member";
+        result = LABEL_BROKER_FRAMES_NO_MEMBER;
         if (put_on_board(gateway, delivery, before)) {
             delivery->frame = NULL;
-            result = "delivered";
+            result = LABEL_BROKER_FRAMES_DELIVERED;
         }
     }
-    gateway_count(gateway, METRIC_BROKER_FRAMES, result);
+    gateway_count(gateway, result);
     delivery_free(delivery);
 }
 

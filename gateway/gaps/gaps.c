@@ -211,7 +211,7 @@ static void complete(struct gateway *gateway)
     (void)history_order(gathered->frames, gathered->count);
     gaps->stage = GAP_GIVING;
     gaps->given = 0;
-    gateway_count(gateway, METRIC_GAP_REPAIRS, gaps->closed ? "lost" : "repaired");
+    gateway_count(gateway, gaps->closed ? LABEL_GAP_REPAIRS_LOST : LABEL_GAP_REPAIRS_REPAIRED);
     log_event(gaps->closed ? LOG_WARN : LOG_INFO, "a gap was repaired from history",
               LOG_S("where", gaps->pending ? "lane" : "everywhere"), LOG_U("frames", kept),
               LOG_U("sessions_closed", gaps->closed));
@@ -403,7 +403,7 @@ static void on_user_answer(struct gateway *gateway, uint64_t context, struct his
         timer_wheel_arm(gateway->wheel, &gaps->user_timer, gateway->now_ms + RETRY_MS);
         return;
     }
-    gateway_count(gateway, METRIC_GAP_REPAIRS, whole ? "repaired" : "lost");
+    gateway_count(gateway, whole ? LABEL_GAP_REPAIRS_REPAIRED : LABEL_GAP_REPAIRS_LOST);
     for (size_t i = 0; !whole && i < gaps->asked_users.count; i++)
         if (answer->status != STATUS_NO_RESPONDERS) /* a value-svc without histories */
             close_room(gateway, ROOM_USER, gaps->asked_users.names[i]);

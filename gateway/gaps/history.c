@@ -116,10 +116,9 @@ static void answered(struct gateway *gateway, struct service_call *call)
 {
     struct reading *reading = (struct reading *)call;
     reading->answer.status = call->status;
-    gateway_count(gateway, METRIC_HISTORY_READS,
-                  call->status != STATUS_OK  ? "failed"
-                  : reading->answer.complete ? "complete"
-                                             : "incomplete");
+    gateway_count(gateway, call->status != STATUS_OK  ? LABEL_HISTORY_READS_FAILED
+                           : reading->answer.complete ? LABEL_HISTORY_READS_COMPLETE
+                                                      : LABEL_HISTORY_READS_INCOMPLETE);
     reading->done(gateway, reading->context, &reading->answer);
 }
 

@@ -32,7 +32,7 @@
 #define PUSHES         64 /* pieces of a rest in one go */
 
 static const struct http_answer session_unknown = {
-    400, HTTP_JSON, {"{\"code\":1,\"message\":\"Session ID unknown\"}", 41}, NULL, NULL};
+    400, HTTP_JSON, {"{\"code\":1,\"message\":\"Session ID unknown\"}", 41}, NULL, LABEL_NONE};
 
 void exchange_own(struct exchange *exchange, const struct exchange_owner *kind, void *owner)
 {
@@ -191,7 +191,7 @@ void exchange_answer(struct exchange *exchange, const struct http_answer *answer
 
 static void late(void *context, struct wheel_timer *timer)
 {
-    static const struct http_answer timeout = {408, HTTP_TEXT, {"late\n", 5}, NULL, NULL};
+    static const struct http_answer timeout = {408, HTTP_TEXT, {"late\n", 5}, NULL, LABEL_NONE};
     struct exchange *exchange = (struct exchange *)(void *)((char *)timer - offsetof(struct exchange, timer));
     (void)context;
     exchange->keep_alive = false;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/measures.h"
 #include "common/buf.h"
 #include "common/slice.h"
 #include "common/status.h"
@@ -18,10 +19,10 @@
 
 struct http_answer {
     unsigned status;
-    const char *type;  /* of the body; NULL: there is none, and no length either (204) */
-    struct slice body; /* borrowed */
-    const char *extra; /* further header lines, each with its CRLF; NULL: none */
-    const char *label; /* in the metric of handshakes; NULL: it is not counted */
+    const char *type;         /* of the body; NULL: there is none, and no length either (204) */
+    struct slice body;        /* borrowed */
+    const char *extra;        /* further header lines, each with its CRLF; NULL: none */
+    enum gateway_label label; /* in the metric of handshakes; LABEL_NONE: it is not counted */
 };
 
 /* What of the request shapes every answer to it. */

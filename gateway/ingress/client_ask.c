@@ -34,17 +34,17 @@ struct ask {
 /* ---- to the service ----------------------------------------------------------------------------------- */
 
 static void publish(struct gateway *gateway, const struct session *session, const char *reply,
-                    Pollen8__ClientAnswer *answer, const char *result)
+                    Pollen8__ClientAnswer *answer, enum gateway_label result)
 {
     answer->session = (char *)(uintptr_t)session->id;
     if (session->identity)
         answer->user_id = session->identity->message.user_id;
     enum status status = sender_publish_message(gateway->sender, reply, NULL, &answer->base);
-    gateway_count(gateway, METRIC_ASKS, status == STATUS_OK ? result : "dropped");
+    gateway_count(gateway, status == STATUS_OK ? result : LABEL_ASKS_DROPPED);
 }
 
 static void publish_error(struct gateway *gateway, const struct session *session, const char *reply,
-                          enum status status, const char *text, const char *result)
+                          enum status status, const char *text, enum gateway_label result)
 {
     Pollen8__ClientAnswer answer = POLLEN8__CLIENT_ANSWER__INIT;
     Pollen8__Error error = POLLEN8__ERROR__INIT;
@@ -64,7 +64,7 @@ static void publish_data(struct gateway *gateway, const struct session *session,
     answer.data = wire_borrow(array);
     answer.n_attachments = attachments_borrow(attachments, list);
     answer.attachments = list;
-    publish(gateway, session, reply, &answer, "answered");
+    publish(gateway, session, reply, &answer, LABEL_ASKS_ANSWERED);
 }
 
 /* ---- the list ----------------------------------------------------------------------------------------- */
@@ -96,7 +96,7 @@ static void too_late(void *context, struct wheel_timer *timer)
     struct ask *ask = (struct ask *)(void *)((char *)timer - offsetof(struct ask, timer));
     (void)take(ask->session, ask->number);
     publish_error(gateway, ask->session, ask->reply, STATUS_UNAVAILABLE, "the client did not answer in time",
-                  "timeout");
+                  LABEL_ASKS_TIMEOUT);
     ask_free(gateway, ask);
 }
 
@@ -174,7 +174,7 @@ void client_ask_send(struct gateway *gateway, struct session *session, const str
         send(gateway, session, frame, number);
     else if (status == STATUS_FULL)
         publish_error(gateway, session, frame->ask->reply, STATUS_RATE_LIMITED,
-                      "the client has too many questions to answer", "refused");
+                      "the client has too many questions to answer", LABEL_ASKS_REFUSED);
     else
         session_close(gateway, session, CAUSE_MEMORY);
 }
@@ -192,7 +192,7 @@ bool client_ask_answered(struct gateway *gateway, struct session *session, uint6
     else
         publish_error(gateway, session, ask->reply,
                       status == STATUS_INVALID_PAYLOAD ? status : STATUS_INTERNAL,
-                      reason.text[0] ? reason.text : status_message(STATUS_INTERNAL), "invalid");
+                      reason.text[0] ? reason.text : status_message(STATUS_INTERNAL), LABEL_ASKS_INVALID);
     ask_free(gateway, ask);
     return true;
 }
@@ -201,7 +201,8 @@ void client_asks_end(struct gateway *gateway, struct session *session)
 {
     while (session->extra && session->extra->asks) {
         struct ask *ask = take(session, session->extra->asks->number);
-        publish_error(gateway, session, ask->reply, STATUS_UNAVAILABLE, "the session has ended", "ended");
+        publish_error(gateway, session, ask->reply, STATUS_UNAVAILABLE, "the session has ended",
+                      LABEL_ASKS_ENDED);
         ask_free(gateway, ask);
     }
 }

@@ -137,8 +137,7 @@ static void answer_verify(struct gateway *gateway, struct session *session, stru
     struct slice id = slice_make(relayed->id, relayed->id_length);
     uint64_t taken_us = clock_monotonic_us() - relayed->started_us;
     metrics_observe_ns(gateway->metrics, METRIC_AUTHENTICATION_SECONDS, taken_us * 1000);
-    gateway_count(gateway, METRIC_AUTHENTICATIONS,
-                  result.status == STATUS_OK ? "ok" : status_code(result.status));
+    gateway_count_status(gateway, METRIC_AUTHENTICATIONS, result.status);
     if (result.status != STATUS_OK) {
         session_enter_state(session, SESSION_CONNECTED);
         session->ops->refused(gateway, session, id, &result);

@@ -71,7 +71,7 @@ static void adopt(struct listener *listener, int descriptor)
     struct gateway *gateway = listener->gateway;
     size_t before = listener->connections;
     if (before >= listener->maximum) {
-        gateway_count(gateway, METRIC_ACCEPTS, "full");
+        gateway_count(gateway, LABEL_ACCEPTS_FULL);
         log_event_limited(LOG_WARN,
                           "a connection was refused: MAX_SESSIONS or the limit of open files is reached",
                           LOG_U("connections", before));
@@ -80,11 +80,11 @@ static void adopt(struct listener *listener, int descriptor)
     }
     listener->connections++;
     if (give_to_library(listener, descriptor)) {
-        gateway_count(gateway, METRIC_ACCEPTS, "accepted");
+        gateway_count(gateway, LABEL_ACCEPTS_ACCEPTED);
         return;
     }
     listener->connections = before;
-    gateway_count(gateway, METRIC_ACCEPTS, "error");
+    gateway_count(gateway, LABEL_ACCEPTS_ERROR);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events);
@@ -121,7 +121,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            gateway_count(listener->gateway, METRIC_ACCEPTS, "error");
+            gateway_count(listener->gateway, LABEL_ACCEPTS_ERROR);
             log_event_limited(LOG_ERROR, "connections cannot be accepted", LOG_S("reason", strerror(errno)));
             pause_accepting(listener, EXHAUSTED_WAIT_MS);
         }

@@ -266,7 +266,7 @@ void catchup_read(struct gateway *gateway, struct session *session, const struct
 
 static void slow_before(struct gateway *gateway, struct session *session, bool complete)
 {
-    gateway_count(gateway, METRIC_RECOVERIES, complete ? "slow_repaired" : "slow_lost");
+    gateway_count(gateway, complete ? LABEL_RECOVERIES_SLOW_REPAIRED : LABEL_RECOVERIES_SLOW_LOST);
     if (!complete)
         session_close(gateway, session, CAUSE_SLOW);
 }

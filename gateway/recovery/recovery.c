@@ -113,12 +113,12 @@ void recovery_claim(struct gateway *gateway, struct session *session, struct sli
 /* ---- Socket.IO ---------------------------------------------------------------------------------------- */
 
 /* The claim came to nothing before the session was in its rooms. */
-static void give_up(struct gateway *gateway, struct session *session, const char *why)
+static void give_up(struct gateway *gateway, struct session *session, enum gateway_label why)
 {
     struct recovery *recovery = session->catchup->recovery;
     struct identity *identity = recovery->identity;
     recovery->identity = NULL;
-    gateway_count(gateway, METRIC_RECOVERIES, why);
+    gateway_count(gateway, why);
     catchup_free(gateway, session);
     opening_anew(gateway, session, identity, (struct slice){0});
 }
@@ -126,7 +126,7 @@ static void give_up(struct gateway *gateway, struct session *session, const char
 static void before_missed(struct gateway *gateway, struct session *session, bool complete)
 {
     char *pid = complete ? strdup(session->catchup->recovery->pid) : NULL;
-    gateway_count(gateway, METRIC_RECOVERIES, pid ? "recovered" : "missing");
+    gateway_count(gateway, pid ? LABEL_RECOVERIES_RECOVERED : LABEL_RECOVERIES_MISSING);
     enum status status = opening_recovered(gateway, session, pid);
     if (status == STATUS_OK)
         session->ops->opened(gateway, session, (struct slice){0});
@@ -198,7 +198,8 @@ static void on_recalled(struct gateway *gateway, uint64_t handle, const struct r
         return;
     }
     if (recalled->status != STATUS_OK || !recalled->known) {
-        give_up(gateway, session, recalled->status == STATUS_OK ? "unknown" : "unavailable");
+        give_up(gateway, session,
+                recalled->status == STATUS_OK ? LABEL_RECOVERIES_UNKNOWN : LABEL_RECOVERIES_UNAVAILABLE);
         return;
     }
     struct identity *identity = catchup->recovery->identity;
@@ -219,7 +220,7 @@ static void claim_again(struct gateway *gateway, struct session *session)
         return;
     if (opening_claim(gateway, session, recovery->identity->message.user_id, recovery->pid, on_recalled) !=
         STATUS_OK)
-        give_up(gateway, session, "unavailable");
+        give_up(gateway, session, LABEL_RECOVERIES_UNAVAILABLE);
 }
 
 void recovery_open(struct gateway *gateway, struct session *session, struct identity *identity,
@@ -244,7 +245,7 @@ static void tell(struct gateway *gateway, struct session *session, struct slice 
         recovered ? SLICE_LITERAL("{\"recovered\":true}") : SLICE_LITERAL("{\"recovered\":false}");
     struct client_result result = {.status = STATUS_OK, .data = data};
     struct frame *frame = NULL;
-    gateway_count(gateway, METRIC_RECOVERIES, recovered ? "recovered" : "missing");
+    gateway_count(gateway, recovered ? LABEL_RECOVERIES_RECOVERED : LABEL_RECOVERIES_MISSING);
     if (frame_create_event(SLICE_LITERAL("resumed"), data, NULL, &frame) != STATUS_OK) {
         session_close(gateway, session, CAUSE_MEMORY);
         return;

@@ -87,7 +87,7 @@ enum status client_reply_refusal(const Pollen8__Identity *identity, enum status 
 void client_reply_malformed(struct gateway *gateway, struct session *session, struct slice id,
                             const struct client_result *result)
 {
-    gateway_count(gateway, METRIC_EVENTS, status_code(result->status));
+    gateway_count_status(gateway, METRIC_EVENTS, result->status);
     if (formats[session->format].null_ack)
         send_ack(gateway, session, id, result);
     else
@@ -97,7 +97,7 @@ void client_reply_malformed(struct gateway *gateway, struct session *session, st
 void client_reply_client(struct gateway *gateway, struct session *session, struct slice id,
                          struct slice event, const struct client_result *result)
 {
-    gateway_count(gateway, METRIC_EVENTS, result->status == STATUS_OK ? "ok" : status_code(result->status));
+    gateway_count_status(gateway, METRIC_EVENTS, result->status);
     if (result->status == STATUS_RATE_LIMITED && id.length == 0 && session->refused_in_a_row > 1)
         return;
     client_reply_write(gateway, session, id, event, result);

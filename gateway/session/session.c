@@ -181,7 +181,7 @@ struct session *session_create(struct gateway *gateway, const struct transport_o
     session_rearm(gateway, session);
     timer_wheel_arm(gateway->wheel, &session->heartbeat,
                     gateway->now_ms + (uint64_t)gateway->settings->ping_interval);
-    metric_add(metrics_cell(gateway->metrics, METRIC_SESSIONS, ops->name), 1);
+    metric_add(measure_cell(gateway->metrics, ops->label), 1);
     return session;
 }
 
@@ -211,13 +211,14 @@ void session_leave(struct gateway *gateway, struct session *session, uint64_t de
     session_rearm(gateway, session);
 }
 
-void session_close_coded(struct gateway *gateway, struct session *session, const char *label, uint16_t code,
-                         const char *text)
+/* `label` in the metric of closes: of a cause, or an error code. */
+static void close_labelled(struct gateway *gateway, struct session *session, const char *label, uint16_t code,
+                           const char *text)
 {
     if (session->state == SESSION_CLOSING)
         return;
-    gateway_count(gateway, METRIC_CLOSES, label);
-    metric_subtract(metrics_cell(gateway->metrics, METRIC_SESSIONS, session->ops->name), 1);
+    metric_add(metrics_cell(gateway->metrics, METRIC_CLOSES, label), 1);
+    metric_subtract(measure_cell(gateway->metrics, session->ops->label), 1);
     session_enter_state(session, SESSION_CLOSING);
     strip(gateway, session);
     timer_wheel_cancel(gateway->wheel, &session->timer);
@@ -230,6 +231,12 @@ void session_close_coded(struct gateway *gateway, struct session *session, const
     sessions_remove(gateway->sessions, session);
 }
 
+void session_close_coded(struct gateway *gateway, struct session *session, enum session_cause cause,
+                         uint16_t code, const char *text)
+{
+    close_labelled(gateway, session, causes[cause].label, code, text);
+}
+
 void session_close(struct gateway *gateway, struct session *session, enum session_cause cause)
 {
     const char *text = cause == CAUSE_DRAIN ? gateway->drain_text : causes[cause].text;
@@ -239,14 +246,14 @@ void session_close(struct gateway *gateway, struct session *session, enum sessio
                               LOG_S("session", session->id), LOG_U("waiting", session->outq.bytes));
         outq_clear(&session->outq);
     }
-    session_close_coded(gateway, session, causes[cause].label, causes[cause].code, text);
+    session_close_coded(gateway, session, cause, causes[cause].code, text);
 }
 
 void session_close_status(struct gateway *gateway, struct session *session, enum status status)
 {
     unsigned code = status_close_code(status);
-    session_close_coded(gateway, session, status_code(status), (uint16_t)(code ? code : 1011),
-                        status_code(status));
+    close_labelled(gateway, session, status_code(status), (uint16_t)(code ? code : 1011),
+                   status_code(status));
 }
 
 /* The one place that frees a session. */

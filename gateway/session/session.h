@@ -127,9 +127,9 @@ void session_leave(struct gateway *gateway, struct session *session, uint64_t de
 void session_close(struct gateway *gateway, struct session *session, enum session_cause cause);
 /* Closes with the close code and the name of a refusal. */
 void session_close_status(struct gateway *gateway, struct session *session, enum status status);
-/* Closes with a label for the metric, and with code and text as in transport.h. */
-void session_close_coded(struct gateway *gateway, struct session *session, const char *label, uint16_t code,
-                         const char *text);
+/* Closes with the given code and text, as in transport.h, instead of those of the cause. */
+void session_close_coded(struct gateway *gateway, struct session *session, enum session_cause cause,
+                         uint16_t code, const char *text);
 
 /* Whether its heartbeat has been unanswered for too long; it is then closed. For requests that come before
  * the timer has fired. */

@@ -156,10 +156,10 @@ void session_send_message(struct gateway *gateway, struct session *session, stru
 void session_change_transport(struct gateway *gateway, struct session *session,
                               const struct transport_ops *ops, void *transport)
 {
-    metric_subtract(metrics_cell(gateway->metrics, METRIC_SESSIONS, session->ops->name), 1);
+    metric_subtract(measure_cell(gateway->metrics, session->ops->label), 1);
     session->ops = ops;
     session->transport = transport;
-    metric_add(metrics_cell(gateway->metrics, METRIC_SESSIONS, ops->name), 1);
+    metric_add(measure_cell(gateway->metrics, ops->label), 1);
     if (session->outq.count)
         session_mark_dirty(gateway, session);
 }

@@ -9,13 +9,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/measures.h"
 #include "codec/client_frame.h"
 
 struct gateway;
 struct session;
 
 struct transport_ops {
-    const char *name; /* label in metrics */
+    enum gateway_label label; /* in the metric of sessions */
 
     /* The further namespace of Socket.IO that the session is in; empty, or NULL for none of them: "/". */
     const char *(*name_space)(const struct session *session);

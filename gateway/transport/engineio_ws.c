@@ -19,7 +19,7 @@
 #include "transport/ws_writer.h"
 
 static const struct transport_ops websocket_ops = {
-    .name = "socketio_websocket",
+    .label = LABEL_SESSIONS_SOCKETIO_WEBSOCKET,
     .flush = ws_writer_flush,
     .writable = ws_writer_writable,
     .opened = engineio_opened,

@@ -174,7 +174,7 @@ static void close_session(struct gateway *gateway, struct session *session, uint
     session->transport = NULL;
     free(name_space);
     if (code)
-        session_close_coded(gateway, carrier, "namespace", code, text);
+        session_close_coded(gateway, carrier, CAUSE_NAMESPACE, code, text);
     else
         one_left(gateway, carrier);
 }
@@ -201,7 +201,7 @@ static void ping(struct gateway *gateway, struct session *session)
 }
 
 static const struct transport_ops ops = {
-    .name = "socketio_namespace",
+    .label = LABEL_SESSIONS_SOCKETIO_NAMESPACE,
     .flush = flush,
     .writable = writable,
     .name_space = name_of,

@@ -68,7 +68,7 @@ static void ping(struct gateway *gateway, struct session *session)
 }
 
 static const struct transport_ops ops = {
-    .name = "websocket",
+    .label = LABEL_SESSIONS_WEBSOCKET,
     .flush = ws_writer_flush,
     .writable = ws_writer_writable,
     .opened = opened,
@@ -84,7 +84,7 @@ static void refuse(struct gateway *gateway, struct session *session, struct slic
 {
     struct client_result result = {.status = status == STATUS_NO_MEMORY ? STATUS_INTERNAL : status,
                                    .message = slice_from_string(message)};
-    gateway_count(gateway, METRIC_AUTHENTICATIONS, status_code(result.status));
+    gateway_count_status(gateway, METRIC_AUTHENTICATIONS, result.status);
     refused(gateway, session, id, &result);
 }
 

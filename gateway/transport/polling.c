@@ -40,17 +40,17 @@
     }
 /* clang-format on */
 const struct http_answer polling_transport_unknown =
-    REFUSAL("{\"code\":0,\"message\":\"Transport unknown\"}", "transport_unknown");
+    REFUSAL("{\"code\":0,\"message\":\"Transport unknown\"}", LABEL_HANDSHAKES_TRANSPORT_UNKNOWN);
 const struct http_answer polling_session_unknown =
-    REFUSAL("{\"code\":1,\"message\":\"Session ID unknown\"}", "session_unknown");
+    REFUSAL("{\"code\":1,\"message\":\"Session ID unknown\"}", LABEL_HANDSHAKES_SESSION_UNKNOWN);
 const struct http_answer polling_bad_method =
-    REFUSAL("{\"code\":2,\"message\":\"Bad handshake method\"}", "method");
+    REFUSAL("{\"code\":2,\"message\":\"Bad handshake method\"}", LABEL_HANDSHAKES_METHOD);
 const struct http_answer polling_bad_request =
-    REFUSAL("{\"code\":3,\"message\":\"Bad request\"}", "bad_request");
+    REFUSAL("{\"code\":3,\"message\":\"Bad request\"}", LABEL_HANDSHAKES_BAD_REQUEST);
 const struct http_answer polling_version =
-    REFUSAL("{\"code\":5,\"message\":\"Unsupported protocol version\"}", "version");
+    REFUSAL("{\"code\":5,\"message\":\"Unsupported protocol version\"}", LABEL_HANDSHAKES_VERSION);
 
-static const struct http_answer posted = {200, HTTP_HTML, {"ok", 2}, NULL, NULL};
+static const struct http_answer posted = {200, HTTP_HTML, {"ok", 2}, NULL, LABEL_NONE};
 
 struct polling {
     struct gateway *gateway;
@@ -103,7 +103,7 @@ struct exchange *polling_reading(const struct session *session)
 static void answer_get(struct polling *polling, struct slice body)
 {
     struct exchange *get = polling->get;
-    const struct http_answer answer = {200, HTTP_TEXT, body, NULL, NULL};
+    const struct http_answer answer = {200, HTTP_TEXT, body, NULL, LABEL_NONE};
     polling->get = NULL;
     exchange_answer(get, &answer);
 }
@@ -206,7 +206,7 @@ static void close_polling(struct gateway *gateway, struct session *session, uint
 }
 
 static const struct transport_ops polling_ops = {
-    .name = "socketio_polling",
+    .label = LABEL_SESSIONS_SOCKETIO_POLLING,
     .flush = flush,
     .writable = writable,
     .opened = engineio_opened,

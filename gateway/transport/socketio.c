@@ -128,7 +128,7 @@ static void authenticate(struct gateway *gateway, struct session *carrier, struc
     struct client_result result = {.status = status == STATUS_NOT_FOUND ? STATUS_AUTH_REQUIRED : status};
     if (result.status == STATUS_NO_MEMORY)
         result.status = STATUS_INTERNAL;
-    gateway_count(gateway, METRIC_AUTHENTICATIONS, status_code(result.status));
+    gateway_count_status(gateway, METRIC_AUTHENTICATIONS, result.status);
     socketio_refused(gateway, session, (struct slice){0}, &result);
 }
 

@@ -34,12 +34,6 @@
 #include "transport/ws_writer.h"
 #include "turn.h"
 
-static const struct metric_definition metric_definitions[] = {
-#define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
-#include "base/metrics.def"
-#undef METRIC
-};
-
 /* What the suite expects; the environment may say otherwise, but for the address. */
 static const char *const defaults[][2] = {
     {"PORT", "3000"},           {"SOCKETIO_PATH", "/engine.io"}, {"ALLOWED_ORIGINS", "*"},
@@ -159,7 +153,7 @@ static enum status make(struct gateway *gateway, char *error, size_t error_size)
         status =
             origin_policy_create(gateway->settings->allowed_origins, &gateway->origins, error, error_size);
     if (status == STATUS_OK)
-        status = metrics_create(metric_definitions, METRIC_COUNT, &gateway->metrics);
+        status = metrics_create(measures, METRIC_COUNT, &gateway->metrics);
     if (status == STATUS_OK)
         status = make_loop(gateway, error, error_size);
     if (status == STATUS_OK)

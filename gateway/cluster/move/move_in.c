@@ -94,12 +94,12 @@ static void close_arrival(struct gateway *gateway, struct session *session, uint
         websocket_end(arrival->websocket, code ? code : 1000, text);
     timer_wheel_cancel(gateway->wheel, &arrival->timer);
     if (arrival->stage == COMMITTING)
-        gateway_count(gateway, METRIC_MOVES, "failed");
+        gateway_count(gateway, LABEL_MOVES_FAILED);
     free(arrival);
 }
 
 static const struct transport_ops arriving_ops = {
-    .name = "socketio_arriving",
+    .label = LABEL_SESSIONS_SOCKETIO_ARRIVING,
     .flush = keep,
     .writable = writable,
     .opened = engineio_opened,
@@ -140,7 +140,7 @@ static void take(struct gateway *gateway, struct arrival *arrival, const Pollen8
     }
     timer_wheel_cancel(gateway->wheel, &arrival->timer);
     free(arrival);
-    gateway_count(gateway, METRIC_MOVES, "in");
+    gateway_count(gateway, LABEL_MOVES_IN);
     engineio_ws_arrived(gateway, session, websocket);
 }
 
@@ -204,7 +204,7 @@ static void on_probed(struct gateway *gateway, uint64_t id, enum status status,
         reply = message->upgrade_reply;
     if (!reply || reply->result != POLLEN8__UPGRADE_REPLY__RESULT__PROBED ||
         session_move_join(gateway, arrival->session, reply->rooms, reply->n_rooms) != STATUS_OK) {
-        gateway_count(gateway, METRIC_MOVES, "refused");
+        gateway_count(gateway, LABEL_MOVES_REFUSED);
         session_close(gateway, arrival->session, CAUSE_NORMAL);
         return;
     }

@@ -123,7 +123,7 @@ static void leave(struct gateway *gateway, struct session *session, const Pollen
         session_close(gateway, session, status == STATUS_FULL ? CAUSE_TOO_LARGE : CAUSE_MEMORY);
         return;
     }
-    gateway_count(gateway, METRIC_MOVES, "out");
+    gateway_count(gateway, LABEL_MOVES_OUT);
     note(gateway, session, request);
     for (struct session *one = session; one; one = namespace_next(session, one))
         client_asks_forget(gateway, one); /* they are awaited there */

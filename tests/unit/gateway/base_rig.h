@@ -69,11 +69,6 @@ static inline void base_rig_act(struct base_rig *rig, enum mail_lane lane)
 /* Zeroes it first; the test sets the settings afterwards. */
 static inline void base_rig_start(struct base_rig *rig, size_t mails_maximum)
 {
-    static const struct metric_definition definitions[] = {
-#define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
-#include "base/metrics.def"
-#undef METRIC
-    };
     static char name[] = "gw-1";
     struct gateway *gateway = &rig->gateway;
 
@@ -83,7 +78,7 @@ static inline void base_rig_start(struct base_rig *rig, size_t mails_maximum)
     gateway->settings = &rig->settings;
     gateway->now_ms = clock_monotonic_ms();
     gateway->turn_us = INT64_MAX; /* the turn is never over */
-    assert_int_equal(metrics_create(definitions, METRIC_COUNT, &gateway->metrics), STATUS_OK);
+    assert_int_equal(metrics_create(measures, METRIC_COUNT, &gateway->metrics), STATUS_OK);
     gateway->wheel = timer_wheel_create(gateway->now_ms, gateway);
     gateway->mailbox = mailbox_create(mails_maximum, base_rig_wake, rig);
     assert_non_null(gateway->wheel);

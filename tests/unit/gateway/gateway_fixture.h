@@ -27,12 +27,6 @@
 
 enum { FRAMES_KEPT = 400 };
 
-static const struct metric_definition definitions[] = {
-#define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
-#include "base/metrics.def"
-#undef METRIC
-};
-
 /* Replaces a socket. Static in each test: the teardown closes it. */
 struct probe {
     struct session *session; /* NULL once closed */
@@ -113,7 +107,7 @@ static inline void note_close(struct gateway *gateway, struct session *session, 
     probe->session = NULL;
 }
 
-static const struct transport_ops ops = {.name = "test",
+static const struct transport_ops ops = {.label = LABEL_SESSIONS_WEBSOCKET,
                                          .flush = flush,
                                          .writable = writable,
                                          .opened = opened,
@@ -153,7 +147,7 @@ static inline int setup(void **state)
     gateway->events = &session_events;
     gateway->now_ms = 1000;
     gateway->turn_us = INT64_MAX; /* the turn is never over */
-    assert_int_equal(metrics_create(definitions, METRIC_COUNT, &gateway->metrics), STATUS_OK);
+    assert_int_equal(metrics_create(measures, METRIC_COUNT, &gateway->metrics), STATUS_OK);
     gateway->mailbox = mailbox_create(10000, wake, NULL);
     gateway->wheel = timer_wheel_create(gateway->now_ms, gateway);
     gateway->rooms = rooms_create(42);

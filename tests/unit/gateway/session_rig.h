@@ -103,7 +103,7 @@ static inline const char *client_name_space(const struct session *session)
     return client->name_space ? client->name_space : "";
 }
 
-static const struct transport_ops client_ops = {.name = "test",
+static const struct transport_ops client_ops = {.label = LABEL_SESSIONS_WEBSOCKET,
                                                 .flush = client_flush,
                                                 .writable = client_writable,
                                                 .opened = client_opened,

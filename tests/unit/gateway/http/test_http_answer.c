@@ -6,7 +6,7 @@
 
 #include "http/http_answer.h"
 
-static const struct http_answer plain = {200, HTTP_TEXT, {"2\0363", 3}, NULL, NULL};
+static const struct http_answer plain = {200, HTTP_TEXT, {"2\0363", 3}, NULL, LABEL_NONE};
 
 static void assert_answer(const struct http_answer *answer, const struct http_shape *shape, const char *text)
 {
@@ -44,7 +44,7 @@ static void head_tells_the_length_alone(void **state)
 
 static void no_content_has_neither(void **state)
 {
-    const struct http_answer none = {204, NULL, {NULL, 0}, "allow: GET\r\n", NULL};
+    const struct http_answer none = {204, NULL, {NULL, 0}, "allow: GET\r\n", LABEL_NONE};
     const struct http_shape keep = {.keep_alive = true};
 
     (void)state;
@@ -53,7 +53,7 @@ static void no_content_has_neither(void **state)
 
 static void an_allowed_origin_is_named(void **state)
 {
-    const struct http_answer refusal = {400, HTTP_JSON, {"{}", 2}, NULL, NULL};
+    const struct http_answer refusal = {400, HTTP_JSON, {"{}", 2}, NULL, LABEL_NONE};
     const struct http_shape allowed = {
         .keep_alive = true, .by_origin = true, .origin = SLICE_LITERAL("https://a.example")};
     const struct http_shape none = {.keep_alive = true, .by_origin = true};

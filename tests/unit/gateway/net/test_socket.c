@@ -11,12 +11,6 @@
 #include "common/clock.h"
 #include "net/socket.h"
 
-static const struct metric_definition definitions[] = {
-#define METRIC(id, kind, name, label, help) {METRIC_##kind, name, label, help},
-#include "base/metrics.def"
-#undef METRIC
-};
-
 static struct rig {
     struct gateway gateway;
     struct settings settings;
@@ -108,7 +102,7 @@ static int start(void **state)
     rig.gateway.now_ms = clock_monotonic_ms(); /* as the sockets tell it */
     rig.gateway.wheel = timer_wheel_create(rig.gateway.now_ms, &rig.gateway);
     assert_non_null(rig.gateway.wheel);
-    assert_int_equal(metrics_create(definitions, METRIC_COUNT, &rig.gateway.metrics), STATUS_OK);
+    assert_int_equal(metrics_create(measures, METRIC_COUNT, &rig.gateway.metrics), STATUS_OK);
     assert_int_equal(uv_loop_init(&rig.loop), 0);
     assert_int_equal(websockets_create(&rig.gateway, &rig.loop), STATUS_OK);
     rig.websocket = open_websocket(&rig.gateway);

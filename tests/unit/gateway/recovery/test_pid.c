@@ -13,8 +13,8 @@ static const char *further(const struct session *session)
     return session->transport;
 }
 
-static const struct transport_ops root_ops = {.name = "test"};
-static const struct transport_ops further_ops = {.name = "test", .name_space = further};
+static const struct transport_ops root_ops = {.label = LABEL_SESSIONS_WEBSOCKET};
+static const struct transport_ops further_ops = {.label = LABEL_SESSIONS_WEBSOCKET, .name_space = further};
 static char chat[] = "/chat";
 static char news[] = "/news";
 

@@ -19,7 +19,7 @@ static bool is_writable(const struct session *one)
     return true;
 }
 
-static const struct transport_ops ops = {.name = "test", .writable = is_writable};
+static const struct transport_ops ops = {.label = LABEL_SESSIONS_WEBSOCKET, .writable = is_writable};
 
 static int setup(void **state)
 {

@@ -259,22 +259,24 @@ static void nothing_after_the_end(void **state)
 
 static void what_waits_goes_over_the_new_transport(void **state)
 {
-    static const struct transport_ops other_ops = {
-        .name = "other", .flush = client_flush, .writable = client_writable, .close = client_close};
+    static const struct transport_ops other_ops = {.label = LABEL_SESSIONS_SOCKETIO_POLLING,
+                                                   .flush = client_flush,
+                                                   .writable = client_writable,
+                                                   .close = client_close};
     static struct client other;
 
     (void)state;
     client.stuck = true;
     assert_true(send(frame_of("1", NULL)));
     session_rig_turn(&rig);
-    assert_int_equal(base_rig_metric(&rig, METRIC_SESSIONS, "test"), 1);
+    assert_int_equal(base_rig_metric(&rig, METRIC_SESSIONS, "websocket"), 1);
     other = (struct client){.session = client.session};
     session_change_transport(&rig.gateway, client.session, &other_ops, &other);
     session_rig_turn(&rig);
     TOLD(&other, "{\"event\":\"e\",\"data\":1}");
     assert_int_equal(client.count, 0);
-    assert_int_equal(base_rig_metric(&rig, METRIC_SESSIONS, "test"), 0);
-    assert_int_equal(base_rig_metric(&rig, METRIC_SESSIONS, "other"), 1);
+    assert_int_equal(base_rig_metric(&rig, METRIC_SESSIONS, "websocket"), 0);
+    assert_int_equal(base_rig_metric(&rig, METRIC_SESSIONS, "socketio_polling"), 1);
 }
 
 int main(void)

@@ -25,7 +25,7 @@ static void note_flush(struct gateway *gateway, struct session *session)
     dirties = NULL;
 }
 
-static const struct transport_ops ops = {.name = "test", .flush = note_flush};
+static const struct transport_ops ops = {.label = LABEL_SESSIONS_WEBSOCKET, .flush = note_flush};
 
 static int setup(void **state)
 {

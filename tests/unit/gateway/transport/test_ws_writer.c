@@ -40,7 +40,7 @@ static const struct websocket_owner owner = {.message = on_message,
                                              .failed = ws_writer_failed,
                                              .lost = ws_writer_lost};
 
-static const struct transport_ops writer_ops = {.name = "test",
+static const struct transport_ops writer_ops = {.label = LABEL_SESSIONS_WEBSOCKET,
                                                 .flush = ws_writer_flush,
                                                 .writable = ws_writer_writable,
                                                 .opened = opened,
