@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The object: made, armed, freed. What each stage does stands above it: catchup_floor.c, catchup_live.c,
- * catchup_read.c, recovery.c.
+ * The object: created, armed, freed. Each stage is implemented above it, in catchup_floor.c, catchup_live.c,
+ * catchup_read.c and recovery.c.
  */
 #include "recovery/catchup.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * live frame -> at or before the claim? -> dropped; else with an offset merged with the claim, until this
- * gateway's own position has come as far, or LANE_KEEP_MS have passed. The claim is the client's word: it
- * changes what this session is given, and nothing else.
+ * live frame -> at or before the claim? -> dropped; else its offset is merged with the claim, until this
+ * gateway's own position has reached the claim or LANE_KEEP_MS have passed. The claim is the client's word:
+ * it changes only what this session is given.
  */
 #include "recovery/catchup_floor.h"
 
@@ -12,8 +12,8 @@
 #include "gaps/gaps.h"
 #include "recovery/catchup.h"
 
-/* Whether the position has come as far as the claim. What a lane that is still unknown here after
- * FLOOR_BEHIND_MS published is before the position's since_ms. */
+/* Whether the position has reached the claim. A lane still unknown here after FLOOR_BEHIND_MS published
+ * before the position's since_ms. */
 static bool reached(const struct gateway *gateway, const struct position *position,
                     const struct catchup *catchup)
 {

@@ -13,16 +13,17 @@
 
 #include <stdbool.h>
 
-#define FLOOR_BEHIND_MS 5000 /* a lane that lives is heard once a second */
+#define FLOOR_BEHIND_MS 5000 /* a live lane is heard once per second */
 
 struct catchup;
 struct frame;
 struct gateway;
 
-/* The session has been given everything at or before the claim, perhaps more than this gateway has taken. */
+/* Makes the claim the floor: the session has been given everything at or before it, perhaps more than this
+ * gateway has taken. */
 void catchup_floor_stand(struct gateway *gateway, struct catchup *catchup);
 
-/* Whether offsets made here are beyond the claim, or need not be any more. Until then the session needs its
+/* Whether offsets made here are past the claim, or need not be any more. Until then the session keeps its
  * catchup. */
 bool catchup_floor_check(struct gateway *gateway, struct catchup *catchup);
 

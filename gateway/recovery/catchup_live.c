@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * live frame -> by the session's stage: held, dropped, or given, unless it has had it -> noted
+ * live frame -> by the session's stage: held, dropped, or given, unless the session already has it -> noted
  */
 #include "recovery/catchup_live.h"
 
@@ -10,12 +10,12 @@
 #include "session/session.h"
 #include "session/session_send.h"
 
-#define RESUME_MS  2000 /* a client that wants to resume says so first thing */
-#define OPENING_MS 300  /* as long as nothing goes before that */
+#define RESUME_MS  2000 /* a client that wants to resume says so first */
+#define OPENING_MS 300  /* as long as nothing else comes first */
 
 /* ---- idle, and ids ------------------------------------------------------------------------------------ */
 
-/* Whether the snapshot that brings what is kept has still to be compared with what the session has had,
+/* Whether the snapshot with the kept frames must still be compared with what the session has received,
  * however late value-svc answers. */
 static bool awaits_kept(const struct catchup *catchup)
 {
@@ -75,7 +75,7 @@ static bool hold(const struct gateway *gateway, struct catchup *catchup, struct 
     return held_frames_add(&catchup->held, frame, (uint64_t)gateway->settings->session_queue_bytes);
 }
 
-/* Where too much is held, all of it is dropped, and read when the answer to the first question is here. */
+/* If too much is held, all of it is dropped, and read once the first answer is here. */
 static void keep_or_drop(struct gateway *gateway, struct session *session, struct frame *frame)
 {
     struct catchup *catchup = session->catchup;
@@ -90,7 +90,7 @@ static void keep_or_drop(struct gateway *gateway, struct session *session, struc
         session_close(gateway, session, CAUSE_GAP);
 }
 
-/* The frame as it is given to the session; NULL where memory is short. */
+/* The frame as the session gets it; NULL when out of memory. */
 static struct frame *made_for(struct gateway *gateway, struct session *session, struct frame *frame)
 {
     struct frame *copy = NULL;
@@ -99,8 +99,8 @@ static struct frame *made_for(struct gateway *gateway, struct session *session, 
     return session->catchup ? catchup_floor_offset(gateway, session->catchup, frame) : frame_ref(frame);
 }
 
-/* Noted ids are those the session has been given: not the one that did not fit into its queue. Where they
- * are too many it cannot resume. */
+/* Notes the id of a frame that the session has been given, but not of one that did not fit into its queue.
+ * With too many ids the session cannot resume. */
 static void note_given(struct gateway *gateway, struct session *session, const struct frame *frame)
 {
     struct catchup *catchup = session->catchup;
@@ -108,7 +108,7 @@ static void note_given(struct gateway *gateway, struct session *session, const s
     if (!session_is_member(session) || (catchup && catchup->stage == CATCHUP_SLOW))
         return;
     if (catchup && may_resume) {
-        (void)position_read(frame_offset(frame), &catchup->claim); /* what has no offset changes nothing */
+        (void)position_read(frame_offset(frame), &catchup->claim); /* no offset: the claim stays */
         if (!frame_ids_add(&catchup->had, frame->event_id))
             catchup->resume_ms = 0;
     } else if (!may_resume && frame->keep && session->wants_kept) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * claim -> history.read ~> frames after it, up to where the live ones begin -> the queue, each with the
- * position that it completes -> what was held meanwhile
+ * position that it completes -> the frames held meanwhile
  */
 #include "recovery/catchup_read.h"
 
@@ -21,7 +21,7 @@
 #include "session/session_send.h"
 #include "session/sessions.h"
 
-#define FLOOR_KEPT_MS 30000 /* the same where a service died, and the broker or Redis with it */
+#define FLOOR_KEPT_MS 30000 /* also if a service died, and the broker or Redis with it */
 #define RETRY_MS      200
 
 static const struct catchup_use slow;
@@ -30,7 +30,7 @@ static void on_read_due(void *context, struct wheel_timer *timer);
 
 /* ---- reading ------------------------------------------------------------------------------------------ */
 
-/* The missed frame goes out with the position it completes. */
+/* Sends the missed frame with the position that it completes. */
 static void give(struct gateway *gateway, struct session *session, struct frame *frame,
                  struct position *position, bool advance)
 {
@@ -47,7 +47,7 @@ static bool covers(const struct position *position, const struct delivery *deliv
                            delivery->frame->published_at_us / 1000);
 }
 
-/* Whether a client at the position has had it, now or when it was published first. */
+/* Whether a client at the position already has it, from now or from when it was first published. */
 static bool has(const struct position *position, const struct delivery *delivery)
 {
     const struct frame *frame = delivery->frame;
@@ -55,14 +55,14 @@ static bool has(const struct position *position, const struct delivery *delivery
            (frame->first_lane && position_covers(position, frame->first_lane, frame->first_sequence, 0));
 }
 
-/* Whether the session is still being given what it missed: each frame may fill its queue, or close it. */
+/* Whether the session still gets missed frames: each one may fill its queue, or close it. */
 static bool goes_on(const struct session *session, const struct catchup *catchup)
 {
     return session->catchup == catchup && catchup->stage == CATCHUP_REPLAYING;
 }
 
-/* Frames published to the user at about the time when its subject became known, and beyond `joined`: they may
- * come live or not; their numbers complete nothing. */
+/* Gives frames published to the user at about the time when the user's subject became known, and after
+ * `joined`. They may or may not come live, so their numbers complete nothing. */
 static void give_late(struct gateway *gateway, struct session *session, const struct history_answer *answer,
                       struct position *position)
 {
@@ -79,9 +79,9 @@ static void give_late(struct gateway *gateway, struct session *session, const st
     }
 }
 
-/* Whether it will not come live: this gateway has taken it; or it was stamped so long before the question
- * that it would have come by then, if this gateway heard its lane. If it still comes, late, it is at the
- * floor. */
+/* Whether it will not come live: this gateway has already taken it, or it was stamped so long before the
+ * request that it would have arrived by then if this gateway heard its lane. If it arrives late after all, it
+ * is at the floor. */
 static bool is_past(const struct catchup *catchup, const struct delivery *delivery)
 {
     const struct position_lane *lane = position_find(catchup->joined, delivery->mark.lane);
@@ -89,7 +89,7 @@ static bool is_past(const struct catchup *catchup, const struct delivery *delive
            delivery->frame->published_at_us / 1000 < catchup->asked_ms - PROGRESS_SETTLE_MS;
 }
 
-/* Whether the session is still in a room of the frame: it may have left one since the question. */
+/* Whether the session is still in a room of the frame: it may have left one since the request. */
 static bool is_for(const struct session *session, const struct delivery *delivery)
 {
     if (delivery->kind != ROOM_INDUSTRY)
@@ -101,9 +101,9 @@ static bool is_for(const struct session *session, const struct delivery *deliver
     return false;
 }
 
-/* Whether its id has to be remembered, because the floor does not cover it: its lane had no room in the
- * position, or it has been published more than once (a third publishing names only the first one's numbers),
- * or a snapshot may bring it as kept, which does not look at the floor. */
+/* Whether its id must be remembered, because the floor does not cover it: the position had no room for its
+ * lane; or it has been published more than once (a third publishing names only the first one's numbers); or a
+ * snapshot may bring it as a kept frame, which is not compared with the floor. */
 static bool told_by_id(const struct session *session, const struct position *position,
                        const struct delivery *delivery)
 {
@@ -139,8 +139,8 @@ static void replay(struct gateway *gateway, struct session *session, const struc
     catchup_floor_stand(gateway, catchup);
 }
 
-/* Held frames that the answer did not have. If the queue is full, a frame that no history has must not be
- * dropped silently. */
+/* Gives the held frames that the answer did not have. If the queue is full, a frame that is in no history
+ * must not be dropped silently. */
 static void release(struct gateway *gateway, struct session *session, bool complete)
 {
     struct catchup *catchup = session->catchup;
@@ -152,7 +152,7 @@ static void release(struct gateway *gateway, struct session *session, bool compl
     }
 }
 
-/* What had to be dropped is asked for like the rest of a slow client. */
+/* Reads what had to be dropped, as for a slow client. */
 static void read_on(struct gateway *gateway, struct session *session, bool complete)
 {
     struct catchup *catchup = session->catchup;
@@ -232,8 +232,8 @@ static void ask(struct gateway *gateway, struct session *session)
         finish(gateway, session, NULL);
 }
 
-/* Not before this gateway knows where it stands itself: there may be lanes that it has not heard yet, or it
- * is about to be given what it has missed. */
+/* Waits until this gateway knows its own position: there may be lanes that it has not heard yet, or missed
+ * frames that it is about to get. */
 static void ask_in_time(struct gateway *gateway, struct session *session)
 {
     struct catchup *catchup = session->catchup;
@@ -280,7 +280,8 @@ static void slow_after(struct gateway *gateway, struct session *session, bool co
 
 static const struct catchup_use slow = {.before = slow_before, .after = slow_after};
 
-/* Up to where the client has all, what waits for it included. While it may resume no frame says so. */
+/* The position up to which the client has everything, including what is queued for it. While the session may
+ * resume, frames carry no position. */
 static bool find_last(const struct gateway *gateway, const struct session *session, struct position *ret_last)
 {
     struct frame *const *frames = outq_frames(&session->outq);
@@ -294,7 +295,7 @@ static bool find_last(const struct gateway *gateway, const struct session *sessi
     return at > 0 && position_read(frame_offset(frames[at - 1]), ret_last) == STATUS_OK;
 }
 
-/* SLOW: everything up to `last` is in the queue, or has been sent. */
+/* SLOW: everything up to `last` is queued or has been sent. */
 static void enter_slow(struct session *session, const struct position *last)
 {
     struct catchup *catchup = session->catchup;
@@ -376,7 +377,7 @@ void catchup_asked(struct session *session)
         session->catchup->held_before = session->catchup->held.count;
 }
 
-/* What is in no lane, and came before the session was asked for, came there too. */
+/* A frame that is in no lane, and came before the session was asked for, was delivered there too. */
 void catchup_arrived(struct gateway *gateway, struct session *session, const struct position *left)
 {
     struct catchup *catchup = session->catchup;
@@ -398,6 +399,6 @@ void catchup_arrived_slow(struct gateway *gateway, struct session *session, cons
     struct catchup *catchup = session->catchup;
     held_frames_drop(&catchup->held);
     enter_slow(session, last);
-    catchup->missed_more = true; /* what was missed there is not known here */
+    catchup->missed_more = true; /* what it missed there is not known here */
     catchup_drained(gateway, session);
 }

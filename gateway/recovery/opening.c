@@ -31,99 +31,98 @@
 
 #define WAIT_MS          3000
 #define KEPT_MAXIMUM     256
-#define RETRY_FIRST_MS   UINT64_C(200) /* to three times as long */
+#define RETRY_FIRST_MS   UINT64_C(200) /* up to three times as long */
 #define RETRY_DOUBLINGS  3             /* 1.6 to 4.8 s from then on */
 #define PID_REFRESH_MS   (25u * 60 * 1000)
 #define PID_REFRESH_SPAN (10u * 60 * 1000)
-#define FIRST_SNAPSHOTS  2 /* one at once, one when interest has spread through a cluster */
+#define FIRST_SNAPSHOTS  2 /* 1.6 to 4.8 s after that */
 
-/* How long the record of a pid lasts if its session is not heard of again: long enough for a refresh that has
- * to be tried again, short enough for what a gateway that died leaves behind. Most sessions that end do so
- * within seconds, and the word of their end may overtake that of their beginning: so the first is short. */
+/* How long the record of a pid lasts without a refresh: long enough to retry a failed refresh, short enough
+ * to clean up after a gateway that died. Most sessions that end do so within seconds, and the report of their
+ * end may overtake that of their beginning: so the first lease is short. */
 #define PID_LEASE_MS       (60u * 60 * 1000)
 #define PID_FIRST_LEASE_MS (60u * 1000)
 
-struct recalling {
+struct opening_call {
     struct service_call call;
     uint64_t handle;
-    opening_fn *done;       /* of a claim; NULL: a snapshot was asked for */
-    uint64_t epoch;         /* that the histories are in; 0: not told */
-    struct frame *snapshot; /* NULL: there is none */
+    opening_fn *done;       /* of a claim; NULL: a snapshot was requested */
+    uint64_t epoch;         /* of the histories; 0: not given */
+    struct frame *snapshot; /* NULL: none */
     size_t kept_count;
     struct frame **kept;
-    struct recalled recalled;
+    struct opening_claimed claimed;
 };
 
 /* ---- delivery thread ---------------------------------------------------------------------------------- */
 
-static enum status take_kept(struct recalling *recalling, const Pollen8__SessionOpened *opened)
+static enum status take_kept(struct opening_call *opening, const Pollen8__SessionOpened *opened)
 {
     size_t count = opened->n_kept < KEPT_MAXIMUM ? opened->n_kept : KEPT_MAXIMUM;
     enum status status = STATUS_OK;
     if (count == 0)
         return STATUS_OK;
-    recalling->kept = calloc(count, sizeof(struct frame *));
-    if (!recalling->kept)
+    opening->kept = calloc(count, sizeof(struct frame *));
+    if (!opening->kept)
         return STATUS_NO_MEMORY;
     for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-        status = delivery_make_frame(opened->kept[i], &recalling->kept[i]);
-        recalling->kept_count += status == STATUS_OK;
+        status = delivery_make_frame(opened->kept[i], &opening->kept[i]);
+        opening->kept_count += status == STATUS_OK;
     }
     return status;
 }
 
-static enum status take_industries(struct recalled *recalled, const Pollen8__SessionOpened *opened)
+static enum status take_industries(struct opening_claimed *claimed, const Pollen8__SessionOpened *opened)
 {
-    recalled->known = opened->known;
-    recalled->narrowed = opened->narrowed;
+    claimed->known = opened->known;
+    claimed->narrowed = opened->narrowed;
     if (!opened->n_industries)
         return STATUS_OK;
-    recalled->industries = calloc(opened->n_industries, sizeof(char *));
-    if (!recalled->industries)
+    claimed->industries = calloc(opened->n_industries, sizeof(char *));
+    if (!claimed->industries)
         return STATUS_NO_MEMORY;
     for (size_t i = 0; i < opened->n_industries; i++) {
-        recalled->industries[i] = strdup(opened->industries[i]);
-        if (!recalled->industries[i])
+        claimed->industries[i] = strdup(opened->industries[i]);
+        if (!claimed->industries[i])
             return STATUS_NO_MEMORY;
-        recalled->count++;
+        claimed->count++;
     }
     return STATUS_OK;
 }
 
 static enum status take(struct service_call *call, const ProtobufCMessage *unpacked)
 {
-    struct recalling *recalling = (struct recalling *)call;
+    struct opening_call *opening = (struct opening_call *)call;
     const Pollen8__SessionOpenReply *reply = (const Pollen8__SessionOpenReply *)unpacked;
     if (reply->result_case != POLLEN8__SESSION_OPEN_REPLY__RESULT_OPENED)
         return STATUS_UNAVAILABLE;
     const Pollen8__SessionOpened *opened = reply->opened;
-    recalling->epoch = opened->history_epoch;
-    if (recalling->done)
-        return take_industries(&recalling->recalled, opened);
-    enum status status = take_kept(recalling, opened);
+    opening->epoch = opened->history_epoch;
+    if (opening->done)
+        return take_industries(&opening->claimed, opened);
+    enum status status = take_kept(opening, opened);
     if (status == STATUS_OK && opened->snapshot)
-        status = delivery_make_frame(opened->snapshot, &recalling->snapshot);
+        status = delivery_make_frame(opened->snapshot, &opening->snapshot);
     return status;
 }
 
-static void recalling_free(struct service_call *call)
+static void opening_call_free(struct service_call *call)
 {
-    struct recalling *recalling = (struct recalling *)call;
-    for (size_t i = 0; i < recalling->kept_count; i++)
-        frame_unref(recalling->kept[i]);
-    for (size_t i = 0; i < recalling->recalled.count; i++)
-        free(recalling->recalled.industries[i]);
-    free(recalling->kept);
-    free(recalling->recalled.industries);
-    frame_unref(recalling->snapshot);
-    free(recalling);
+    struct opening_call *opening = (struct opening_call *)call;
+    for (size_t i = 0; i < opening->kept_count; i++)
+        frame_unref(opening->kept[i]);
+    for (size_t i = 0; i < opening->claimed.count; i++)
+        free(opening->claimed.industries[i]);
+    free(opening->kept);
+    free(opening->claimed.industries);
+    frame_unref(opening->snapshot);
+    free(opening);
 }
 
 /* ---- loop: answers ------------------------------------------------------------------------------------ */
 
-/* Up to where the session has been given everything; borrowed, `merged` may be it. NULL: there are no
- * offsets, or none that this gateway may say.
- */
+/* The position up to which the session has been given everything; borrowed, may be `merged`. NULL: there are
+ * no offsets, or none that this gateway may send. */
 static const struct position *position_of(struct gateway *gateway, const struct session *session,
                                           struct position *merged)
 {
@@ -135,11 +134,11 @@ static const struct position *position_of(struct gateway *gateway, const struct 
         return NULL;
     if (!catchup || !catchup->behind)
         return position;
-    *merged = *position; /* it has been given more than this gateway has, elsewhere */
+    *merged = *position; /* it has been given more elsewhere than this gateway has */
     return position_merge(merged, &catchup->claim) == STATUS_OK ? merged : NULL;
 }
 
-/* The position up to which the client has everything, for an event that is in no history and ends with a
+/* Lends the position up to which the client has everything to an event that is in no history and ends with a
  * text. */
 static void lend_offset(struct gateway *gateway, const struct session *session, struct frame *frame)
 {
@@ -153,22 +152,22 @@ static void lend_offset(struct gateway *gateway, const struct session *session, 
         frame_lend_offset(frame, slice_make(text, position_write(position, text)));
 }
 
-/* STATUS_FULL: not all of it found room, and is wanted still. */
+/* STATUS_FULL: not all of it fitted, and the rest is still wanted. */
 static enum status give_kept(struct gateway *gateway, struct session *session,
-                             const struct recalling *recalling)
+                             const struct opening_call *opening)
 {
     bool all = true;
     if (!session->wants_kept)
         return STATUS_OK;
-    for (size_t i = 0; all && i < recalling->kept_count && session_is_member(session); i++) {
-        lend_offset(gateway, session, recalling->kept[i]);
-        all = catchup_give_kept(gateway, session, recalling->kept[i]);
+    for (size_t i = 0; all && i < opening->kept_count && session_is_member(session); i++) {
+        lend_offset(gateway, session, opening->kept[i]);
+        all = catchup_give_kept(gateway, session, opening->kept[i]);
     }
     session->wants_kept = !all;
     return all ? STATUS_OK : STATUS_FULL;
 }
 
-/* The offset alone, beside no value. */
+/* Gives the offset alone, without a value. */
 static enum status give_offset(struct gateway *gateway, struct session *session, struct slice offset)
 {
     struct frame *frame = NULL;
@@ -182,9 +181,9 @@ static enum status give_offset(struct gateway *gateway, struct session *session,
     return status;
 }
 
-/* Where the session stands goes with its snapshot, so that a client has an offset from the start; or, if that
- * must not be known yet, with the next one, alone if the value is the same. STATUS_FULL: it found no room;
- * no history may have the value, so it has to be asked for again. */
+/* Sends the session's position with its snapshot, so that a client has an offset from the start. If the
+ * position must not be known yet, it goes with the next snapshot, alone if the value is the same.
+ * STATUS_FULL: the snapshot did not fit. It may be in no history, so it must be requested again. */
 static enum status give_snapshot(struct gateway *gateway, struct session *session, struct frame *snapshot)
 {
     char text[POSITION_TEXT_SIZE];
@@ -205,15 +204,15 @@ static enum status give_snapshot(struct gateway *gateway, struct session *sessio
     return status;
 }
 
-/* value-svc is unreachable: keep asking, but not all sessions at once. Soon at first, because a client cannot
- * recover with a pid that value-svc has not recorded. */
+/* value-svc is unreachable: keeps asking, but not for all sessions at once. The first retries are soon,
+ * because a client cannot recover with a pid that value-svc has not recorded. */
 static uint64_t wait_after(unsigned failures)
 {
     uint64_t least = RETRY_FIRST_MS << (failures < RETRY_DOUBLINGS ? failures : RETRY_DOUBLINGS);
     return least + rng_below(2 * least);
 }
 
-/* When to ask again. */
+/* Plans the next request. */
 static void plan(struct gateway *gateway, struct session *session, enum status status)
 {
     if (status != STATUS_OK) {
@@ -232,24 +231,24 @@ static void plan(struct gateway *gateway, struct session *session, enum status s
 
 static void answered(struct gateway *gateway, struct service_call *call)
 {
-    struct recalling *recalling = (struct recalling *)call;
+    struct opening_call *opening = (struct opening_call *)call;
     if (call->status == STATUS_OK)
-        progress_set_epoch(gateway->progress, recalling->epoch);
-    if (recalling->done) {
-        recalling->recalled.status = call->status;
-        recalling->done(gateway, recalling->handle, &recalling->recalled);
+        progress_set_epoch(gateway->progress, opening->epoch);
+    if (opening->done) {
+        opening->claimed.status = call->status;
+        opening->done(gateway, opening->handle, &opening->claimed);
         return;
     }
-    struct session *session = sessions_find(gateway->sessions, recalling->handle);
+    struct session *session = sessions_find(gateway->sessions, opening->handle);
     if (!session || !session_is_member(session))
         return;
     if (call->status == STATUS_OK || call->status == STATUS_NO_RESPONDERS) /* nobody has values */
         session->valued = true;
     enum status status = call->status;
     if (status == STATUS_OK) {
-        enum status given = give_kept(gateway, session, recalling);
-        if (recalling->snapshot && session_is_member(session))
-            status = give_snapshot(gateway, session, recalling->snapshot);
+        enum status given = give_kept(gateway, session, opening);
+        if (opening->snapshot && session_is_member(session))
+            status = give_snapshot(gateway, session, opening->snapshot);
         status = given != STATUS_OK ? given : status;
     }
     if (session_is_member(session))
@@ -260,24 +259,24 @@ static const struct service_call_kind kind = {
     .descriptor = &pollen8__session_open_reply__descriptor,
     .take = take,
     .answered = answered,
-    .free = recalling_free,
+    .free = opening_call_free,
 };
 
-/* ---- loop: questions ---------------------------------------------------------------------------------- */
+/* ---- loop: requests ----------------------------------------------------------------------------------- */
 
-static struct recalling *recalling_create(const struct session *session, opening_fn *done)
+static struct opening_call *opening_call_create(const struct session *session, opening_fn *done)
 {
-    struct recalling *recalling = calloc(1, sizeof(*recalling));
-    if (!recalling)
+    struct opening_call *opening = calloc(1, sizeof(*opening));
+    if (!opening)
         return NULL;
-    recalling->call.kind = &kind;
-    recalling->handle = session->handle;
-    recalling->done = done;
-    recalling->call.follows = done == NULL;
-    return recalling;
+    opening->call.kind = &kind;
+    opening->handle = session->handle;
+    opening->done = done;
+    opening->call.follows = done == NULL;
+    return opening;
 }
 
-/* The message borrows from the session, and `industries` holds the list. */
+/* Fills in the message, which borrows from the session; `industries` holds the list. */
 static void fill(const struct gateway *gateway, const struct session *session,
                  char *industries[MEMBERSHIP_MAXIMUM], Pollen8__SessionOpen *message)
 {
@@ -294,20 +293,20 @@ static void fill(const struct gateway *gateway, const struct session *session,
     message->lease_ms = session->snapshots_left > 1 ? PID_FIRST_LEASE_MS : PID_LEASE_MS;
 }
 
-/* Asks for the user's current state. Its answer goes to the session, stamped with where the session stands;
- * the first one after it opened anew brings what is kept for the user, too. */
+/* Asks for the user's current state. The answer goes to the session, stamped with its position. The first one
+ * after a new opening also brings the kept frames of the user. */
 static enum status ask_snapshot(struct gateway *gateway, struct session *session)
 {
     Pollen8__SessionOpen message;
     char *industries[MEMBERSHIP_MAXIMUM];
-    struct recalling *recalling = recalling_create(session, NULL);
-    if (!recalling)
+    struct opening_call *opening = opening_call_create(session, NULL);
+    if (!opening)
         return STATUS_NO_MEMORY;
     fill(gateway, session, industries, &message);
     message.purpose = POLLEN8__SESSION_OPEN__PURPOSE__SNAPSHOT;
     message.fresh = session->fresh_pid;
     session->fresh_pid = false;
-    return service_call_send(gateway, &recalling->call, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
+    return service_call_send(gateway, &opening->call, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
 }
 
 void opening_due(struct gateway *gateway, struct session *session)
@@ -332,8 +331,8 @@ enum status opening_claim(struct gateway *gateway, const struct session *session
                           const char *pid, opening_fn *done)
 {
     Pollen8__SessionOpen message = POLLEN8__SESSION_OPEN__INIT;
-    struct recalling *recalling = recalling_create(session, done);
-    if (!recalling)
+    struct opening_call *opening = opening_call_create(session, done);
+    if (!opening)
         return STATUS_NO_MEMORY;
     message.gateway = gateway->settings->gateway_name;
     message.session = (char *)(uintptr_t)session->id;
@@ -341,12 +340,12 @@ enum status opening_claim(struct gateway *gateway, const struct session *session
     message.purpose = POLLEN8__SESSION_OPEN__PURPOSE__RECOVER;
     message.pid = (char *)(uintptr_t)pid;
     message.lease_ms = PID_FIRST_LEASE_MS;
-    return service_call_send(gateway, &recalling->call, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
+    return service_call_send(gateway, &opening->call, SUBJECT_SESSION_OPEN, &message.base, WAIT_MS);
 }
 
 /* ---- loop: the session is open ------------------------------------------------------------------------ */
 
-/* Until the token expires, with a pid, asking for its snapshots. */
+/* Opens the session until the token expires, with a pid, and asks for its snapshots. */
 static enum status start(struct gateway *gateway, struct session *session)
 {
     bool may_recover = gateway->settings->connection_recovery && formats[session->format].recovers_by_pid;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * How a session opens, and what value-svc knows of it and its user (pollen8.session.open): the snapshot that
- * every open session asks for, which also records its pid; whose a claimed pid is; what has changed about
- * the rooms recorded with one. Loop thread.
+ * How a session opens, and what value-svc knows about it and its user (pollen8.session.open). Every open
+ * session asks for a snapshot, which also records its pid. A claimed pid is checked. Changes of the rooms
+ * recorded with a pid are reported. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_RECOVERY_OPENING_H
 #define POLLEN8_GATEWAY_RECOVERY_OPENING_H
@@ -18,32 +18,33 @@ struct gateway;
 struct identity;
 struct session;
 
-/* The token was good. AUTHENTICATING -> OPEN, or what the transport makes of a refusal. Takes the reference
+/* The token was good. AUTHENTICATING -> OPEN, or the transport's reaction to a refusal. Takes the reference
  * to the identity. `id`: of the client's authentication message, may be empty. */
 void opening_anew(struct gateway *gateway, struct session *session, struct identity *identity,
                   struct slice id);
 
-/* RECOVERING -> OPEN, with the pid that the client claimed (taken); NULL: with a new one, as any other. On
- * failure the session must be closed. */
+/* RECOVERING -> OPEN, with the pid that the client claimed (taken); NULL: with a new pid, like any other
+ * session. On failure the session must be closed. */
 enum status opening_recovered(struct gateway *gateway, struct session *session, char *pid);
 
 /* snapshot_ms has come: asks value-svc for the user's current state. */
 void opening_due(struct gateway *gateway, struct session *session);
 
-/* The rooms of the session have changed. Nothing without a pid; a loss is made good by the next snapshot. */
+/* The rooms of the session have changed: records them. Does nothing without a pid; the next snapshot makes up
+ * for a lost message. */
 void opening_record(struct gateway *gateway, const struct session *session);
 
-struct recalled {
+struct opening_claimed {
     enum status status; /* not STATUS_OK: value-svc did not answer */
-    bool known;         /* the pid is this user's; a session that has it is being closed */
-    bool narrowed;      /* it was in these industries, else in those of its identity */
+    bool known;         /* the pid is this user's; a session that still has it is being closed */
+    bool narrowed;      /* it was in these industries only; else in those of its identity */
     size_t count;
     char **industries;
 };
 
-typedef void opening_fn(struct gateway *gateway, uint64_t handle, const struct recalled *recalled);
+typedef void opening_fn(struct gateway *gateway, uint64_t handle, const struct opening_claimed *claimed);
 
-/* Asks whose the pid is. `done` is called once, later; a failure: never. */
+/* Asks who owns the pid. `done` is called once, later; never if this fails. */
 enum status opening_claim(struct gateway *gateway, const struct session *session, const char *user,
                           const char *pid, opening_fn *done);
 

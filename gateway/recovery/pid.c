@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * random characters, then some for the namespace: the beginning of a hash of its name
+ * random characters, then a few for the namespace: the start of a hash of its name
  */
 #include "recovery/pid.h"
 
@@ -12,17 +12,17 @@
 #include "common/rng.h"
 #include "session/session.h"
 
-#define RANDOM_BYTES     15
-#define NAME_SPACE_BYTES 3
-#define RANDOM           BASE64URL_LENGTH(RANDOM_BYTES)
-#define NAME_SPACE       BASE64URL_LENGTH(NAME_SPACE_BYTES)
-#define LENGTH           (RANDOM + NAME_SPACE)
+#define RANDOM_BYTES    15
+#define NAMESPACE_BYTES 3
+#define RANDOM          BASE64URL_LENGTH(RANDOM_BYTES)
+#define NAMESPACE       BASE64URL_LENGTH(NAMESPACE_BYTES)
+#define LENGTH          (RANDOM + NAMESPACE)
 
-static void write_name_space(const struct session *session, char out[NAME_SPACE + 1])
+static void write_namespace(const struct session *session, char out[NAMESPACE + 1])
 {
     struct slice name = session_name_space(session);
     uint64_t hash = hash64(name.data, name.length, 0);
-    base64url_encode(out, &hash, NAME_SPACE_BYTES);
+    base64url_encode(out, &hash, NAMESPACE_BYTES);
 }
 
 char *pid_make(const struct session *session)
@@ -31,17 +31,17 @@ char *pid_make(const struct session *session)
     if (!pid)
         return NULL;
     rng_id(pid, RANDOM_BYTES);
-    write_name_space(session, pid + RANDOM);
+    write_namespace(session, pid + RANDOM);
     return pid;
 }
 
-/* Pids of gateways before this one name no namespace and are shorter. */
+/* Pids of older gateways name no namespace and are shorter. */
 bool pid_valid(const struct session *session, const char *pid, size_t length)
 {
     static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    char name_space[NAME_SPACE + 1];
+    char namespace[NAMESPACE + 1];
     if (length == 0 || strspn(pid, characters) != length)
         return false;
-    write_name_space(session, name_space);
-    return length != LENGTH || strcmp(pid + RANDOM, name_space) == 0;
+    write_namespace(session, namespace);
+    return length != LENGTH || strcmp(pid + RANDOM, namespace) == 0;
 }

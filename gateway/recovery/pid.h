@@ -11,13 +11,13 @@
 
 struct session;
 
-#define PID_MAXIMUM 64 /* bytes of a pid that is claimed, without the NUL */
+#define PID_MAXIMUM 64 /* bytes of a claimed pid, without the NUL */
 
-/* A pid for a session that opens anew. Owned by the caller; NULL when out of memory. */
+/* Makes a pid for a newly opened session. Owned by the caller; NULL when out of memory. */
 char *pid_make(const struct session *session);
 
-/* Whether the session may claim with this text. A pid of a different namespace is unknown in this one: else
- * its session, which may be carried by the same transport, would have to make way. */
+/* Whether the session may claim this pid. A pid of a different namespace is unknown in this one; otherwise
+ * its session, which may be on the same transport, would be evicted. */
 bool pid_valid(const struct session *session, const char *pid, size_t length);
 
 #endif

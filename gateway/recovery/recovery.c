@@ -25,16 +25,16 @@
 #include "session/sessions.h"
 #include "text/json_scan.h"
 
-#define VALUES          1024 /* JSON values in what claims */
+#define VALUES          1024 /* JSON values in the object with the claim */
 #define RETRY_MS        300
 #define CLOCKS_APART_MS 5000 /* clocks of the hosts agree within this (docs/operations.md) */
 
 struct recovery {
     struct identity *identity; /* owned; until the session is in its rooms */
     uint64_t give_up_ms;
-    uint64_t controls; /* the last control that the identity is as of */
+    uint64_t controls; /* the last control that the identity reflects */
     char pid[PID_MAXIMUM + 1];
-    uint8_t id_length; /* resume: the id of its frame; 0: no ack is wanted */
+    uint8_t id_length; /* resume: length of the id of its frame; 0: no ack is wanted */
     char id[CLIENT_ID_MAXIMUM_BYTES];
 };
 _Static_assert(CLIENT_ID_MAXIMUM_BYTES <= UINT8_MAX, "id_length");
@@ -52,7 +52,7 @@ static void recovery_free(struct recovery *recovery)
 
 /* ---- what a client claims ----------------------------------------------------------------------------- */
 
-/* The decoded string member; its length, 0 if there is none that fits. */
+/* Decodes a string member. Returns its length, 0 if there is none or it does not fit. */
 static size_t string_member(struct slice object, const char *name, char *out, size_t capacity)
 {
     struct json_scan_walk walk;
@@ -72,8 +72,8 @@ static size_t string_member(struct slice object, const char *name, char *out, si
     return 0;
 }
 
-/* What the object claims to have had. A time in the future is no claim: from it on nothing would be missed.
- */
+/* Reads the offset that the object claims. A time in the future is not accepted: nothing would be missed
+ * after it. */
 static enum status read_offset(struct slice object, struct position *ret_position)
 {
     char text[POSITION_TEXT_SIZE];
@@ -112,7 +112,7 @@ void recovery_claim(struct gateway *gateway, struct session *session, struct sli
 
 /* ---- Socket.IO ---------------------------------------------------------------------------------------- */
 
-/* The claim came to nothing before the session was in its rooms. */
+/* The claim failed before the session was in its rooms. */
 static void give_up(struct gateway *gateway, struct session *session, enum gateway_label why)
 {
     struct recovery *recovery = session->catchup->recovery;
@@ -149,30 +149,30 @@ static const struct catchup_use claimed = {
     .joins = true,
 };
 
-static bool among(const struct recalled *recalled, struct slice industry)
+static bool among(const struct opening_claimed *claim, struct slice industry)
 {
-    for (size_t i = 0; i < recalled->count; i++)
-        if (slice_equal_string(industry, recalled->industries[i]))
+    for (size_t i = 0; i < claim->count; i++)
+        if (slice_equal_string(industry, claim->industries[i]))
             return true;
     return false;
 }
 
-/* To the rooms that were recorded, as far as they are permitted now. */
-static void narrow(struct gateway *gateway, struct session *session, const struct recalled *recalled)
+/* Narrows the session to the recorded rooms, as far as they are permitted now. */
+static void narrow(struct gateway *gateway, struct session *session, const struct opening_claimed *claim)
 {
     for (unsigned i = session->membership_count; i > MEMBERSHIP_INDUSTRIES; i--) {
         struct slice industry = room_key(session->memberships[i - 1].room);
-        if (!among(recalled, industry))
+        if (!among(claim, industry))
             membership_leave(gateway, session, industry);
     }
-    for (size_t i = 0; i < recalled->count; i++) {
-        struct slice industry = slice_from_string(recalled->industries[i]);
+    for (size_t i = 0; i < claim->count; i++) {
+        struct slice industry = slice_from_string(claim->industries[i]);
         if (membership_permitted(session, industry))
             (void)membership_join(gateway, session, industry);
     }
 }
 
-/* Whether the identity is good still; else the session has been closed. */
+/* Whether the identity is still good; else the session has been closed. */
 static bool identity_holds(struct gateway *gateway, struct session *session)
 {
     struct recovery *recovery = session->catchup->recovery;
@@ -187,19 +187,19 @@ static void on_claim_due(void *context, struct wheel_timer *timer)
     claim_again(context, catchup_of_timer(timer)->session);
 }
 
-static void on_recalled(struct gateway *gateway, uint64_t handle, const struct recalled *recalled)
+static void on_opening_claimed(struct gateway *gateway, uint64_t handle, const struct opening_claimed *claim)
 {
     struct session *session = sessions_find(gateway->sessions, handle);
     struct catchup *catchup = session ? session->catchup : NULL;
     if (!catchup || catchup->stage != CATCHUP_CLAIMING || !identity_holds(gateway, session))
         return;
-    if (recalled->status != STATUS_OK && gateway->now_ms < catchup->recovery->give_up_ms) {
+    if (claim->status != STATUS_OK && gateway->now_ms < catchup->recovery->give_up_ms) {
         catchup_wait(gateway, catchup, on_claim_due, gateway->now_ms + RETRY_MS + rng_below(RETRY_MS));
         return;
     }
-    if (recalled->status != STATUS_OK || !recalled->known) {
+    if (claim->status != STATUS_OK || !claim->known) {
         give_up(gateway, session,
-                recalled->status == STATUS_OK ? LABEL_RECOVERIES_UNKNOWN : LABEL_RECOVERIES_UNAVAILABLE);
+                claim->status == STATUS_OK ? LABEL_RECOVERIES_UNKNOWN : LABEL_RECOVERIES_UNAVAILABLE);
         return;
     }
     struct identity *identity = catchup->recovery->identity;
@@ -208,8 +208,8 @@ static void on_recalled(struct gateway *gateway, uint64_t handle, const struct r
         session_close(gateway, session, CAUSE_UNAVAILABLE);
         return;
     }
-    if (recalled->narrowed)
-        narrow(gateway, session, recalled);
+    if (claim->narrowed)
+        narrow(gateway, session, claim);
     catchup_read(gateway, session, &claimed);
 }
 
@@ -218,8 +218,8 @@ static void claim_again(struct gateway *gateway, struct session *session)
     const struct recovery *recovery = session->catchup->recovery;
     if (!identity_holds(gateway, session))
         return;
-    if (opening_claim(gateway, session, recovery->identity->message.user_id, recovery->pid, on_recalled) !=
-        STATUS_OK)
+    if (opening_claim(gateway, session, recovery->identity->message.user_id, recovery->pid,
+                      on_opening_claimed) != STATUS_OK)
         give_up(gateway, session, LABEL_RECOVERIES_UNAVAILABLE);
 }
 

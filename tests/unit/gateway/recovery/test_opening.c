@@ -238,17 +238,17 @@ static struct {
     bool known;
     bool narrowed;
     size_t industries;
-} recalled;
+} claimed;
 
-static void on_recalled(struct gateway *gateway, uint64_t handle, const struct recalled *answer)
+static void on_claimed(struct gateway *gateway, uint64_t handle, const struct opening_claimed *answer)
 {
     (void)gateway;
-    recalled.count++;
-    recalled.handle = handle;
-    recalled.status = answer->status;
-    recalled.known = answer->known;
-    recalled.narrowed = answer->narrowed;
-    recalled.industries = answer->count;
+    claimed.count++;
+    claimed.handle = handle;
+    claimed.status = answer->status;
+    claimed.known = answer->known;
+    claimed.narrowed = answer->narrowed;
+    claimed.industries = answer->count;
     if (answer->count)
         assert_string_equal(answer->industries[0], "art");
 }
@@ -260,9 +260,9 @@ static void a_pid_is_claimed(void **state)
     char *industries[] = {(char *)(uintptr_t) "art"};
 
     (void)state;
-    memset(&recalled, 0, sizeof(recalled));
+    memset(&claimed, 0, sizeof(claimed));
     client_connect(&rig.base, &client, FRAME_SOCKETIO);
-    assert_int_equal(opening_claim(&rig.base.gateway, client.session, "ada", "abc", on_recalled), STATUS_OK);
+    assert_int_equal(opening_claim(&rig.base.gateway, client.session, "ada", "abc", on_claimed), STATUS_OK);
     assert_int_equal(question(0)->purpose, POLLEN8__SESSION_OPEN__PURPOSE__RECOVER);
     assert_string_equal(question(0)->user_id, "ada");
     assert_string_equal(question(0)->pid, "abc");
@@ -273,15 +273,15 @@ static void a_pid_is_claimed(void **state)
     reply.result_case = POLLEN8__SESSION_OPEN_REPLY__RESULT_OPENED;
     reply.opened = &opened;
     service_rig_answer(&rig, 0, &reply.base);
-    assert_int_equal(recalled.count, 1);
-    assert_true(recalled.handle == client.session->handle);
-    assert_int_equal(recalled.status, STATUS_OK);
-    assert_true(recalled.known && recalled.narrowed);
-    assert_int_equal(recalled.industries, 1);
+    assert_int_equal(claimed.count, 1);
+    assert_true(claimed.handle == client.session->handle);
+    assert_int_equal(claimed.status, STATUS_OK);
+    assert_true(claimed.known && claimed.narrowed);
+    assert_int_equal(claimed.industries, 1);
     reply.result_case = POLLEN8__SESSION_OPEN_REPLY__RESULT__NOT_SET;
-    assert_int_equal(opening_claim(&rig.base.gateway, client.session, "ada", "abc", on_recalled), STATUS_OK);
+    assert_int_equal(opening_claim(&rig.base.gateway, client.session, "ada", "abc", on_claimed), STATUS_OK);
     service_rig_answer(&rig, 1, &reply.base);
-    assert_int_equal(recalled.status, STATUS_UNAVAILABLE);
+    assert_int_equal(claimed.status, STATUS_UNAVAILABLE);
 }
 
 static int run(void)
