@@ -75,7 +75,7 @@ static void ask_free(struct gateway *gateway, struct ask *ask)
     free(ask);
 }
 
-/* Out of the list of those that are awaited; NULL: not in it. */
+/* Takes the ask out of the list of those awaited; NULL: not in it. */
 static struct ask *take(struct session *session, uint64_t number)
 {
     struct session_extra *extra = session->extra;

@@ -14,7 +14,7 @@
 #include "session/identity.h"
 #include "session/session.h"
 
-/* Whether the frame may go on; else the client has been told, or thrown out for flooding. */
+/* Whether the frame may go on; else the client has received an error, or has been closed for flooding. */
 static bool within_limits(struct gateway *gateway, struct session *session, struct slice id,
                           struct slice event)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * loop: call made -> service_call ~> service
- * loop or delivery thread: what is wanted of the answer -> the same call
- * loop: session found by handle -> opened, refused or answered
+ * loop: call created -> service_call ~> service loop or delivery thread: what is needed of the reply -> the
+ * same call loop: session found by handle -> opened, refused or answered
  */
 #include "ingress/relay.h"
 
@@ -31,7 +30,7 @@ struct relayed {
     struct service_call call;
     uint64_t handle;
     uint64_t started_us;
-    uint64_t controls; /* of a token: the last control that had come */
+    uint64_t controls; /* of a token: the last control received before */
     /* the answer */
     uint32_t retry_after_ms;
     struct identity *identity; /* of a token */
@@ -171,7 +170,7 @@ static void forward(struct gateway *gateway, const struct relayed *relayed)
                             slice_from_string(relayed->event), &result);
 }
 
-/* The session that asked; NULL: it has gone. */
+/* The session that asked; NULL: it is gone. */
 static struct session *take_session(struct gateway *gateway, const struct relayed *relayed)
 {
     struct session *session = sessions_find(gateway->sessions, relayed->handle);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Requests to the services on behalf of a session, and their answers: a token to auth-svc, an event to its
- * subject. An answer finds its session by handle; if that has moved to another gateway the answer of an event
- * follows it, if it has gone the answer is dropped. Loop thread.
+ * Requests to the services on behalf of a session, and their replies: a token to auth-svc, an event to its
+ * subject. A reply finds its session by handle. If the session has moved to another gateway, the reply to an
+ * event follows it; if it has ended, the reply is dropped. Loop thread.
  *
- * Every request comes back exactly once, also on timeout and disconnect.
+ * Every request is completed exactly once, also on timeout and disconnect.
  */
 #ifndef POLLEN8_GATEWAY_INGRESS_RELAY_H
 #define POLLEN8_GATEWAY_INGRESS_RELAY_H
@@ -18,12 +18,12 @@ struct session;
 struct client_frame;
 
 /* CONNECTED -> AUTHENTICATING: asks auth-svc about a token (taken and wiped). `auth`: the JSON it came with,
- * passed on if the setting says so. `id`: the client's id for this message, may be empty. The answer comes
+ * passed on if the setting says so. `id`: the client's id for this message, may be empty. The reply comes
  * through ops->opened or ops->refused. */
 void relay_authenticate(struct gateway *gateway, struct session *session, struct client_token *token,
                         struct slice auth, struct slice id);
 
-/* To pollen8.in.<event>. The answer goes to the client. */
+/* Sends the event to pollen8.in.<event>. The reply goes to the client. */
 enum status relay_event(struct gateway *gateway, struct session *session, const struct client_frame *frame);
 
 #endif
