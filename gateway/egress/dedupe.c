@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Ids go into the young generation; a question looks at both. When the young one has lived for a window, or
- * is full, it becomes the old one and the old one's table is cleared for reuse. Tables are open-addressed and
- * at most half full, 0 marks a free place.
+ * Ids go into the young generation; a lookup checks both. When the young one is a window old, or full, it
+ * becomes the old one, and the table of the previous old one is cleared for reuse. Tables are open-addressed
+ * and at most half full; 0 marks a free slot.
  */
 #include "egress/dedupe.h"
 
@@ -55,8 +55,8 @@ void dedupe_free(struct dedupe *dedupe)
     free(dedupe);
 }
 
-/* The id's place, or the free one where it would go. The ids are hashes made by ourselves, but not secret:
- * mixing keeps equal low bits from piling up. */
+/* The slot of the id, or the free one where it would go. The ids are our own hashes, but not secret: mixing
+ * keeps equal low bits from piling up. */
 static uint64_t *find_slot(const struct dedupe *dedupe, const struct generation *generation, uint64_t id)
 {
     size_t at = (size_t)((id * UINT64_C(0x9E3779B97F4A7C15)) >> 20);

@@ -18,7 +18,7 @@
 
 /* ---- to the board ------------------------------------------------------------------------------------- */
 
-/* The rooms with members that the delivery is for. Some may be listed twice. */
+/* Finds the rooms with members that the delivery is for. Some may be listed twice. */
 static uint32_t find_rooms(struct gateway *gateway, const struct delivery *delivery,
                            struct room *ret_rooms[INDUSTRIES_MAXIMUM])
 {
@@ -46,7 +46,8 @@ static void give_offset(struct gateway *gateway, const struct delivery *delivery
         frame_lend_offset(frame, progress_offset(gateway->progress, gateway->now_ms));
 }
 
-/* Whether it has a member here. Takes the reference to the frame if so. */
+/* Puts the frame on the board if it has a receiver here, and returns whether it has. If so, takes the
+ * reference to the frame. */
 static bool put_on_board(struct gateway *gateway, const struct delivery *delivery,
                          const struct position *before)
 {
@@ -69,7 +70,7 @@ static bool was_taken(const struct gateway *gateway, const struct frame *frame)
            position_covers(progress_position(gateway->progress), frame->first_lane, frame->first_sequence, 0);
 }
 
-/* To its rooms, or nowhere; frees the delivery. `before`: the position without it. */
+/* Delivers to its rooms, or nowhere; frees the delivery. `before`: the position without it. */
 static void deliver(struct gateway *gateway, struct delivery *delivery, const struct position *before,
                     bool repeat)
 {
@@ -101,7 +102,7 @@ static void take_delivery(struct gateway *gateway, struct delivery *delivery, in
         deliver(gateway, delivery, &before, verdict == PROGRESS_REPEAT);
 }
 
-/* From a history. A frame of a lane may have come live meanwhile. */
+/* Takes a frame from a history. A frame of a lane may have come live meanwhile. */
 static void take_missed(struct gateway *gateway, struct delivery *delivery, bool in_lane)
 {
     int64_t published_ms = delivery->frame ? delivery->frame->published_at_us / 1000 : 0;
@@ -113,7 +114,7 @@ static void take_missed(struct gateway *gateway, struct delivery *delivery, bool
     deliver(gateway, delivery, &before, repeat);
 }
 
-/* One from the mailbox, or one that comes before it. False: none may be taken now. */
+/* Takes one delivery from the mailbox, or one that comes before it. False: none may be taken now. */
 static bool take_one(struct gateway *gateway, int64_t wall_ms)
 {
     bool in_lane = false;
@@ -139,7 +140,7 @@ bool egress_run(struct gateway *gateway)
     board_start_turn(gateway);
     do {
         while (board_has_room(gateway) && take_one(gateway, wall_ms))
-            board_spend(gateway->board); /* a frame that nobody here wants takes time too */
+            board_spend(gateway->board); /* a frame without a receiver here takes time too */
     } while (board_walk(gateway));
     return !board_empty(gateway->board) ||
            (!gaps_holds(gateway) && mailbox_depth(gateway->mailbox, MAIL_FRAMES) > 0);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The broker's lane of frames to the board, each frame once and in order. Repeats are dropped; frames that are
- * missing come from history first (gaps.h); a frame with a member here is put on the board (board.h). Mail
- * that is not a frame (a control, another gateway's request to hand over a session) is acted on when the board
- * is empty: everything published before a revocation is delivered before it. Loop thread.
+ * The room egress/: what services publish, to the sessions that it is for, each frame once and in order.
+ *
+ *   in    the broker's lane of the mailbox: frames, controls, requests of other gateways to hand over a
+ *         session; missed frames from history (gaps.h), which come first
+ *   out   frames with at least one receiver here, on the board (board.h); repeats are dropped
+ *
+ * Mail that is not a frame is acted on when the board is empty: everything published before a revocation is
+ * delivered before it. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_EGRESS_EGRESS_H
 #define POLLEN8_GATEWAY_EGRESS_EGRESS_H
@@ -12,7 +16,7 @@
 
 struct gateway;
 
-/* One turn's share. Returns whether something is left to do. */
+/* Runs one turn's share. Returns whether something is left to do. */
 bool egress_run(struct gateway *gateway);
 
 #endif
