@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Kept in the order of their ends, which is that of their coming, and in chains by the place of the session
- * in its table: that is in the key and in the handle alike.
+ * Kept in order of expiry, which is the order of arrival, and in chains by the index of the session in its
+ * table: that index is in the key and in the handle alike.
  */
 #include "cluster/departures.h"
 

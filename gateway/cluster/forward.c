@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * result -> where the session has gone -> message ~> result -> the session among those of its transport ->
- * answer. What a missing service means is decided there, where the identity is.
+ * reply -> where the session has gone -> message ~> reply -> the session among those of its transport ->
+ * answer. The gateway with the identity decides what a missing service means.
  */
 #include "cluster/forward.h"
 

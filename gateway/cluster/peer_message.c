@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A letter is one message on its way to the loop: one that came unasked, with the subject of its reply, or
- * the reply to one of ours. The letter of a reply is allocated before it is asked for, so that memory for it
- * cannot be missing.
+ * A letter is one message on its way to the loop: an unrequested one, with its reply subject, or the reply to
+ * one of ours. The letter of a reply is allocated before the request is sent, so that a reply cannot run out
+ * of memory.
  */
 #include "cluster/peer_message.h"
 
@@ -21,13 +21,13 @@
 struct letter {
     struct mail mail;
     struct gateway *gateway;
-    peer_message_reply_fn *answered; /* NULL: it came unasked */
+    peer_message_reply_fn *answered; /* NULL: it came unrequested */
     uint64_t id;
     enum status status;
     enum peer_stage stage;
     struct wire_arena arena;
     const Pollen8__GatewayMessage *message; /* in the arena; NULL unless status is STATUS_OK */
-    char reply[SUBJECT_SIZE];               /* where a reply goes; empty: none is wanted */
+    char reply[SUBJECT_SIZE];               /* the reply subject; empty: no reply wanted */
 };
 
 static void dispose_letter(struct mail *mail)
@@ -92,7 +92,7 @@ static void on_reply(void *context, enum status status, const struct bus_message
     letter->status = status == STATUS_OK ? read_message(letter, message->data) : status;
     if (mailbox_post(letter->gateway->mailbox, MAIL_PEERS, &letter->mail) == STATUS_OK)
         return;
-    letter->status = STATUS_FULL; /* it must come, but says nothing any more */
+    letter->status = STATUS_FULL; /* it must arrive, but its content is lost */
     (void)mailbox_post(letter->gateway->mailbox, MAIL_REPLIES, &letter->mail);
 }
 
@@ -115,7 +115,8 @@ static void on_settled(void *context, enum status status, const struct bus_messa
     (void)mailbox_post(letter->gateway->mailbox, MAIL_REPLIES, &letter->mail); /* that lane is never full */
 }
 
-/* The broker says when it has sent us everything published so far; that is in front of the letter then. */
+/* The broker confirms when it has sent us everything published so far; all of that is then ahead of the
+ * letter. */
 static void settle(struct gateway *gateway, struct letter *letter)
 {
     Pollen8__GatewayMessage message = POLLEN8__GATEWAY_MESSAGE__INIT;
@@ -164,7 +165,7 @@ bool peer_message_run(struct gateway *gateway)
 
 enum status peer_message_subscribe(struct gateway *gateway)
 {
-    struct bus_subscription *kept; /* until the bus goes */
+    struct bus_subscription *kept; /* until the bus is closed */
     char subject[SUBJECT_SIZE];
     enum status status =
         subject_make(subject, SUBJECT_GATEWAY, slice_from_string(gateway->settings->gateway_name));

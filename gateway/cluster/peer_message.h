@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Messages to one gateway alone, from other gateways and from value-svc: a GatewayMessage on
- * pollen8.gw.<gateway>, told, or asked for a reply that is one too. Everything from one gateway to another,
- * replies included, comes in the order it was sent, in a lane of its own, so that it does not wait behind
- * frames.
+ * Messages to one gateway only, from other gateways and from value-svc: a GatewayMessage on
+ * pollen8.gw.<gateway>, sent without a reply, or as a request whose reply is a GatewayMessage too. Everything
+ * from one gateway to another, replies included, arrives in the order it was sent, in a separate lane, so
+ * that it does not wait behind frames.
  *
  *   loop: packed -> sender ~> bus ~> the other gateway: unpacked (delivery thread) -> mailbox -> loop
  *
- * This file carries messages and knows none of them: peer_inbox.c acts on those that come unasked. One that
- * has to wait until everything published before it has been delivered here comes again in the lane of frames,
- * and is acted on when the board (board.h) is empty.
+ * This file carries messages but does not interpret them: peer_inbox.c acts on the unrequested ones. A
+ * message that must wait until everything published before it has been delivered here is put into the lane of
+ * frames, and is acted on when the board (board.h) is empty.
  *
  * Loop thread.
  */
@@ -23,23 +23,22 @@
 
 #include "common/status.h"
 
-#define PEER_REPLY_MS 3000 /* a gateway that has not replied by then is taken for dead */
+#define PEER_REPLY_MS 3000 /* a gateway that has not replied by then counts as dead */
 
 struct gateway;
 struct peer;
 
 /* How much of what was published before a message has been delivered here. */
 enum peer_stage {
-    PEER_FIRST,    /* not known yet: the message has just come */
+    PEER_FIRST,    /* not known yet: the message has just arrived */
     PEER_SETTLED,  /* all of it */
-    PEER_UNSETTLED /* that cannot be known */
+    PEER_UNSETTLED /* it cannot be known */
 };
 
 /* What is done about other gateways: one table, gateway->peer_events, filled in peer_inbox.c. */
 struct peer_events {
-    /* A message that came unasked. `reply` is the subject of its reply, empty: none is wanted. True: it is to
-     * come again, SETTLED or UNSETTLED.
-     */
+    /* An unrequested message. `reply` is its reply subject; empty: no reply is wanted. True: hand it over
+     * again, SETTLED or UNSETTLED. */
     bool (*message)(struct gateway *gateway, const Pollen8__GatewayMessage *message, const char *reply,
                     enum peer_stage stage);
 
@@ -50,27 +49,27 @@ struct peer_events {
     void (*clients_lost)(struct gateway *gateway, struct peer *peer);
 };
 
-/* `reply` is NULL unless status is STATUS_OK; STATUS_NO_RESPONDERS: there is no such gateway (any more).
+/* `reply` is NULL unless status is STATUS_OK; STATUS_NO_RESPONDERS: that gateway does not exist (any more).
  * `id` is what was given to peer_message_ask. Loop thread. */
 typedef void peer_message_reply_fn(struct gateway *gateway, uint64_t id, enum status status,
                                    const Pollen8__GatewayMessage *reply);
 
-/* Every ask that is accepted is answered, once. STATUS_FULL, STATUS_NO_MEMORY. `gateway_name` is one token.
- * With `after_subscriptions` the broker knows every subscription made so far before it sees the message. */
+/* Every accepted request is answered, once. STATUS_FULL, STATUS_NO_MEMORY. `gateway_name` is one token. With
+ * `after_subscriptions` the broker knows every subscription made so far before it sees the message. */
 enum status peer_message_ask(struct gateway *gateway, const char *gateway_name,
                              const Pollen8__GatewayMessage *message, bool after_subscriptions,
                              peer_message_reply_fn *answered, uint64_t id);
 enum status peer_message_tell(struct gateway *gateway, const char *gateway_name,
                               const Pollen8__GatewayMessage *message);
 
-/* The reply to a message, by its subject of replies. */
+/* Sends the reply to a message, on its reply subject. */
 enum status peer_message_reply(struct gateway *gateway, const char *subject,
                                const Pollen8__GatewayMessage *message);
 
-/* Listens until the bus goes. */
+/* Listens until the bus is closed. */
 enum status peer_message_subscribe(struct gateway *gateway);
 
-/* A share of what waits; whether there is more. */
+/* Handles a share of the waiting messages; returns whether there are more. */
 bool peer_message_run(struct gateway *gateway);
 
 #endif

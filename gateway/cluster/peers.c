@@ -16,9 +16,9 @@
 
 #define PING_MS       1000
 #define LOOK_MS       100
-#define UNANSWERED    2             /* pings, each of which waits PEER_REPLY_MS at most */
-#define SILENCE_MS    6000          /* of one that holds polls of ours for its clients */
-#define IDLE_MS       (600u * 1000) /* nothing open: forgotten */
+#define UNANSWERED    2             /* pings, each of which waits at most PEER_REPLY_MS */
+#define SILENCE_MS    6000          /* from a gateway that holds polls of ours for its clients */
+#define IDLE_MS       (600u * 1000) /* nothing open: removed */
 #define PEERS_MAXIMUM 4096
 
 struct peers {
@@ -28,7 +28,7 @@ struct peers {
     uint32_t count;
 };
 
-/* All that is open with it ends. */
+/* Ends everything that is open with it. */
 static void lose(struct gateway *gateway, struct peer *peer, const char *why)
 {
     bool open = peer->open || peer->hosted;
@@ -125,7 +125,7 @@ void peers_pinged(struct gateway *gateway, const Pollen8__PeerPing *ping, const 
     message.pong = &pong;
     pong.instance = gateway->instance;
     pong.answers = peer ? peer->sent : 0;
-    (void)peer_message_reply(gateway, reply, &message); /* without one it asks again */
+    (void)peer_message_reply(gateway, reply, &message); /* without a reply it asks again */
 }
 
 /* ---- the timer ---------------------------------------------------------------------------------------- */

@@ -2,8 +2,8 @@
  *
  * request -> session of the sid -> an exchange of its own -> polling -> answer: reply, or message.
  *
- * Handling a request may answer it at once: `call` says so on the stack, because the hosted request is gone
- * then.
+ * Handling a request may answer it at once: `call`, on the stack, records that, because the hosted request is
+ * then gone.
  */
 #include "cluster/poll_host.h"
 
@@ -57,7 +57,7 @@ static void fill(const struct gateway *gateway, Pollen8__RelayedAnswer *said, ui
     said->body = wire_borrow(answer->body);
 }
 
-/* As the reply, or as a message of its own to the gateway. */
+/* Sends the answer as the reply, or as a separate message to the gateway. */
 static enum status send_answer(struct gateway *gateway, const char *reply, struct peer *peer, uint64_t id,
                                const struct http_answer *answer)
 {
@@ -68,7 +68,7 @@ static enum status send_answer(struct gateway *gateway, const char *reply, struc
     fill(gateway, &said, id, answer);
     if (!peer)
         return peer_message_reply(gateway, reply, &message);
-    peer->sent++; /* also where it cannot be sent: the other side then finds one missing */
+    peer->sent++; /* counted even if it cannot be sent: the other side then misses one */
     return peer_message_tell(gateway, peer->name, &message);
 }
 
@@ -100,7 +100,7 @@ static void on_answer(struct gateway *gateway, void *context, const struct http_
 
 /* ---- requests ----------------------------------------------------------------------------------------- */
 
-/* Linked to the gateway it came from, with an exchange that nobody owns yet. */
+/* Creates the request, linked to the gateway it came from, with an exchange that has no owner yet. */
 static struct hosted *hosted_create(struct gateway *gateway, const Pollen8__RelayedRequest *request,
                                     const struct session *session, struct call *call)
 {
@@ -126,7 +126,7 @@ static struct hosted *hosted_create(struct gateway *gateway, const Pollen8__Rela
     return hosted;
 }
 
-/* The one of these two requests of the session that is this one; NULL. */
+/* The one of the session's two requests that is this one; NULL: neither. */
 static struct hosted *hosted_of(const struct exchange *exchange, const Pollen8__RelayedRequest *request)
 {
     struct hosted *hosted = exchange ? exchange_elsewhere(exchange) : NULL;
@@ -223,7 +223,7 @@ void poll_host_lost(struct gateway *gateway, struct peer *peer)
     while (peer->hosted) {
         struct hosted *hosted = peer->hosted;
         struct exchange *exchange = hosted->exchange;
-        peer->hosted = hosted->next; /* one session's end may be another's of the list */
+        peer->hosted = hosted->next; /* the end of one session may end another on the list */
         hosted->link = &hosted->next;
         if (hosted->next)
             hosted->next->link = &peer->hosted;

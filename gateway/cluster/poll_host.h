@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Requests of long-polling to sessions here that arrived at another gateway: each is an exchange to its
- * session, as if it had arrived here; its answer goes back as the reply, or, where a poll is held, as a
- * message of its own. Loop thread.
+ * Long-polling requests to sessions here that arrived at another gateway. Each is an exchange with its
+ * session, as if it had arrived here. Its answer goes back as the reply, or, if a poll is held, as a separate
+ * message. Loop thread.
  *
- * Memory: 64 bytes for each that is held, and its exchange. There is at most one poll and one body a session.
+ * Memory: 64 bytes per held request, and its exchange. There is at most one poll and one body per session.
  */
 #ifndef POLLEN8_GATEWAY_CLUSTER_POLL_HOST_H
 #define POLLEN8_GATEWAY_CLUSTER_POLL_HOST_H
@@ -14,7 +14,7 @@
 struct gateway;
 struct peer;
 
-/* `reply` is where the reply goes; empty: there is none. */
+/* `reply` is the reply subject; empty: none. */
 void poll_host_request(struct gateway *gateway, const Pollen8__RelayedRequest *request, const char *reply);
 
 /* The gateway is gone, and its clients with it: their sessions end. */

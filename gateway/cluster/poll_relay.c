@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- *   GET:   ASKED -- held --> HELD -- answered (a message of its own) --> ended
+ *   GET:   ASKED -- held --> HELD -- answered (a separate message) --> ended
  *   POST:  READING -- whole --> ASKED -- answered --> ended
  *
- * A body that is not whole in ANNOUNCE_MS is announced, so that the session's gateway knows of it: a second
- * one beside it, or its breaking off, ends the session. An answer that comes while it is still being read
- * refuses it; it is given once the body is here.
+ * A body that is not complete within ANNOUNCE_MS is announced to the session's gateway: a second body beside
+ * it, or an aborted one, ends the session. An answer that arrives while the body is still being read is a
+ * refusal; it is sent once the body is here.
  */
 #include "cluster/poll_relay.h"
 
@@ -32,8 +32,8 @@ struct relay {
     struct exchange *exchange;
     struct peer *peer; /* who holds it; HELD, or READING and announced */
     uint64_t id;
-    uint64_t bytes;                    /* of its body, counted while it is under way */
-    const struct http_answer *refusal; /* READING: what it is to be answered */
+    uint64_t bytes;                    /* of its body, counted while in flight */
+    const struct http_answer *refusal; /* READING: the answer to give */
     struct gateway *gateway;
     struct wheel_timer timer; /* READING: when it is announced */
     uint8_t state;
@@ -140,7 +140,7 @@ static void finish(struct gateway *gateway, struct relay *relay, const struct ht
     exchange_answer(exchange, answer);
 }
 
-/* `answer` lives for ever: where the body is still being read it is kept until that is here. */
+/* `answer` is static: while the body is still being read, it is kept until that is done. */
 static void refuse(struct gateway *gateway, struct relay *relay, const struct http_answer *answer,
                    enum gateway_label result)
 {
@@ -154,13 +154,13 @@ static void on_gone(struct gateway *gateway, void *owner)
 {
     struct relay *relay = owner;
     if (relay->state == READING && !relay->announced)
-        (void)say(gateway, relay, KIND(BODY_BEGUN), (struct slice){0}, NULL); /* what is broken off there */
+        (void)say(gateway, relay, KIND(BODY_BEGUN), (struct slice){0}, NULL); /* what is aborted there */
     (void)say(gateway, relay, KIND(GONE), (struct slice){0}, NULL);
     gateway_count(gateway, LABEL_RELAYS_CLIENT_GONE);
     relay_free(gateway, relay);
 }
 
-/* As the session's gateway says it; only what it can say. */
+/* Gives the answer of the session's gateway; only answers that it can give. */
 static void give(struct gateway *gateway, struct relay *relay, const Pollen8__RelayedAnswer *said)
 {
     struct http_answer answer = {
@@ -185,7 +185,7 @@ static bool hold(struct gateway *gateway, struct relay *relay, uint64_t instance
     return true;
 }
 
-/* Neither an answer nor a word that there will be one. */
+/* Neither an answer nor the notice that there will be one. */
 static void fail(struct gateway *gateway, struct relay *relay, enum status status)
 {
     if (status != STATUS_NO_RESPONDERS)
@@ -217,7 +217,7 @@ static void on_reply(struct gateway *gateway, uint64_t id, enum status status,
         fail(gateway, relay, STATUS_FULL);
 }
 
-/* The reply to BODY_BEGUN; of no interest any more where the body itself is under way. */
+/* The reply to BODY_BEGUN; ignored once the body itself has been sent. */
 static void on_begun(struct gateway *gateway, uint64_t id, enum status status,
                      const Pollen8__GatewayMessage *reply)
 {

@@ -29,7 +29,7 @@ enum stage { OPENED, ASKED, PROBED, COMMITTING };
 struct arrival {
     struct session *session;
     struct websocket *websocket; /* NULL: gone */
-    struct wheel_timer timer;    /* COMMITTING: when to ask again; else the end */
+    struct wheel_timer timer;    /* COMMITTING: when to ask again; else the deadline */
     uint64_t end_ms;
     uint8_t stage;
     char sid[SID_SIZE];
@@ -72,7 +72,7 @@ static enum status say(struct gateway *gateway, const struct arrival *arrival, h
 
 /* ---- the place holder's transport --------------------------------------------------------------------- */
 
-/* What comes is kept. */
+/* Keeps what comes. */
 static void keep(struct gateway *gateway, struct session *session)
 {
     (void)gateway;
@@ -109,7 +109,7 @@ static const struct transport_ops arriving_ops = {
     .ended = engineio_ended,
 };
 
-/* The arrival of a session that is still one; NULL. */
+/* The arrival of a session that is still arriving; NULL. */
 static struct arrival *arrival_of(const struct gateway *gateway, uint64_t handle)
 {
     struct session *session = sessions_find(gateway->sessions, handle);
@@ -132,7 +132,7 @@ static void take(struct gateway *gateway, struct arrival *arrival, const Pollen8
     struct session *session = arrival->session;
     struct websocket *websocket = arrival->websocket;
     enum status status = move ? session_move_unpack(gateway, session, move) : STATUS_MALFORMED;
-    if (session->state == SESSION_CLOSING) /* too much for its queue */
+    if (session->state == SESSION_CLOSING) /* more than its queue holds */
         return;
     if (status != STATUS_OK) {
         session_close(gateway, session, CAUSE_UNAVAILABLE);
@@ -212,7 +212,7 @@ static void on_probed(struct gateway *gateway, uint64_t id, enum status status,
     websocket_write(arrival->websocket, SLICE_LITERAL("3probe"));
 }
 
-/* Whether the packet is what the probe wants next; it has been acted on then. */
+/* Whether the packet is the next one the probe expects; if so, it has been handled. */
 static bool take_packet(struct gateway *gateway, struct arrival *arrival, const struct eio_packet *packet)
 {
     if (arrival->stage == OPENED && packet->type == EIO_PING && eio_packet_is_probe(packet)) {

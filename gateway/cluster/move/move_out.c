@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * PROBE -> makes way · COMMIT -> (settled) -> packed, sent, gone · LOST -> goes on polling
+ * PROBE -> makes way · COMMIT -> (settled) -> packed, sent, gone · LOST -> keeps polling
  */
 #include "cluster/move/move_out.h"
 
@@ -20,7 +20,7 @@
 #include "transport/namespace.h"
 #include "transport/polling.h"
 
-/* Of the longest message, what a queue may take when a session is to be upgraded. */
+/* A queue may take this part (1/n) of the longest message if the session is to be upgraded. */
 #define QUEUE_SHARE 2
 
 static enum status send_reply(struct gateway *gateway, const char *reply, Pollen8__UpgradeReply *body)
@@ -31,7 +31,7 @@ static enum status send_reply(struct gateway *gateway, const char *reply, Pollen
     return peer_message_reply(gateway, reply, &message);
 }
 
-/* One that is lost is asked for again, or the WebSocket there ends. */
+/* A lost reply is requested again, or the WebSocket there ends. */
 static void answer(struct gateway *gateway, const char *reply, uint64_t id,
                    Pollen8__UpgradeReply__Result result)
 {
@@ -48,12 +48,13 @@ static void answer_rooms(struct gateway *gateway, const char *reply, struct sess
     struct pack_arena pack_arena = {0};
     body.id = id;
     body.result = result;
-    (void)session_move_rooms(&pack_arena, session, &body.rooms, &body.n_rooms); /* none: it is asked again */
+    /* none: it is requested again */
+    (void)session_move_rooms(&pack_arena, session, &body.rooms, &body.n_rooms);
     (void)send_reply(gateway, reply, &body);
     pack_arena_done(&pack_arena);
 }
 
-/* The other gateway is told that the session has ended. */
+/* Tells the other gateway that the session has ended. */
 static void on_away_ended(struct gateway *gateway, const char *gateway_name, uint64_t id)
 {
     Pollen8__GatewayMessage message = POLLEN8__GATEWAY_MESSAGE__INIT;
@@ -101,7 +102,8 @@ static void note(struct gateway *gateway, struct session *carrier, const Pollen8
             .handle = one->handle, .id = request->id, .name_space = forward_name(one)};
         snprintf(departure.key, sizeof(departure.key), "%s", polling_sid(carrier));
         snprintf(departure.gateway, sizeof(departure.gateway), "%s", request->gateway);
-        (void)departures_add(gateway->departures, &departure, gateway->now_ms); /* else it is not known */
+        /* else it is not remembered */
+        (void)departures_add(gateway->departures, &departure, gateway->now_ms);
     }
 }
 
@@ -118,7 +120,7 @@ static void leave(struct gateway *gateway, struct session *session, const Pollen
     if (status == STATUS_OK)
         status = send_reply(gateway, reply, &body);
     pack_arena_done(&pack_arena);
-    if (status != STATUS_OK) { /* its client does not poll any more */
+    if (status != STATUS_OK) { /* its client no longer polls */
         answer(gateway, reply, request->id, POLLEN8__UPGRADE_REPLY__RESULT__REFUSED);
         session_close(gateway, session, status == STATUS_FULL ? CAUSE_TOO_LARGE : CAUSE_MEMORY);
         return;

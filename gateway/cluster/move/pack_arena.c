@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Blocks of their own in a list.
+ * A list of separately allocated blocks.
  */
 #include "cluster/move/pack_arena.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The rooms of a session and of those it carries: told on one side, joined on the other.
+ * The rooms of a session and of those it carries: listed on one side, joined on the other.
  */
 #include "cluster/move/session_move.h"
 

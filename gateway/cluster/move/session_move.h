@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A session, with those in further namespaces that it carries, as a message to another gateway; and made of
- * such a message there. Loop thread.
+ * The room cluster/move/: a session changes its gateway when it upgrades to a WebSocket.
  *
- * There it is in its rooms before it leaves here: what comes meanwhile waits in its queue, and what it had
- * here already is told by the position and passed over. So nothing is lost, and nothing comes twice.
+ *   in    a WebSocket here that names a session there (move_in.h); another gateway's request for a session
+ *         here (move_out.h)
+ *   out   the session here with its queue and rooms, or a closed WebSocket; there a note of where it went
+ *
+ * This file turns a session, with those in further namespaces that it carries, into a message to another
+ * gateway, and makes it from such a message there. Loop thread.
+ *
+ * The session is in its rooms there before it leaves here. What comes meanwhile waits in its queue there; the
+ * position says what it already had here, which is skipped. So nothing is lost, and nothing arrives twice.
  */
 #ifndef POLLEN8_GATEWAY_CLUSTER_MOVE_SESSION_MOVE_H
 #define POLLEN8_GATEWAY_CLUSTER_MOVE_SESSION_MOVE_H
@@ -21,7 +27,8 @@
 struct gateway;
 struct session;
 
-/* How many sessions it carries, itself included; and that of a namespace (empty: "/"), or NULL. */
+/* How many sessions it carries, itself included. session_move_find: the one of a namespace (empty: "/"), or
+ * NULL. */
 size_t session_move_size(const struct session *carrier);
 struct session *session_move_find(struct session *carrier, const char *name_space);
 
@@ -30,31 +37,32 @@ struct session *session_move_find(struct session *carrier, const char *name_spac
 /* Whether it can be moved as it is: none of its sessions waits for a verdict. */
 bool session_move_ready(const struct session *carrier);
 
-/* The rooms of those that have an identity; the list borrows from session and parcel. STATUS_NO_MEMORY. */
+/* Lists the rooms of the sessions that have an identity; the list borrows from session and pack_arena.
+ * STATUS_NO_MEMORY. */
 enum status session_move_rooms(struct pack_arena *pack_arena, struct session *carrier,
                                Pollen8__SessionRooms ***ret_list, size_t *ret_count);
 
-/* Whether the list says the same. */
+/* Whether the rooms equal the list. */
 bool session_move_rooms_equal(struct session *carrier, Pollen8__SessionRooms *const *list, size_t count);
 
 /* STATUS_NO_MEMORY. */
 enum status session_move_pack(struct gateway *gateway, struct pack_arena *pack_arena, struct session *carrier,
                               Pollen8__SessionMove *ret_move);
 
-/* Where this gateway is. */
+/* The position of this gateway. */
 void session_move_position(const struct gateway *gateway, struct position_message *ret_position);
 
 /* ---- where it comes to ---- */
 
-/* Into the rooms of the list and out of all others. STATUS_NOT_FOUND: a namespace is not known here. */
+/* Joins the rooms of the list and leaves all others. STATUS_NOT_FOUND: a namespace is not known here. */
 enum status session_move_join(struct gateway *gateway, struct session *carrier,
                               Pollen8__SessionRooms *const *list, size_t count);
 
-/* It is asked for now. */
+/* The session is requested now. */
 void session_move_asked(struct session *carrier);
 
-/* Makes it what it was, with what has come here meanwhile behind what waited there. STATUS_MALFORMED,
- * STATUS_NOT_FOUND, STATUS_NO_MEMORY: it is half of both, and must be closed. May close it, too. */
+/* Restores it from the message; what has come here meanwhile follows what was queued there. STATUS_MALFORMED,
+ * STATUS_NOT_FOUND, STATUS_NO_MEMORY: it is half restored and must be closed. May also close it. */
 enum status session_move_unpack(struct gateway *gateway, struct session *carrier,
                                 const Pollen8__SessionMove *move);
 

@@ -63,13 +63,13 @@ static enum status take_asks(struct gateway *gateway, struct session *session,
 static enum status take_session(struct gateway *gateway, struct session *session,
                                 const Pollen8__MovedSession *moved)
 {
-    outq_clear(&session->outq); /* a snapshot at most, which will be asked for again */
+    outq_clear(&session->outq); /* at most a snapshot, which will be requested again */
     session->events = (struct token_bucket){gateway->now_ms, moved->rate_missing};
     session->refused_in_a_row = (uint16_t)moved->refused_in_a_row;
     session->wants_kept = moved->wants_kept;
     if (session->state == SESSION_OPEN) {
         session->snapshots_left = moved->snapshots_left > 0 ? (uint8_t)moved->snapshots_left : 1;
-        session->snapshot_ms = gateway->now_ms + 1; /* tells value-svc too where it is */
+        session->snapshot_ms = gateway->now_ms + 1; /* also tells value-svc where it is */
     } else {
         session->deadline_ms = moved->deadline_ms ? gateway->now_ms + moved->deadline_ms : 0;
     }
@@ -130,7 +130,7 @@ static enum status take_all(struct gateway *gateway, struct session *carrier,
     return status ? status : take_half(gateway, carrier, move);
 }
 
-/* What has come here since the rooms were joined, as far as it is news. May close the session. */
+/* Gives what has come here since the rooms were joined, if it is new. May close the session. */
 static void give_held(struct gateway *gateway, struct session *session, const Pollen8__MovedSession *moved,
                       const struct position *left_at)
 {

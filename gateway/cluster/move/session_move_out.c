@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * sessions, what they wait for and what waits for them -> message, which borrows from them
+ * sessions, what they wait for, what waits for them -> message, which borrows from them
  */
 #include "base/gateway.h"
 #include "cluster/move/session_move.h"
