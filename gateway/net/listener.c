@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * readable listening socket -> accept in batches -> cap -> socket options -> adopted by the library's virtual
- * host, which does TLS and HTTP and then calls its
- * protocols.
+ * host, which does TLS and HTTP and then calls its protocols.
  */
 #include "net/listener.h"
 
@@ -36,13 +35,13 @@ struct listener {
     struct lws_vhost *vhost;
     uv_poll_t poll;
     int descriptor; /* -1: stopped */
-    int nowhere;    /* takes the place of descriptors that the library has let go */
+    int nowhere;    /* replaces descriptors that the library has released */
     size_t connections;
     size_t maximum;
     int library_files;      /* descriptors below are the library's */
-    size_t library_maximum; /* connections that may be with it */
+    size_t library_maximum; /* connections that it may have */
     size_t with_library;
-    struct wheel_timer resume; /* accepting again after the descriptors had run out */
+    struct wheel_timer resume; /* accepts again after running out of descriptors */
 };
 
 /* ---- accepting ---------------------------------------------------------------------------------------- */
@@ -97,7 +96,7 @@ static void resume(void *context, struct wheel_timer *timer)
         uv_poll_start(&gateway->listener->poll, UV_READABLE, on_readable);
 }
 
-/* The socket stays readable: asking again at once would spin. */
+/* The socket stays readable: accepting again at once would spin. */
 static void pause_accepting(struct listener *listener, uint32_t for_ms)
 {
     uv_poll_stop(&listener->poll);
@@ -155,7 +154,7 @@ static void set_options(const struct gateway *gateway, int descriptor)
     int on = 1;
     int idle = 60;
     int buffer = (int)gateway->settings->socket_send_buffer;
-    /* Best effort: a connection without them still works. Accepted sockets have them from this one. */
+    /* Best effort: a connection without these options still works. Accepted sockets inherit them. */
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     (void)setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
@@ -198,7 +197,7 @@ static struct lws_vhost *create_vhost(const struct gateway *gateway, const struc
     info.keepalive_timeout = LISTENER_KEEPALIVE_S;
     info.retry_and_idle_policy = &no_validity_checks;
     if (settings->tls_cert_file && settings->tls_cert_file[0]) {
-        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT; /* without it the certificate is left aside */
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT; /* without it the certificate is ignored */
         info.ssl_cert_filepath = settings->tls_cert_file;
         info.ssl_private_key_filepath = settings->tls_key_file;
         info.ssl_options_set =
@@ -241,8 +240,8 @@ static enum status start(struct listener *listener, struct uv_loop_s *loop,
     return STATUS_OK;
 }
 
-/* The kernel makes a process's table of descriptors larger when one comes that is beyond it, and where there
- * are threads it lets this one wait meanwhile, some 10 ms: so once, before anybody is connected. */
+/* The kernel enlarges a process's table of descriptors when a higher one is opened. In a process with threads
+ * this blocks the opening thread for about 10 ms: so it is done once, before anybody is connected. */
 static void reserve_descriptors(const struct listener *listener, const struct listener_library *library)
 {
     uint64_t below = library->files < library->open_files ? library->files : 0;
@@ -325,7 +324,7 @@ void listener_let_go(struct listener *listener, struct lws *wsi)
 {
     struct epoll_event event = {0};
     int original = lws_get_socket_fd(wsi);
-    listener->connections++; /* the library will say that it is gone */
+    listener->connections++; /* the library will report its end */
     (void)epoll_ctl(uv_backend_fd(listener->poll.loop), EPOLL_CTL_DEL, original, &event);
     (void)dup3(listener->nowhere, original, O_CLOEXEC);
     lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);

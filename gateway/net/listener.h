@@ -11,7 +11,7 @@
 
 #include "common/status.h"
 
-#define LISTENER_KEEPALIVE_S 60 /* a connection of HTTP may be idle between two requests */
+#define LISTENER_KEEPALIVE_S 60 /* an HTTP connection may be idle this long between two requests */
 
 struct gateway;
 struct listener; /* opaque */
@@ -21,12 +21,12 @@ struct lws_http_mount;
 struct lws_protocols;
 struct uv_loop_s;
 
-/* The library: its context, what it calls and for which paths, and descriptors. */
+/* What the listener needs of the library: its context, what it calls and for which paths, and descriptors. */
 struct listener_library {
     struct lws_context *context;
     const struct lws_protocols *protocols; /* static, as the next */
     const struct lws_http_mount *mounts;
-    uint64_t files;      /* how many of them, from 0, it has places for */
+    uint64_t files;      /* number of descriptors, from 0, that it has slots for */
     uint64_t open_files; /* the process's limit */
 };
 
@@ -37,31 +37,30 @@ enum status listener_create(struct gateway *gateway, struct uv_loop_s *loop,
 
 uint16_t listener_port(const struct listener *listener);
 
-/* Takes no more connections. */
+/* Accepts no more connections. */
 void listener_stop(struct listener *listener);
 
-/* Connections that are open. */
+/* The number of open connections. */
 size_t listener_connections(const struct listener *listener);
 
-/* A duplicate of the library's descriptor, above those it has places for while there are others. -1: errno.
- */
+/* Duplicates the library's descriptor, above those it has slots for as long as such are free. -1: errno. */
 int listener_duplicate(const struct listener *listener, int descriptor);
 
-/* A connection goes on without the library, under a duplicate of its descriptor, which the caller has. The
- * library closes the number it knows: what it shuts down and closes by then is another socket, nobody's. Not
- * inside a callback of the library. */
+/* A connection goes on without the library, under a duplicate of its descriptor, which the caller owns. The
+ * library closes the number it knows; by then that is a different, unused socket. Must not be called inside a
+ * callback of the library. */
 void listener_let_go(struct listener *listener, struct lws *wsi);
 
-/* A connection that went on without the library is the library's again, with a request to read. */
+/* Gives a connection that went on without the library back to it, with a request to read. */
 void listener_take_back(struct listener *listener, int descriptor);
 
 /* A connection is gone; from the library's callback, or of a socket that went on without it (NULL). */
 void listener_closed(struct listener *listener, const struct lws *wsi);
 
-/* Reads certificate and key again; the old ones stay where the new cannot be read. */
+/* Reads certificate and key again; if the new ones cannot be read, the old ones stay. */
 void listener_reload(struct listener *listener);
 
-/* After listener_stop and once the loop has run its closing handles. */
+/* Called after listener_stop, once the loop has run its closing handles. */
 void listener_free(struct listener *listener);
 
 #endif

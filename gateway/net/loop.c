@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * A turn runs in libuv's prepare phase: after all callbacks of a round and before the loop sleeps. If some of
- * its work is left the loop does not sleep (idle handle), but looks at sockets first: that is what bounds the
+ * its work is left, the loop does not sleep (idle handle), but first looks at the sockets: that bounds the
  * wait of reads, pongs and accepts.
  */
 #include "net/loop.h"
@@ -24,7 +24,7 @@
 #include "net/socket.h"
 #include "net/websocket.h"
 
-#define LIBRARY_SHARE         4     /* of the descriptors: one in so many */
+#define LIBRARY_SHARE         4     /* of the descriptors: one in this many */
 #define LIBRARY_FILES_MAXIMUM 16384 /* connections that are being opened, and requests of HTTP at work */
 #define LIBRARY_FILES_MINIMUM 2048
 /* Far below where the library gives up and falls back to a small table. */
@@ -33,7 +33,7 @@
 struct loop {
     struct gateway *gateway;
     struct loop_handlers handlers;
-    struct lws_context *context; /* the library sets it to NULL when it is really gone */
+    struct lws_context *context; /* the library sets it to NULL once it is really gone */
     uv_loop_t uv;
     uv_prepare_t prepare;
     uv_check_t check;
@@ -65,8 +65,8 @@ static void on_check(uv_check_t *check)
     loop->handlers.polled(loop->gateway);
 }
 
-/* The library serves what is left of earlier reads in its idle callback, before the turn; nobody waits for a
- * header table meanwhile, because there are as many as connections. */
+/* The library processes the rest of earlier reads in its idle callback, before the turn. Nobody waits for a
+ * header table meanwhile, because there are as many tables as connections. */
 bool loop_input_waits(const struct loop *loop)
 {
     return lws_service_adjust_timeout(loop->context, 1, 0) == 0;
@@ -129,7 +129,7 @@ static void on_prepare(uv_prepare_t *prepare)
     else
         uv_idle_stop(&loop->idle);
     uint64_t taken_us = clock_monotonic_us() - gateway->turn_us;
-    if (taken_us >= 1000) /* only what can be felt: an idle loop turns for nothing */
+    if (taken_us >= 1000) /* only noticeable times: an idle loop turns without work */
         metrics_observe_ns(gateway->metrics, METRIC_LOOP_LAG_SECONDS, taken_us * 1000);
 }
 
@@ -145,7 +145,7 @@ static void on_signal(uv_poll_t *poll, int status, int events)
         loop->handlers.reload(loop->gateway);
 }
 
-/* The bus's threads outlive the loop: once its handle is closed, waking is nothing to do. */
+/* The bus's threads outlive the loop: once its handle is closed, waking does nothing. */
 void loop_wake(void *context)
 {
     struct loop *loop = context;
@@ -168,8 +168,8 @@ static void stop_listening_to_wakes(struct loop *loop)
 
 /* ---- making ------------------------------------------------------------------------------------------- */
 
-/* The library sizes its tables by the limit of open files; a limit without bounds makes it fall back to 2,560
- * descriptors, so that one is brought down first. */
+/* The library sizes its tables by the limit of open files. Without a limit it falls back to 2,560
+ * descriptors, so that an unbounded limit is lowered first. */
 static uint64_t limit_open_files(const struct settings *settings)
 {
     uint64_t wanted = (uint64_t)settings->max_sessions + 1024;
@@ -189,8 +189,8 @@ static void on_library_log(int level, const char *line)
                       LOG_SLICE("text", slice_make(line, length)));
 }
 
-/* The library looks through a table of as many places as there may be descriptors each time a connection
- * comes. Where established sockets leave it (no TLS) they go above the descriptors that are for it alone. */
+/* Whenever a connection arrives, the library scans a table with one slot per possible descriptor. If
+ * established sockets leave it (no TLS), they move above the descriptors reserved for it. */
 static uint64_t choose_library_files(const struct settings *settings, uint64_t open_files)
 {
     uint64_t share = open_files / LIBRARY_SHARE;
@@ -201,7 +201,7 @@ static uint64_t choose_library_files(const struct settings *settings, uint64_t o
     return share > LIBRARY_FILES_MINIMUM ? share : open_files;
 }
 
-/* The library takes the limit of open files for the size of its tables. */
+/* The library sizes its tables by the limit of open files. */
 static struct lws_context *create_limited(struct lws_context_creation_info *info, uint64_t files)
 {
     struct rlimit limit;
@@ -224,7 +224,7 @@ static bool create_context(struct loop *loop, uint64_t files)
     void *loops[1] = {&loop->uv};
     const struct settings *settings = loop->gateway->settings;
     memset(&info, 0, sizeof(info));
-    lws_set_log_level(0, NULL); /* what fails at the start is told in one line of ours */
+    lws_set_log_level(0, NULL); /* a failure at the start is reported in one line of ours */
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.options =
         LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_VALIDATE_UTF8;
@@ -274,7 +274,7 @@ static enum status init_handles(struct loop *loop)
     return watch_signals(loop);
 }
 
-/* The caller ends the process where this fails: what has been made goes with it. */
+/* If this fails, the caller ends the process: what has been created ends with it. */
 enum status loop_create(struct gateway *gateway, const struct loop_handlers *handlers, char *error,
                         size_t error_size)
 {
@@ -316,7 +316,7 @@ static void close_handle(uv_handle_t *handle)
         uv_close(handle, NULL);
 }
 
-/* The library's way on a foreign loop: destroy, let the loop run dry, destroy again. */
+/* The library's procedure on a foreign loop: destroy, let the loop run dry, destroy again. */
 static void shut(struct loop *loop)
 {
     loop->handlers.close(loop->gateway);
