@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Every STEP_MS the share of sessions that is due is closed, walking the table of sessions round and round.
- * One with an answer in flight takes nothing more from its client and closes once it has been answered, at
- * the latest when the grace after the drain time is up.
+ * Every STEP_MS the share of sessions that is due is closed, going round the table of sessions. A session
+ * with a reply in flight accepts nothing more from its client and closes once it has been answered, at the
+ * latest when the grace period after the drain time is over.
  */
 #include "drain.h"
 

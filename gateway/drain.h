@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The ordered end: no new connections, answers in flight awaited, sessions closed evenly over DRAIN_SECONDS
- * (1012 and a hint when to come back), then the loop ends. Loop thread.
+ * The orderly end: no new connections, replies in flight are awaited, sessions are closed evenly over
+ * DRAIN_SECONDS (1012 and a hint when to reconnect), then the loop ends. Loop thread.
  */
 #ifndef POLLEN8_GATEWAY_DRAIN_H
 #define POLLEN8_GATEWAY_DRAIN_H

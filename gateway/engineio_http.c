@@ -70,7 +70,7 @@ static const struct http_answer *handshake(struct gateway *gateway, struct lws *
 
 /* ---- a known one -------------------------------------------------------------------------------------- */
 
-/* Judged where it arrives; NULL: it is one. */
+/* Checks the body where it arrives; NULL: it is good. */
 static const struct http_answer *judge_body(const struct gateway *gateway, const struct exchange *exchange)
 {
     static const struct http_answer no_length = {
@@ -91,7 +91,7 @@ static const struct http_answer *post(struct gateway *gateway, struct session *s
     return &polling_bad_request;
 }
 
-/* The session is NULL where it belongs to another gateway. */
+/* The session is NULL if it belongs to another gateway. */
 static const struct http_answer *pass_on(struct gateway *gateway, struct lws *wsi, const struct sid *sid,
                                          struct session *session, struct exchange *exchange)
 {
@@ -150,7 +150,7 @@ static void answer_preflight(struct lws *wsi, struct exchange *exchange)
     exchange_answer(exchange, &answer);
 }
 
-/* NULL: it was answered, or has an owner who will. */
+/* NULL: it was answered, or has an owner that will answer. */
 static const struct http_answer *serve(struct gateway *gateway, struct lws *wsi, struct exchange *exchange)
 {
     static const struct http_answer forbidden = {

@@ -13,6 +13,6 @@ struct lws;
 /* From the library's HTTP callback; the result is the callback's. */
 int polling_request(struct gateway *gateway, struct lws *wsi);
 
-extern const struct http_answer http_draining; /* 503, come back in a second */
+extern const struct http_answer http_draining; /* 503, reconnect in a second */
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * request -> (upgrade: guards, route, origin, transport's own conditions, rate -> established) or (Engine.IO:
- * engineio_http) or (answer).
- * Every refusal is a status, a body and a count; nothing is hung up on but what the library must not see.
+ * request -> (upgrade: guards, route, origin, the transport's own conditions, rate -> established) or
+ * (Engine.IO: engineio_http) or (answer). Every refusal is a status, a body and a count. A connection is
+ * closed without an answer only if the library must not see the request.
  */
 #include "lws_callback.h"
 
@@ -102,7 +102,7 @@ static const struct http_answer *judge_engineio(struct gateway *gateway, struct 
                           : &polling_session_unknown; /* its gateway is asked once the socket is there */
 }
 
-/* NULL: the upgrade may go on. Order matters: what is cheap and says least comes first. */
+/* NULL: the upgrade may go on. Order matters: cheap checks that reveal least come first. */
 static const struct http_answer *judge(struct gateway *gateway, struct lws *wsi)
 {
     static const struct http_answer limited =
@@ -211,11 +211,11 @@ static int hang_up(struct lws *wsi, const struct http_answer *answer)
     return -1;
 }
 
-/* The connection is kept only where nothing of the request can be left unread. A request with a body that
- * came together with the one before is refused: of such the library takes the head for the beginning of the
- * body, and then waits, for ever and with the whole loop, for the rest to be taken (lws_http_action() in all
+/* The connection is kept only if nothing of the request can be left unread. A request with a body that
+ * arrived together with the one before is refused: the library takes its head for the beginning of the body,
+ * and then waits, forever and with the whole loop, for the rest to be taken (lws_http_action() in all
  * versions so far). RFC 9112 section 9.3.2 lets clients pipeline only what may be repeated, and no browser
- * does. */
+ * pipelines. */
 static int request(struct gateway *gateway, struct lws *wsi)
 {
     enum http_request_route route = http_request_route(gateway, wsi);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * The library's callback: which request may become a WebSocket and of which transport, what every other
- * request is answered, and established sockets' events passed on. Loop thread.
+ * The library's callback: which request may become a WebSocket, of which transport; the answer to every other
+ * request; and the events of established sockets, passed on. Loop thread.
  *
  *   /ws           WebSocket, subprotocols pollen8.v1.json (default) and pollen8.v1.protobuf
  *   /socket.io/   Engine.IO v4 over WebSocket and HTTP long-polling

@@ -58,13 +58,13 @@
 #include "transport/ws_writer.h"
 #include "turn.h"
 
-#define DEDUPE_WINDOW_MS   10000 /* twice the time after which value-svc's stream delivers again */
+#define DEDUPE_WINDOW_MS   10000 /* twice the time after which value-svc's stream redelivers */
 #define DEDUPE_MAXIMUM     131072
 #define ADDRESSES          16384
 #define DEPARTURES_MAXIMUM 65536
-#define DEPARTURE_KEPT_MS  60000 /* no answer to an event comes later: REQUEST_TIMEOUT */
+#define DEPARTURE_KEPT_MS  60000 /* no reply to an event comes later: REQUEST_TIMEOUT */
 #define LOOP_STALLED_MS    10000
-#define DRAIN_GRACE_MS     15000 /* on top of DRAIN_SECONDS before the process ends all the same */
+#define DRAIN_GRACE_MS     15000 /* after DRAIN_SECONDS, before the process ends anyway */
 
 static struct ops_http *ops; /* main's: stop() must reach it */
 
@@ -164,7 +164,7 @@ static void on_bus_state(void *context, enum bus_state state)
     log_event(bad ? LOG_WARN : LOG_INFO, lines[state]);
     if (state == BUS_DISCONNECTED || state == BUS_RECONNECTED || state == BUS_SLOW_CONSUMER)
         peers_broken(gateway);
-    /* Frames of the new connection come before the word that it stands. */
+    /* Frames of the new connection come before the report that it is established. */
     bool frames_end = state == BUS_DISCONNECTED && atomic_load(&gateway->bus_has_frames);
     if (state != BUS_RECONNECTED && state != BUS_SLOW_CONSUMER && !frames_end)
         return;
@@ -193,7 +193,7 @@ static enum status start_bus(struct gateway *gateway, char *error, size_t error_
 
 static void on_first_frames(struct gateway *gateway)
 {
-    /* Only now every lane is heard. */
+    /* Only now is every lane heard. */
     progress_start(gateway->progress, gateway->now_ms, clock_wall_ms() - PROGRESS_EARLY_MS);
 }
 
@@ -202,8 +202,8 @@ static void on_frames_again(struct gateway *gateway)
     atomic_store(&gateway->reconnected, true);
 }
 
-/* Frames come again before the event that says so: none of them is to be taken before the repair, which
- * therefore begins with the loss. */
+/* Frames arrive again before the event that reports it. None of them may be taken before the gap is closed,
+ * so the gap begins with the loss of the connection. */
 static const struct reader_events reader_events = {
     .user_frame = delivery_user_frame,
     .renew = users_renew,
@@ -220,7 +220,8 @@ static enum status subscribe(struct gateway *gateway)
     if (status == STATUS_OK)
         status = reader_subscribe(gateway->reader, SUBJECT_OUT_LANE, delivery_lane_mark);
     if (status ==
-        STATUS_OK) /* few, of few users: a subscription each would cost the broker with every connect */
+        /* few, of few users: one subscription per user would cost the broker something with every connect */
+        STATUS_OK)
         status = reader_subscribe(gateway->reader, SUBJECT_CTL_ANY, control_receive);
     if (status == STATUS_OK)
         status = peer_message_subscribe(gateway);
@@ -351,7 +352,7 @@ static enum status connect_parts(struct gateway *gateway, char *error, size_t er
     return status;
 }
 
-/* The loop has ended: no session is left, and nobody but the bus's threads is still running. */
+/* The loop has ended: no session is left, and only the bus's threads are still running. */
 static void free_parts(struct gateway *gateway)
 {
     ops_http_free(ops);

@@ -38,7 +38,7 @@ static bool on_message(struct gateway *gateway, const Pollen8__GatewayMessage *m
         move_in_ended(gateway, message->upgrade_reply);
         break;
     case POLLEN8__GATEWAY_MESSAGE__MESSAGE_FORWARDED: forward_take(gateway, message->forwarded); break;
-    default: break; /* of a newer gateway, which gets no reply */
+    default: break; /* of a newer gateway; it gets no reply */
     }
     return false;
 }

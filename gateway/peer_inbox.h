@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Where messages of other gateways and of value-svc come in: each kind goes to the part that acts on it. Also
+ * Where messages of other gateways and of value-svc arrive: each kind goes to the part that acts on it. Also
  * what ends when another gateway is lost. Loop thread.
  *
- * SessionEvict: the session's pid was claimed by a newer session. Its transport closes; the client is told
+ * SessionEvict: the session's pid was claimed by a newer session. Its transport closes; the client is sent
  * nothing that would keep a stock client from reconnecting.
  */
 #ifndef POLLEN8_GATEWAY_PEER_INBOX_H

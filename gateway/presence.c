@@ -29,7 +29,7 @@
 
 #define REFRESH_WAIT_MS  500
 #define FIRST_MS         500
-#define LAST_INTERVAL_MS 1 /* of an ending gateway: forgotten as soon as may be */
+#define LAST_INTERVAL_MS 1 /* of an ending gateway: forgotten as soon as possible */
 #define LARGEST          100
 #define SLOTS_A_TURN     512
 #define PART_ENTRIES     2048
@@ -49,10 +49,10 @@
 #define FIELD_SESSION 1
 #define FIELD_PID     2
 
-/* A heartbeat that is being made. */
+/* A heartbeat in progress. */
 struct report {
     struct buf *parts; /* owned: entries, packed */
-    struct buf entry;  /* the one that is being packed */
+    struct buf entry;  /* the one being packed */
     size_t count;      /* of parts */
     size_t entries;    /* in the last part */
     size_t next_slot;  /* of sessions */
@@ -69,13 +69,13 @@ struct presence {
     struct report report;
     uint32_t number; /* of heartbeats begun: which rooms are in this one */
     char subject[SUBJECT_SIZE];
-    atomic_bool asked; /* the metric is wanted */
+    atomic_bool asked; /* the metric is requested */
     pthread_mutex_t lock;
     pthread_cond_t served;
     uint64_t times_served; /* lock */
 };
 
-/* Rooms of industries; the pointers are good within this turn. */
+/* Rooms of industries; the pointers are valid within this turn. */
 struct counts {
     const struct room **rooms;
     size_t count;
@@ -141,7 +141,7 @@ static struct buf *last_part(struct report *report)
     return &parts[report->count++];
 }
 
-/* {name, sessions} as a further member of one of the two lists. */
+/* Appends {name, sessions} to one of the two lists. */
 static enum status append_entry(struct buf *packed, struct buf *entry, const struct room *room)
 {
     buf_clear(entry);
@@ -163,7 +163,7 @@ static void report_room(void *context, const struct room *room)
     report->entries++;
 }
 
-/* A user is found by each of its sessions, and is in the heartbeat once. */
+/* A user is found through each of its sessions, but is in the heartbeat only once. */
 static void report_user(struct presence *presence, const struct session *session)
 {
     if (session->membership_count <= MEMBERSHIP_USER)
@@ -175,7 +175,7 @@ static void report_user(struct presence *presence, const struct session *session
     report_room(&presence->report, room);
 }
 
-/* Static, for the sender reads them later. */
+/* Static, because the sender reads them later. */
 static const char *const heartbeat_headers[] = {"Pollen8-Type", "GatewayHeartbeat", NULL};
 static const char *const ended_headers[] = {"Pollen8-Type", "SessionsEnded", NULL};
 
@@ -185,7 +185,7 @@ static void publish(const struct presence *presence, const char *const *headers,
         log_event_limited(LOG_WARN, "a report of presence was not sent");
 }
 
-/* What is not a list comes behind the entries: the order of fields is free. */
+/* Fields that are not lists follow the entries: the order of fields is free. */
 static void publish_parts(struct presence *presence, int64_t interval_ms)
 {
     const struct gateway *gateway = presence->gateway;
@@ -228,7 +228,7 @@ static void tick(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
     struct presence *presence = (struct presence *)(void *)((char *)timer - offsetof(struct presence, timer));
-    if (!presence->report.gathering) { /* else the last one is still on its way */
+    if (!presence->report.gathering) { /* else the previous one is still on its way */
         presence->number++;
         presence->report.gathering = true;
         buf_init(&presence->report.entry, ENTRY_BYTES);

@@ -2,13 +2,13 @@
  *
  * A turn:
  *
- *   timers -> answers from services -> messages of peers -> a slice of deliveries
+ *   timers -> replies of services -> messages of peers -> a slice of deliveries
  *   -> one write for each session that has something
- *   -> closes that were asked for (no callback of the library is running now)
+ *   -> requested closes (no callback of the library is running now)
  *   -> memory of closed sessions
  *
- * Answers, messages and writes each end when their time is over (gateway.h), deliveries after so many visits.
- * What is left goes on in the next turn, after the loop has looked at its sockets.
+ * Replies, messages and writes each stop when their time is used up (gateway.h), deliveries after a number of
+ * visits. The rest continues in the next turn, after the loop has looked at its sockets.
  */
 #include "turn.h"
 
