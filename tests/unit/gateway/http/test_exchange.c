@@ -16,7 +16,7 @@ static struct exchange *held;
 static unsigned gone;
 static char body_read[64];
 
-static const struct http_answer ok = {200, HTTP_TEXT, {"ok\n", 3}, NULL, NULL};
+static const struct http_answer ok = {200, HTTP_TEXT, {"ok\n", 3}, NULL, LABEL_NONE};
 
 static void on_body(struct gateway *gateway, void *owner, struct exchange *exchange, struct slice body);
 
