@@ -286,7 +286,7 @@ static const char *come_late(void)
     EXPECT(net_receive(descriptor, text, sizeof(text), "late\n"));
     EXPECT(strncmp(text, "HTTP/1.1 408 ", 13) == 0);
     EXPECT(net_closed(descriptor));
-    EXPECT(gone == 1);
+    EXPECT(net_until(is_gone));
     close(descriptor);
     return NULL;
 }
