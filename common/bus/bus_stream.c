@@ -173,7 +173,15 @@ static natsStatus forget_idle(struct bus *bus, const char *stream, const char *n
     return status == NATS_NOT_FOUND ? NATS_OK : status; /* another process was faster */
 }
 
-enum status bus_durables_forget(struct bus *bus, const char *stream, const char *prefix, const char *keep)
+/* Whether a durable's number is lower: names differ in a decimal number at their end. */
+static bool is_earlier(const char *name, const char *other)
+{
+    size_t length = strlen(name);
+    size_t other_length = strlen(other);
+    return length < other_length || (length == other_length && strcmp(name, other) < 0);
+}
+
+enum status bus_durables_forget(struct bus *bus, const char *stream, const char *prefix, const char *before)
 {
     if (!bus_connected(bus))
         return STATUS_DISCONNECTED;
@@ -181,7 +189,7 @@ enum status bus_durables_forget(struct bus *bus, const char *stream, const char 
     jsErrCode code = 0;
     natsStatus status = js_ConsumerNames(&names, bus->jetstream, stream, NULL, &code);
     for (int i = 0; status == NATS_OK && i < names->Count; i++)
-        if (strncmp(names->List[i], prefix, strlen(prefix)) == 0 && strcmp(names->List[i], keep) != 0)
+        if (strncmp(names->List[i], prefix, strlen(prefix)) == 0 && is_earlier(names->List[i], before))
             status = forget_idle(bus, stream, names->List[i]);
     jsConsumerNamesList_Destroy(names);
     return status == NATS_OK || status == NATS_NOT_FOUND ? STATUS_OK : judge(status, code);

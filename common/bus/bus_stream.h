@@ -49,9 +49,9 @@ enum status bus_stored_delete(struct bus *bus, const char *stream, uint64_t sequ
 enum status bus_stream_purge(struct bus *bus, const char *stream, const char *subject,
                              uint64_t below_sequence);
 
-/* Deletes the stream's durables whose name begins with `prefix`, except `keep` and those with
- * a waiting fetch. */
-enum status bus_durables_forget(struct bus *bus, const char *stream, const char *prefix, const char *keep);
+/* Deletes the stream's durables whose name begins with `prefix` and ends with a lower number than that of
+ * `before`, except those with a waiting fetch. */
+enum status bus_durables_forget(struct bus *bus, const char *stream, const char *prefix, const char *before);
 
 /* Publishes and waits for the stream's answer. STATUS_OK: stored, `*ret_sequence` (may be NULL) says where,
  * or where the message with the same Nats-Msg-Id is. STATUS_NO_RESPONDERS: no stream takes the subject;

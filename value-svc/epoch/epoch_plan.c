@@ -134,22 +134,31 @@ static int64_t whole_from(const struct epoch_facts *facts, const struct store_wo
     return all || !facts->sentinels ? 0 : facts->now_ms + LEAVING_MS + CLOCKS_APART_MS;
 }
 
-/* Events stored until now are delivered from the durable of the ending epoch, because nobody else knows which
- * of them already were. In the new epoch they are only counted. */
+/* The events stored until now are delivered by whoever was handed them, or still is, from the durable of the
+ * epoch that ends: nobody else knows which were. The new epoch only counts them. Without that durable, or
+ * without a place for it in the list, the new epoch delivers what is behind the boundary and behind what was
+ * acknowledged: some of it a second time perhaps, but all of it. What earlier durables still have stays theirs
+ * in any case. */
 static void plan_drains(const struct epoch_facts *facts, struct store_world *world, struct epoch_record *next)
 {
     const struct epoch_record *record = facts->record;
-    uint64_t boundary = facts->stream->last_sequence;
+    uint64_t last = facts->stream->last_sequence;
+    bool renumbered =
+        facts->tail_lost || (facts->world->epoch != 0 && epoch_stream_anew(facts->world, facts->stream));
+
+    if (!renumbered) {
+        memcpy(next->drains, record->drains, record->drain_count * sizeof(next->drains[0]));
+        next->drain_count = record->drain_count;
+        if (record->boundary > world->quiet)
+            world->quiet = record->boundary;
+        if (facts->drained && next->drain_count < SERVICE_DRAINS_MAXIMUM) {
+            if (last > record->boundary)
+                next->drains[next->drain_count++] =
+                    (struct service_drain){.epoch = record->epoch, .above = record->boundary, .to = last};
+            world->quiet = last;
+        }
+    }
     next->boundary = world->quiet;
-    if (!facts->drained || facts->tail_lost || record->drain_count == SERVICE_DRAINS_MAXIMUM ||
-        (facts->world->epoch != 0 && epoch_stream_anew(facts->world, facts->stream)))
-        return;
-    memcpy(next->drains, record->drains, record->drain_count * sizeof(next->drains[0]));
-    next->drain_count = record->drain_count;
-    if (boundary > record->boundary)
-        next->drains[next->drain_count++] =
-            (struct service_drain){.epoch = record->epoch, .above = record->boundary, .to = boundary};
-    next->boundary = world->quiet = boundary;
 }
 
 void epoch_plan(const struct epoch_facts *facts, const char *identity, struct store_world *ret_world,

@@ -12,7 +12,7 @@
 #include "common/wire.h"
 #include "epoch.pb-c.h"
 
-#define RECORD_MAXIMUM 1024
+#define RECORD_MAXIMUM 4096
 
 static enum status take(const struct bus_stored *stored, struct epoch_record *record)
 {

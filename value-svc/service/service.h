@@ -54,7 +54,7 @@ struct service_drain {
     uint64_t to;
 };
 
-#define SERVICE_DRAINS_MAXIMUM 8
+#define SERVICE_DRAINS_MAXIMUM 64 /* epochs that end while an earlier one still has something to deliver */
 
 struct service {
     struct value_config config;

@@ -214,6 +214,33 @@ static void durables_by_name(void **state)
     bus_consumer_free(consumer);
 }
 
+/* Whoever is late to notice a newer one must not delete it. */
+static void forgets_only_what_is_earlier(void **state)
+{
+    static const char *const names[] = {"w", "w-9", "w-10", "w-11", "other-1"};
+    static const bool stays[] = {false, false, true, true, true};
+
+    (void)state;
+    ensure("F", "f.>", 0);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const struct bus_consumer_options options = {.stream = "F",
+                                                     .durable = names[i],
+                                                     .filter = "f.>",
+                                                     .ack_wait_ms = 1000,
+                                                     .maximum_ack_pending = 10};
+        struct bus_consumer *consumer = NULL;
+        char error[256] = "";
+        assert_int_equal(bus_consumer_create(bus, &options, &consumer, error, sizeof(error)), STATUS_OK);
+        bus_consumer_free(consumer);
+    }
+    assert_int_equal(bus_durables_forget(bus, "F", "w", "w-10"), STATUS_OK);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct bus_consumer_state durable;
+        assert_int_equal(bus_durable_state(bus, "F", names[i], &durable),
+                         stays[i] ? STATUS_OK : STATUS_NOT_FOUND);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +248,7 @@ int main(void)
         cmocka_unit_test(deleting_and_purging),
         cmocka_unit_test(full_refuses_the_new),
         cmocka_unit_test(durables_by_name),
+        cmocka_unit_test(forgets_only_what_is_earlier),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -167,13 +167,40 @@ static void goes_on_behind_its_position(void **state)
     stream.last_sequence = 60;
     facts.drained = false; /* the durable is gone */
     next = plan(&next_record);
-    assert_true(next.quiet == 50 && next_record.boundary == 50 && next_record.drain_count == 0);
+    assert_true(next.quiet == 50 && next_record.boundary == 50);
     stream.first_sequence = 52; /* event 51 is gone */
     assert_int_equal(plan(&next_record).state, STORE_LOST);
     stream.first_sequence = 51;
     assert_int_equal(plan(&next_record).state, STORE_WHOLE);
     facts.now_ms = 123456;
     assert_int_equal(plan(&next_record).epoch, 123456);
+}
+
+/* What an earlier durable still has is lost if nobody reads it on. */
+static void earlier_durables_stay(void **state)
+{
+    struct epoch_record next_record;
+
+    (void)state;
+    record.boundary = 55;
+    record.drains[0] = (struct service_drain){.epoch = 90, .above = 20, .to = 55};
+    record.drain_count = 1;
+    facts.drained = false; /* the epoch was over before any worker began to read in it */
+    struct store_world next = plan(&next_record);
+    assert_int_equal(next_record.drain_count, 1);
+    assert_true(next_record.drains[0].epoch == 90 && next_record.drains[0].to == 55);
+    assert_true(next.quiet == 55 && next_record.boundary == 55); /* what is behind it is the new epoch's */
+
+    facts.drained = true; /* and no place for another one */
+    for (size_t i = 0; i < SERVICE_DRAINS_MAXIMUM; i++)
+        record.drains[i] = (struct service_drain){.epoch = 90 + i, .above = 20 + i, .to = 21 + i};
+    record.drain_count = SERVICE_DRAINS_MAXIMUM;
+    next = plan(&next_record);
+    assert_int_equal(next_record.drain_count, SERVICE_DRAINS_MAXIMUM);
+    assert_true(next.quiet == 55 && next_record.boundary == 55);
+
+    facts.tail_lost = true; /* numbers mean other events now */
+    assert_int_equal((plan(&next_record), next_record.drain_count), 0);
 }
 
 static void an_empty_one(void **state)
@@ -257,6 +284,7 @@ int main(void)
         cmocka_unit_test_setup(a_copy_that_was_left_behind, set_up),
         cmocka_unit_test_setup(another_redis, set_up),
         cmocka_unit_test_setup(goes_on_behind_its_position, set_up),
+        cmocka_unit_test_setup(earlier_durables_stay, set_up),
         cmocka_unit_test_setup(an_empty_one, set_up),
         cmocka_unit_test_setup(a_stream_made_anew, set_up),
         cmocka_unit_test_setup(a_lost_tail, set_up),
