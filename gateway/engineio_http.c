@@ -52,20 +52,14 @@ static const struct http_answer *open_session(struct gateway *gateway, struct lw
 static const struct http_answer *handshake(struct gateway *gateway, struct lws *wsi,
                                            struct exchange *exchange)
 {
-    static const struct http_answer limited = {
-        429, HTTP_TEXT, {"too many handshakes\n", 20}, RETRY, LABEL_HANDSHAKES_RATE};
-    struct sockaddr_storage address;
     if (http_request_method(wsi) != METHOD_GET)
         return &polling_bad_method;
     if (exchange_body_length(exchange))
         return &polling_bad_request;
     if (gateway->draining)
         return &http_draining;
-    http_request_address(gateway, wsi, &address);
-    if (address_limits_take(gateway->handshakes, (const struct sockaddr *)&address, gateway->now_ms, NULL) !=
-        STATUS_OK)
-        return &limited;
-    return open_session(gateway, wsi, exchange);
+    const struct http_answer *refusal = http_request_limit(gateway, wsi);
+    return refusal ? refusal : open_session(gateway, wsi, exchange);
 }
 
 /* ---- a known one -------------------------------------------------------------------------------------- */

@@ -105,10 +105,7 @@ static const struct http_answer *judge_engineio(struct gateway *gateway, struct 
 /* NULL: the upgrade may go on. Order matters: cheap checks that reveal least come first. */
 static const struct http_answer *judge(struct gateway *gateway, struct lws *wsi)
 {
-    static const struct http_answer limited =
-        ANSWER(429, "too many handshakes\n", "retry-after: 1\r\n", LABEL_HANDSHAKES_RATE);
     const struct http_answer *refusal = NULL;
-    struct sockaddr_storage address;
     enum frame_format format;
     bool known = false;
     char version[8] = "";
@@ -127,11 +124,8 @@ static const struct http_answer *judge(struct gateway *gateway, struct lws *wsi)
         return refusal; /* its session counts as one handshake, and may end by an upgrade while we drain */
     if (gateway->draining)
         return &http_draining;
-    http_request_address(gateway, wsi, &address);
-    if (address_limits_take(gateway->handshakes, (const struct sockaddr *)&address, gateway->now_ms, NULL) !=
-        STATUS_OK)
-        return &limited;
-    return refusal;
+    const struct http_answer *limited = http_request_limit(gateway, wsi);
+    return limited ? limited : refusal;
 }
 
 /* 0: upgrade; 1: answered, and the library ends the connection; -1: hang up. */

@@ -10,6 +10,7 @@
 
 #include "base/gateway.h"
 #include "codec/format.h"
+#include "http/http_answer.h"
 #include "http/origin.h"
 #include "text/client_token.h"
 
@@ -205,6 +206,17 @@ void http_request_address(const struct gateway *gateway, struct lws *wsi,
     struct slice forwarded = header(wsi, WSI_TOKEN_X_FORWARDED_FOR, list, sizeof(list));
     if (forwarded.length)
         forwarded_address(gateway, list, ret_address);
+}
+
+const struct http_answer *http_request_limit(struct gateway *gateway, struct lws *wsi)
+{
+    static const struct http_answer limited = {
+        429, HTTP_TEXT, {"too many handshakes\n", 20}, "retry-after: 1\r\n", LABEL_HANDSHAKES_RATE};
+    struct sockaddr_storage address;
+    http_request_address(gateway, wsi, &address);
+    enum status status =
+        address_limits_take(gateway->handshakes, (const struct sockaddr *)&address, gateway->now_ms, NULL);
+    return status == STATUS_OK ? NULL : &limited;
 }
 
 enum status http_request_format(struct lws *wsi, enum frame_format *ret_format)

@@ -15,6 +15,7 @@
 #include "frame/frame.h"
 
 struct gateway;
+struct http_answer;
 struct client_token;
 struct lws;
 struct sockaddr_storage;
@@ -57,6 +58,9 @@ bool http_request_body_binary(struct lws *wsi);
 /* The client's address: the peer's, or what trusted proxies say. */
 void http_request_address(const struct gateway *gateway, struct lws *wsi,
                           struct sockaddr_storage *ret_address);
+
+/* Takes a token of the client's address from the rate of handshakes. NULL: it is within; else the refusal. */
+const struct http_answer *http_request_limit(struct gateway *gateway, struct lws *wsi);
 
 /* The format that Sec-WebSocket-Protocol asks for on /ws; STATUS_NOT_FOUND where it offers none of ours. */
 enum status http_request_format(struct lws *wsi, enum frame_format *ret_format);
