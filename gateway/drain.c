@@ -6,7 +6,6 @@
  */
 #include "drain.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -58,7 +57,7 @@ static size_t share_of(const struct gateway *gateway, const struct drain *drain)
 static void step(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
-    struct drain *drain = (struct drain *)(void *)((char *)timer - offsetof(struct drain, timer));
+    struct drain *drain = TIMER_OWNER(timer, struct drain, timer);
     if (sessions_count(gateway->sessions) > 0)
         close_some(gateway, drain, share_of(gateway, drain));
     if (sessions_count(gateway->sessions) == 0 && drain->gone_ms == 0)

@@ -9,7 +9,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -227,7 +226,7 @@ static void gather_users(struct presence *presence)
 static void tick(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
-    struct presence *presence = (struct presence *)(void *)((char *)timer - offsetof(struct presence, timer));
+    struct presence *presence = TIMER_OWNER(timer, struct presence, timer);
     if (!presence->report.gathering) { /* else the previous one is still on its way */
         presence->number++;
         presence->report.gathering = true;
@@ -252,7 +251,7 @@ static void publish_ended(struct presence *presence)
 static void ended_due(void *context, struct wheel_timer *timer)
 {
     (void)context;
-    publish_ended((struct presence *)(void *)((char *)timer - offsetof(struct presence, ended_timer)));
+    publish_ended(TIMER_OWNER(timer, struct presence, ended_timer));
 }
 
 void presence_ended(struct gateway *gateway, const struct session *session)

@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#include "base/list.h"
+
 #define WORDS (TIMER_WHEEL_SLOTS / 64)
 
 struct timer_wheel {
@@ -33,36 +35,18 @@ void timer_wheel_free(struct timer_wheel *wheel)
     free(wheel);
 }
 
-static void link_into(struct wheel_timer **list, struct wheel_timer *timer)
-{
-    timer->next = *list;
-    if (timer->next)
-        timer->next->link = &timer->next;
-    timer->link = list;
-    *list = timer;
-}
-
-static void unlink_timer(struct wheel_timer *timer)
-{
-    *timer->link = timer->next;
-    if (timer->next)
-        timer->next->link = timer->link;
-    timer->next = NULL;
-    timer->link = NULL;
-}
-
 static void insert(struct timer_wheel *wheel, struct wheel_timer *timer)
 {
     uint64_t tick = timer->due_tick < wheel->tick ? wheel->tick : timer->due_tick;
     uint64_t slot = tick % TIMER_WHEEL_SLOTS;
-    link_into(&wheel->slots[slot], timer);
+    LIST_ADD(&wheel->slots[slot], timer);
     wheel->used[slot / 64] |= 1ULL << (slot % 64);
 }
 
 void timer_wheel_arm(struct timer_wheel *wheel, struct wheel_timer *timer, uint64_t due_ms)
 {
     if (timer->link)
-        unlink_timer(timer);
+        LIST_REMOVE(timer);
     else
         wheel->armed++;
     timer->due_tick = due_ms / TIMER_WHEEL_TICK_MS + (due_ms % TIMER_WHEEL_TICK_MS ? 1 : 0);
@@ -73,7 +57,7 @@ void timer_wheel_cancel(struct timer_wheel *wheel, struct wheel_timer *timer)
 {
     if (!timer->link)
         return;
-    unlink_timer(timer);
+    LIST_REMOVE(timer);
     wheel->armed--;
 }
 
@@ -87,7 +71,7 @@ static void visit(struct timer_wheel *wheel, uint64_t slot, uint64_t now_tick)
     if (list)
         list->link = &list;
     while ((timer = list)) {
-        unlink_timer(timer);
+        LIST_REMOVE(timer);
         if (timer->due_tick <= now_tick) {
             wheel->armed--;
             timer->fire(wheel->context, timer);

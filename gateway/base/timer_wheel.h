@@ -32,6 +32,9 @@ struct wheel_timer {
 };
 _Static_assert(sizeof(struct wheel_timer) <= 32, "two of them are part of every session");
 
+/* The struct that a timer is the member of: `TIMER_OWNER(timer, struct session, heartbeat)`. */
+#define TIMER_OWNER(timer, type, member) ((type *)(void *)((char *)(timer)-offsetof(type, member)))
+
 /* `context` is passed to every timer's fire. NULL when out of memory. */
 struct timer_wheel *timer_wheel_create(uint64_t now_ms, void *context);
 void timer_wheel_free(struct timer_wheel *wheel);

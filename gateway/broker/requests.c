@@ -20,7 +20,7 @@
 static void too_late(void *context, struct wheel_timer *timer)
 {
     (void)context;
-    request_end((struct request *)(void *)timer, STATUS_TIMEOUT, NULL);
+    request_end(TIMER_OWNER(timer, struct request, timer), STATUS_TIMEOUT, NULL);
 }
 
 /* ---- the connection ----------------------------------------------------------------------------------- */

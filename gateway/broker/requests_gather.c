@@ -54,15 +54,30 @@ static void probe(struct gather *gather)
 static void probe_due(void *context, struct wheel_timer *timer)
 {
     (void)context;
-    probe((struct gather *)(void *)((char *)timer - offsetof(struct gather, ask_again)));
+    probe(TIMER_OWNER(timer, struct gather, ask_again));
 }
 
 /* ---- a message ----------------------------------------------------------------------------------------- */
 
+static void gather_over(struct request *message, enum status status)
+{
+    struct gather *gather = message->gather; /* NULL: it was partly answered before */
+    struct requests *requests = message->requests;
+    size_t count = message->left;
+    if (gather && status != STATUS_DISCONNECTED && (status == STATUS_NO_RESPONDERS || count == 0))
+        ask_again(gather, status == STATUS_NO_RESPONDERS ? ASK_AGAIN_MS : FORBIDDEN_MS);
+    for (size_t i = 0; status == STATUS_NO_RESPONDERS && i < count; i++) {
+        struct request *request = request_find(requests, message->ids[i]);
+        if (request)
+            request_end(request, status, NULL);
+    }
+    request_end(message, status, NULL);
+}
+
 static void message_too_late(void *context, struct wheel_timer *timer)
 {
     (void)context;
-    gather_over((struct request *)(void *)timer, STATUS_TIMEOUT);
+    gather_over(TIMER_OWNER(timer, struct request, timer), STATUS_TIMEOUT);
 }
 
 static struct request *message_create(struct gather *gather, size_t count, uint32_t timeout_ms)
@@ -83,21 +98,6 @@ static struct request *message_create(struct gather *gather, size_t count, uint3
     gather->on_the_way++;
     timer_wheel_arm(requests->gateway->wheel, &message->timer, requests->gateway->now_ms + timeout_ms);
     return message;
-}
-
-void gather_over(struct request *message, enum status status)
-{
-    struct gather *gather = message->gather; /* NULL: it was partly answered before */
-    struct requests *requests = message->requests;
-    size_t count = message->left;
-    if (gather && status != STATUS_DISCONNECTED && (status == STATUS_NO_RESPONDERS || count == 0))
-        ask_again(gather, status == STATUS_NO_RESPONDERS ? ASK_AGAIN_MS : FORBIDDEN_MS);
-    for (size_t i = 0; status == STATUS_NO_RESPONDERS && i < count; i++) {
-        struct request *request = request_find(requests, message->ids[i]);
-        if (request)
-            request_end(request, status, NULL);
-    }
-    request_end(message, status, NULL);
 }
 
 static void take_item(struct request *message, const Pollen8__BatchItem *item)
@@ -197,7 +197,7 @@ enum status gather_add(struct gather *gather, const struct request *request, str
 static void waited(void *context, struct wheel_timer *timer)
 {
     (void)context;
-    ((struct gather *)(void *)((char *)timer - offsetof(struct gather, timer)))->due = true;
+    TIMER_OWNER(timer, struct gather, timer)->due = true;
 }
 
 static void turn(struct gather *gather)

@@ -109,7 +109,6 @@ enum status gather_add(struct gather *gather, const struct request *request, str
 
 /* Takes the answer to a message with several, or the status that no service accepts one. */
 void gather_take(struct request *message, const struct broker_operation *operation);
-void gather_over(struct request *message, enum status status);
 
 /* At the end of a turn. */
 void gathers_turn(struct requests *requests);

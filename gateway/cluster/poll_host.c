@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/gateway.h"
+#include "base/list.h"
 #include "cluster/departures.h"
 #include "cluster/peer_message.h"
 #include "cluster/peers.h"
@@ -74,9 +75,7 @@ static enum status send_answer(struct gateway *gateway, const char *reply, struc
 
 static void hosted_free(struct gateway *gateway, struct hosted *hosted)
 {
-    *hosted->link = hosted->next;
-    if (hosted->next)
-        hosted->next->link = hosted->link;
+    LIST_REMOVE(hosted);
     metric_subtract(metrics_cell(gateway->metrics, METRIC_HOSTED_REQUESTS, NULL), 1);
     free(hosted);
 }
@@ -117,11 +116,7 @@ static struct hosted *hosted_create(struct gateway *gateway, const Pollen8__Rela
     hosted->call = call;
     hosted->id = request->id;
     hosted->handle = session->handle;
-    hosted->next = peer->hosted;
-    hosted->link = &peer->hosted;
-    if (hosted->next)
-        hosted->next->link = &hosted->next;
-    peer->hosted = hosted;
+    LIST_ADD(&peer->hosted, hosted);
     metrics_add(gateway->metrics, METRIC_HOSTED_REQUESTS, 1);
     return hosted;
 }
@@ -223,12 +218,7 @@ void poll_host_lost(struct gateway *gateway, struct peer *peer)
     while (peer->hosted) {
         struct hosted *hosted = peer->hosted;
         struct exchange *exchange = hosted->exchange;
-        peer->hosted = hosted->next; /* the end of one session may end another on the list */
-        hosted->link = &hosted->next;
-        if (hosted->next)
-            hosted->next->link = &peer->hosted;
-        hosted->next = NULL;
-        hosted_free(gateway, hosted);
+        hosted_free(gateway, hosted); /* first: the end of one session may end another on the list */
         exchange_lost(exchange);
     }
 }

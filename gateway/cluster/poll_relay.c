@@ -9,7 +9,6 @@
  */
 #include "cluster/poll_relay.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -276,7 +275,7 @@ const struct http_answer *poll_relay_get(struct gateway *gateway, const struct s
 static void announce(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
-    struct relay *relay = (struct relay *)(void *)((char *)timer - offsetof(struct relay, timer));
+    struct relay *relay = TIMER_OWNER(timer, struct relay, timer);
     relay->announced = say(gateway, relay, KIND(BODY_BEGUN), (struct slice){0}, on_begun) == STATUS_OK;
 }
 

@@ -106,7 +106,7 @@ static void await_next(struct exchange *exchange)
 static void drain(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
-    struct exchange *exchange = (struct exchange *)(void *)((char *)timer - offsetof(struct exchange, timer));
+    struct exchange *exchange = TIMER_OWNER(timer, struct exchange, timer);
     if (!push(exchange->wsi) || gateway->now_ms >= exchange->deadline_ms) {
         exchange_end_later(exchange);
     } else if (lws_partial_buffered(exchange->wsi)) {
@@ -192,7 +192,7 @@ void exchange_answer(struct exchange *exchange, const struct http_answer *answer
 static void late(void *context, struct wheel_timer *timer)
 {
     static const struct http_answer timeout = {408, HTTP_TEXT, {"late\n", 5}, NULL, LABEL_NONE};
-    struct exchange *exchange = (struct exchange *)(void *)((char *)timer - offsetof(struct exchange, timer));
+    struct exchange *exchange = TIMER_OWNER(timer, struct exchange, timer);
     (void)context;
     exchange->keep_alive = false;
     if (!exchange->answered)

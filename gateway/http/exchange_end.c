@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/gateway.h"
+#include "base/list.h"
 #include "http/exchange_internal.h"
 
 struct exchanges *exchanges_create(void)
@@ -20,12 +21,7 @@ void exchanges_free(struct exchanges *exchanges)
 
 void exchange_stay(struct exchange *exchange)
 {
-    if (!exchange->link)
-        return;
-    *exchange->link = exchange->next;
-    if (exchange->next)
-        exchange->next->link = exchange->link;
-    exchange->link = NULL;
+    LIST_REMOVE(exchange);
 }
 
 void exchange_release(struct exchange *exchange)

@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #include "base/gateway.h"
+#include "base/list.h"
 #include "http/exchange_internal.h"
 #include "http/parked.h"
 #include "net/listener.h"
@@ -37,15 +38,6 @@ static bool read_consumed(int descriptor, uint64_t *ret_consumed)
     return true;
 }
 
-static void enlist(struct exchange **list, struct exchange *exchange)
-{
-    exchange->next = *list;
-    if (exchange->next)
-        exchange->next->link = &exchange->next;
-    exchange->link = list;
-    *list = exchange;
-}
-
 void exchange_park(struct exchange *exchange)
 {
     struct lws *wsi = exchange->wsi;
@@ -54,7 +46,7 @@ void exchange_park(struct exchange *exchange)
     exchange->stays = exchange->stays || lws_is_ssl(wsi) || !loop_polling(exchange->gateway->loop) ||
                       !read_consumed(lws_get_socket_fd(wsi), &exchange->consumed);
     if (!exchange->stays)
-        enlist(&exchange->gateway->exchanges->fresh, exchange);
+        LIST_ADD(&exchange->gateway->exchanges->fresh, exchange);
 }
 
 void exchange_keep(struct exchange *exchange)
@@ -134,7 +126,7 @@ void exchanges_polled(struct gateway *gateway)
         if (!exchange->keep_alive && may_leave(exchange, false) && leave_library(exchange))
             continue;
         if (exchange->keep_alive && writable(exchange))
-            enlist(&exchanges->settling, exchange);
+            LIST_ADD(&exchanges->settling, exchange);
         else
             stay_for_good(exchange);
     }

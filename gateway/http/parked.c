@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "base/gateway.h"
+#include "base/list.h"
 #include "base/timer_wheel.h"
 #include "common/clock.h"
 #include "net/listener.h"
@@ -49,9 +50,7 @@ static void leave(struct parked *parked)
     parked->descriptor = -1;
     timer_wheel_cancel(gateway->wheel, &parked->timer);
     buf_done(&parked->rest);
-    *parked->link = parked->next;
-    if (parked->next)
-        parked->next->link = parked->link;
+    LIST_REMOVE(parked);
     parked->next = gateway->parking->closed;
     gateway->parking->closed = parked;
 }
@@ -75,7 +74,7 @@ static void hang_up(struct parked *parked)
 static void overdue(void *context, struct wheel_timer *timer)
 {
     (void)context;
-    parked_close((struct parked *)(void *)((char *)timer - offsetof(struct parked, timer)));
+    parked_close(TIMER_OWNER(timer, struct parked, timer));
 }
 
 static bool watch(struct parked *parked, int operation, uint32_t events)
@@ -97,11 +96,7 @@ struct parked *parked_take(struct gateway *gateway, int descriptor, parked_gone_
         free(parked);
         return NULL;
     }
-    parked->link = &gateway->parking->all;
-    parked->next = gateway->parking->all;
-    if (parked->next)
-        parked->next->link = &parked->next;
-    gateway->parking->all = parked;
+    LIST_ADD(&gateway->parking->all, parked);
     if (!gone)
         timer_wheel_arm(gateway->wheel, &parked->timer, gateway->now_ms + IDLE_MS);
     return parked;

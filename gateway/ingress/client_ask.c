@@ -5,7 +5,6 @@
  */
 #include "ingress/client_ask.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,7 +92,7 @@ static struct ask *take(struct session *session, uint64_t number)
 static void too_late(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
-    struct ask *ask = (struct ask *)(void *)((char *)timer - offsetof(struct ask, timer));
+    struct ask *ask = TIMER_OWNER(timer, struct ask, timer);
     (void)take(ask->session, ask->number);
     publish_error(gateway, ask->session, ask->reply, STATUS_UNAVAILABLE, "the client did not answer in time",
                   LABEL_ASKS_TIMEOUT);

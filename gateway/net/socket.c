@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/gateway.h"
+#include "base/list.h"
 #include "codec/ws_frame.h"
 #include "common/clock.h"
 #include "common/utf8.h"
@@ -39,28 +40,6 @@ static const struct socket_events *events_of(const struct websocket *websocket)
     return websocket->gateway->sockets->events;
 }
 
-/* ---- lists -------------------------------------------------------------------------------------------- */
-
-static void enlist(struct websocket **list, struct websocket *websocket)
-{
-    websocket->next = *list;
-    if (websocket->next)
-        websocket->next->link = &websocket->next;
-    websocket->link = list;
-    *list = websocket;
-}
-
-static void delist(struct websocket *websocket)
-{
-    if (!websocket->link)
-        return;
-    *websocket->link = websocket->next;
-    if (websocket->next)
-        websocket->next->link = websocket->link;
-    websocket->link = NULL;
-    websocket->next = NULL;
-}
-
 /* ---- watching ----------------------------------------------------------------------------------------- */
 
 static void watch(struct websocket *websocket)
@@ -77,7 +56,7 @@ void socket_watch(struct websocket *websocket)
 {
     watch(websocket);
     if (websocket->reading && websocket->input && !websocket->link)
-        enlist(&websocket->gateway->sockets->resumed, websocket);
+        LIST_ADD(&websocket->gateway->sockets->resumed, websocket);
 }
 
 enum status socket_adopt(struct websocket *websocket, int descriptor)
@@ -93,7 +72,7 @@ enum status socket_adopt(struct websocket *websocket, int descriptor)
 
 void socket_done(struct websocket *websocket)
 {
-    delist(websocket);
+    LIST_REMOVE(websocket);
     close(websocket->descriptor);
     websocket->descriptor = -1;
     free(websocket->rest);
@@ -366,8 +345,8 @@ void socket_end(struct websocket *websocket)
     websocket->linger_ms = websocket->gateway->now_ms + CLOSE_WAIT_MS;
     if (websocket->skip == UINT64_MAX && !websocket->rest) /* nothing it says can be understood */
         (void)shutdown(websocket->descriptor, SHUT_WR);
-    delist(websocket); /* it may be about to read on */
-    enlist(&sockets->lingering, websocket);
+    LIST_REMOVE(websocket); /* it may be about to read on */
+    LIST_ADD(&sockets->lingering, websocket);
     if (!timer_wheel_armed(&sockets->linger))
         timer_wheel_arm(sockets->gateway->wheel, &sockets->linger, sockets->gateway->now_ms + CLOSE_LOOK_MS);
     websocket->reading = true;
@@ -381,7 +360,7 @@ void sockets_end_turn(struct gateway *gateway)
     struct sockets *sockets = gateway->sockets;
     struct websocket *websocket;
     while ((websocket = sockets->resumed)) {
-        delist(websocket);
+        LIST_REMOVE(websocket);
         if (websocket->input)
             take_input(websocket);
     }

@@ -110,7 +110,7 @@ void catchup_wait(struct gateway *gateway, struct catchup *catchup, timer_wheel_
                   uint64_t due_ms);
 static inline struct catchup *catchup_of_timer(struct wheel_timer *timer)
 {
-    return (struct catchup *)(void *)((char *)timer - offsetof(struct catchup, timer));
+    return TIMER_OWNER(timer, struct catchup, timer);
 }
 
 /* SLOW: notes that the session missed the frame, which the histories have. */

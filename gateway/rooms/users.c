@@ -5,7 +5,6 @@
  */
 #include "rooms/users.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 
 #include "presence.pb-c.h"
@@ -46,7 +45,7 @@ static void user_free(struct gateway *gateway, struct user *user)
 
 static void linger_over(void *context, struct wheel_timer *timer)
 {
-    struct user *user = (struct user *)(void *)((char *)timer - offsetof(struct user, linger));
+    struct user *user = TIMER_OWNER(timer, struct user, linger);
     user_free(context, user);
 }
 
@@ -69,7 +68,7 @@ static void publish_left(const struct gateway *gateway, const struct room *room)
 static void on_left(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
-    struct user *user = (struct user *)(void *)((char *)timer - offsetof(struct user, linger));
+    struct user *user = TIMER_OWNER(timer, struct user, linger);
     uint64_t linger_ms = (uint64_t)gateway->settings->user_linger;
     publish_left(gateway, user->room);
     timer->fire = linger_over;

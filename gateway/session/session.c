@@ -7,7 +7,6 @@
  */
 #include "session/session.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 
 #include "base/gateway.h"
@@ -93,7 +92,7 @@ static void deadline_passed(struct gateway *gateway, struct session *session)
 static void timer_fired(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
-    struct session *session = (struct session *)(void *)((char *)timer - offsetof(struct session, timer));
+    struct session *session = TIMER_OWNER(timer, struct session, timer);
     if (session->deadline_ms && session->deadline_ms <= gateway->now_ms)
         deadline_passed(gateway, session);
     else if (session->write_ms && session->write_ms <= gateway->now_ms)
@@ -113,7 +112,7 @@ static void await_pong(struct gateway *gateway, struct session *session, uint64_
 static void heartbeat_fired(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
-    struct session *session = (struct session *)(void *)((char *)timer - offsetof(struct session, heartbeat));
+    struct session *session = TIMER_OWNER(timer, struct session, heartbeat);
     if (session->awaiting_pong) {
         session_close(gateway, session, CAUSE_PING_TIMEOUT);
         return;

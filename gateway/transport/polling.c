@@ -10,7 +10,6 @@
  */
 #include "transport/polling.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -338,7 +337,7 @@ const struct http_answer *polling_post(struct gateway *gateway, struct session *
 static void upgrade_timer(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
-    struct polling *polling = (struct polling *)(void *)((char *)timer - offsetof(struct polling, timer));
+    struct polling *polling = TIMER_OWNER(timer, struct polling, timer);
     if (polling->leaving) {
         session_close(gateway, polling->session, CAUSE_NORMAL);
         return;

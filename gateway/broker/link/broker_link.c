@@ -426,8 +426,7 @@ bool broker_link_turn(struct broker_link *link)
 
 static void timer_fired(void *context, struct wheel_timer *timer)
 {
-    struct broker_link *link =
-        (struct broker_link *)(void *)((char *)timer - offsetof(struct broker_link, timer));
+    struct broker_link *link = TIMER_OWNER(timer, struct broker_link, timer);
     struct gateway *gateway = context;
     if (link->state != LINK_UP) {
         lose(link, "it does not answer");

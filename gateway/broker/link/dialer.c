@@ -197,7 +197,7 @@ static void try_address(struct dialer *dialer)
 
 static void timer_fired(void *context, struct wheel_timer *timer)
 {
-    struct dialer *dialer = (struct dialer *)(void *)((char *)timer - offsetof(struct dialer, timer));
+    struct dialer *dialer = TIMER_OWNER(timer, struct dialer, timer);
     (void)context;
     if (dialer->state == DIALER_WAITING)
         resolve(dialer);

@@ -6,7 +6,6 @@
  */
 #include "cluster/move/move_in.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,15 +143,21 @@ static void take(struct gateway *gateway, struct arrival *arrival, const Pollen8
     engineio_ws_arrived(gateway, session, websocket);
 }
 
+/* NULL: none came, or something else. */
+static const Pollen8__UpgradeReply *reply_of(enum status status, const Pollen8__GatewayMessage *message)
+{
+    bool replied =
+        status == STATUS_OK && message->message_case == POLLEN8__GATEWAY_MESSAGE__MESSAGE_UPGRADE_REPLY;
+    return replied ? message->upgrade_reply : NULL;
+}
+
 static void on_committed(struct gateway *gateway, uint64_t id, enum status status,
                          const Pollen8__GatewayMessage *message)
 {
     struct arrival *arrival = arrival_of(gateway, id);
-    const Pollen8__UpgradeReply *reply = NULL;
+    const Pollen8__UpgradeReply *reply = reply_of(status, message);
     if (!arrival)
         return;
-    if (status == STATUS_OK && message->message_case == POLLEN8__GATEWAY_MESSAGE__MESSAGE_UPGRADE_REPLY)
-        reply = message->upgrade_reply;
     if (reply && reply->result == POLLEN8__UPGRADE_REPLY__RESULT__MOVED) {
         take(gateway, arrival, reply->move);
     } else if (!reply || reply->result != POLLEN8__UPGRADE_REPLY__RESULT__AGAIN ||
@@ -177,7 +182,7 @@ static void commit(struct gateway *gateway, struct arrival *arrival)
 static void on_timer(void *context, struct wheel_timer *timer)
 {
     struct gateway *gateway = context;
-    struct arrival *arrival = (struct arrival *)(void *)((char *)timer - offsetof(struct arrival, timer));
+    struct arrival *arrival = TIMER_OWNER(timer, struct arrival, timer);
     if (gateway->now_ms >= arrival->end_ms)
         session_close(gateway, arrival->session, CAUSE_UNAVAILABLE);
     else
@@ -197,11 +202,9 @@ static void on_probed(struct gateway *gateway, uint64_t id, enum status status,
                       const Pollen8__GatewayMessage *message)
 {
     struct arrival *arrival = arrival_of(gateway, id);
-    const Pollen8__UpgradeReply *reply = NULL;
+    const Pollen8__UpgradeReply *reply = reply_of(status, message);
     if (!arrival)
         return;
-    if (status == STATUS_OK && message->message_case == POLLEN8__GATEWAY_MESSAGE__MESSAGE_UPGRADE_REPLY)
-        reply = message->upgrade_reply;
     if (!reply || reply->result != POLLEN8__UPGRADE_REPLY__RESULT__PROBED ||
         session_move_join(gateway, arrival->session, reply->rooms, reply->n_rooms) != STATUS_OK) {
         gateway_count(gateway, LABEL_MOVES_REFUSED);
