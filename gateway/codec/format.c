@@ -10,20 +10,34 @@
 #include "codec/sio_packet.h"
 #include "codec/ws_json.h"
 #include "codec/ws_proto.h"
+#include "text/append.h"
 
 /* ---- Socket.IO ---------------------------------------------------------------------------------------- */
 
+/* The packet of Engine.IO that holds one of Socket.IO. */
+static struct append message_start(struct buf *buf)
+{
+    static const char type = '0' + EIO_MESSAGE;
+    struct append out = append_start(buf);
+    append_slice(&out, slice_make(&type, 1));
+    return out;
+}
+
 static enum status socketio_event(struct buf *buf, struct slice name_space, const struct client_event *event)
 {
-    enum status status = buf_append_char(buf, '0' + EIO_MESSAGE);
-    return status ? status : sio_event_append(buf, name_space, event);
+    struct append out = message_start(buf);
+    if (out.status == STATUS_OK)
+        append_status(&out, sio_event_append(buf, name_space, event));
+    return append_end(&out);
 }
 
 static enum status socketio_ack(struct buf *buf, struct slice name_space, struct slice id,
                                 const struct client_result *result)
 {
-    enum status status = buf_append_char(buf, '0' + EIO_MESSAGE);
-    return status ? status : sio_ack_append(buf, name_space, id, result);
+    struct append out = message_start(buf);
+    if (out.status == STATUS_OK)
+        append_status(&out, sio_ack_append(buf, name_space, id, result));
+    return append_end(&out);
 }
 
 /* ---- JSON --------------------------------------------------------------------------------------------- */
