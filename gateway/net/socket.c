@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * in:  readable -> one recv into the buffer all share -> frames, unmasked in place -> events->part; what is
- *      half-way moves to a buffer of the socket's own until the rest has come
- * out: send -> (what was not taken) rest -> writable -> send
+ * in:  readable -> one recv into the shared buffer -> frames, unmasked in place -> events->part; an
+ *      incomplete frame moves to the socket's own buffer until the rest arrives
+ * out: send -> (bytes not accepted) rest -> writable -> send
  */
 #include "net/socket.h"
 
@@ -21,7 +21,7 @@
 #include "net/listener.h"
 #include "net/websocket_internal.h"
 
-#define EVENTS_A_TURN   128  /* then a turn */
+#define EVENTS_A_TURN   128  /* then comes a turn */
 #define EXTRA_MAXIMUM   4096 /* of control frames behind a rest */
 #define CLOSE_WAIT_MS   5000 /* for the client's part of the closing handshake */
 #define CLOSE_LOOK_MS   500
@@ -87,7 +87,7 @@ void socket_done(struct websocket *websocket)
 
 /* ---- out ---------------------------------------------------------------------------------------------- */
 
-/* Bytes taken; -1: the socket is dead. */
+/* Bytes accepted; -1: the socket is dead. */
 static ssize_t send_some(const struct websocket *websocket, const void *bytes, size_t length)
 {
     ssize_t sent = send(websocket->descriptor, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -108,7 +108,7 @@ static bool keep(struct websocket *websocket, const char *bytes, size_t length)
     return true;
 }
 
-/* Control frames wait behind the rest; a client that asks for more than fit gets none. */
+/* Control frames wait behind the rest; more than fit are dropped. */
 static bool keep_more(struct websocket *websocket, const void *bytes, size_t length)
 {
     struct socket_rest *rest = websocket->rest;
@@ -143,7 +143,7 @@ static void write_control(struct websocket *websocket, enum ws_opcode opcode, st
     (void)socket_write(websocket, frame, header + payload.length); /* a dead socket says so when it is read */
 }
 
-/* The socket takes more. False: it is gone, and so may the websocket be. */
+/* The socket accepts more. False: it is gone, and the websocket may be gone too. */
 static bool finish(struct websocket *websocket)
 {
     struct socket_rest *rest = websocket->rest;
@@ -166,7 +166,7 @@ static bool finish(struct websocket *websocket)
 
 /* ---- in ----------------------------------------------------------------------------------------------- */
 
-/* The client's part of a close, or its wish for one. The websocket is gone afterwards. */
+/* Handles the client's part of a close, or its request for one. The websocket is gone afterwards. */
 static void take_close(struct websocket *websocket, struct slice payload)
 {
     unsigned code = payload.length >= 2
@@ -186,7 +186,7 @@ static void take_close(struct websocket *websocket, struct slice payload)
     events_of(websocket)->closed(websocket);
 }
 
-/* Whether the websocket is still there. */
+/* Returns whether the websocket still exists. */
 static bool take_frame(struct websocket *websocket, const struct ws_client_frame *frame, struct slice payload)
 {
     switch (frame->opcode) {
@@ -199,7 +199,7 @@ static bool take_frame(struct websocket *websocket, const struct ws_client_frame
     default:
         if (websocket->kind && (frame->opcode == WS_CONTINUATION) != (websocket->fragments != NULL))
             events_of(websocket)->refuse(websocket,
-                                         1002); /* a message inside a message, or the rest of none */
+                                         1002); /* a message inside a message, or a continuation of none */
         else
             events_of(websocket)->part(websocket, frame->opcode != WS_CONTINUATION,
                                        frame->opcode == WS_BINARY, frame->final, payload);
@@ -208,7 +208,8 @@ static bool take_frame(struct websocket *websocket, const struct ws_client_frame
     return true;
 }
 
-/* Works on the bytes from *at on. Whether the websocket is still there; *at is moved past what was used. */
+/* Processes the bytes from *at on. Returns whether the websocket still exists; *at is moved past what was
+ * used. */
 static bool take_frames(struct websocket *websocket, char *bytes, size_t length, size_t *at)
 {
     uint64_t maximum = (uint64_t)websocket->gateway->settings->max_payload;
@@ -245,7 +246,7 @@ static bool take_frames(struct websocket *websocket, char *bytes, size_t length,
     return true;
 }
 
-/* Keeps what is left for later. */
+/* Keeps the remaining bytes for later. */
 static void keep_input(struct websocket *websocket, const char *bytes, size_t length)
 {
     enum status status = STATUS_NO_MEMORY;
@@ -271,7 +272,7 @@ static void drop_input(struct websocket *websocket)
     websocket->input = NULL;
 }
 
-/* What was kept, and may go on now. */
+/* Processes the kept bytes, which may go on now. */
 static void take_input(struct websocket *websocket)
 {
     struct buf *input = websocket->input;
@@ -345,7 +346,7 @@ void socket_end(struct websocket *websocket)
     websocket->linger_ms = websocket->gateway->now_ms + CLOSE_WAIT_MS;
     if (websocket->skip == UINT64_MAX && !websocket->rest) /* nothing it says can be understood */
         (void)shutdown(websocket->descriptor, SHUT_WR);
-    LIST_REMOVE(websocket); /* it may be about to read on */
+    LIST_REMOVE(websocket); /* it may be about to resume reading */
     LIST_ADD(&sockets->lingering, websocket);
     if (!timer_wheel_armed(&sockets->linger))
         timer_wheel_arm(sockets->gateway->wheel, &sockets->linger, sockets->gateway->now_ms + CLOSE_LOOK_MS);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
  * in:  the library, or socket.c -> fragments -> one message -> the owner
- * out: the owner's bytes -> one raw write of the library, which keeps what the socket does not take, finishes
- *      it by itself and then calls writeable; or of socket.c, which does the same
+ * out: the owner's bytes -> one raw write of the library, which keeps what the socket does not accept,
+ *      finishes it itself and then calls writeable; or of socket.c, which does the same
  */
 #include "net/websocket.h"
 
@@ -94,7 +94,7 @@ static void websocket_free(struct websocket *websocket)
 
 /* ---- in ----------------------------------------------------------------------------------------------- */
 
-/* Ends the socket for the client's fault; its owner has lost it. */
+/* Ends the socket because of the client's fault; its owner loses it. */
 static void refuse_websocket(struct websocket *websocket, uint16_t code)
 {
     const struct websocket_owner *kind = websocket->kind;
@@ -117,7 +117,7 @@ static void deliver(struct websocket *websocket, bool binary, struct slice messa
 {
     struct gateway *gateway = websocket->gateway;
     if (!binary && websocket->descriptor >= 0 && !utf8_valid(message)) {
-        refuse_websocket(websocket, 1007); /* the library has looked at what it reads itself */
+        refuse_websocket(websocket, 1007); /* the library has checked what it reads itself */
         return;
     }
     metrics_add(gateway->metrics, METRIC_FRAMES_IN, 1);
@@ -151,7 +151,8 @@ static void take_websocket_part(struct websocket *websocket, bool first, bool bi
         fail_websocket(websocket, status);
         drop_fragments(websocket);
     } else if (final) {
-        struct buf *whole = websocket->fragments; /* the next message may begin while this one is handled */
+        /* the next message may begin while this one is being handled */
+        struct buf *whole = websocket->fragments;
         websocket->fragments = NULL;
         deliver(websocket, websocket->fragment_binary, buf_slice(whole));
         buf_done(whole);
@@ -213,7 +214,7 @@ void websocket_await(struct websocket *websocket)
         lws_callback_on_writable(websocket->wsi);
 }
 
-/* The library leaves the bytes of a raw write alone, though it does not say so. */
+/* The library does not change the bytes of a raw write, though it does not say so. */
 bool websocket_send(struct websocket *websocket, struct slice frames)
 {
     if (websocket->descriptor >= 0)
@@ -286,8 +287,8 @@ static void close_now(struct websocket *websocket)
     lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC); /* may free the websocket */
 }
 
-/* Takes a new socket out of the library's hands: no message has begun, for a client speaks only once it has
- * been answered. Where that cannot be, the library keeps it. */
+/* Takes a new socket from the library: no message has begun, because a client speaks only after it has been
+ * answered. If that is not possible, the library keeps it. */
 static void take_socket(struct websocket *websocket)
 {
     struct lws *wsi = websocket->wsi;
