@@ -29,7 +29,7 @@
 #define HEAD_MAXIMUM   2048
 #define ORIGIN_MAXIMUM 256
 #define DRAIN_STEP_MS  8
-#define PUSHES         64 /* pieces of a rest in one go */
+#define PUSHES         64 /* pieces of a rest at once */
 
 static const struct http_answer session_unknown = {
     400, HTTP_JSON, {"{\"code\":1,\"message\":\"Session ID unknown\"}", 41}, NULL, LABEL_NONE};
@@ -55,7 +55,7 @@ uint64_t exchange_body_length(const struct exchange *exchange)
 
 /* ---- answering ---------------------------------------------------------------------------------------- */
 
-/* Where it fails there is nothing in the buf. */
+/* If it fails, the buf stays empty. */
 static enum status compose(const struct exchange *exchange, const struct http_answer *answer, struct buf *buf)
 {
     const struct http_shape shape = {
@@ -85,8 +85,8 @@ static bool write_answer(struct exchange *exchange, const struct http_answer *an
     return written;
 }
 
-/* Writes of the rest what the kernel takes; the library does one piece at a call. False: the socket is dead.
- */
+/* Writes as much of the rest as the kernel accepts; the library writes one piece per call. False: the socket
+ * is dead. */
 static bool push(struct lws *wsi)
 {
     struct pollfd writable = {.fd = lws_get_socket_fd(wsi), .events = POLLOUT};
@@ -96,7 +96,7 @@ static bool push(struct lws *wsi)
     return true;
 }
 
-/* The answer is written whole, and the connection stays. */
+/* The answer has been written completely, and the connection stays. */
 static void await_next(struct exchange *exchange)
 {
     lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_KEEPALIVE_IDLE, LISTENER_KEEPALIVE_S);
@@ -137,8 +137,9 @@ static void answer_held(struct exchange *exchange, const struct http_answer *ans
     }
 }
 
-/* Inside a callback of its own connection; it is ended there. If its body is still to come the client is told
- * to send the next request elsewhere: the two could arrive together (see request() in lws_callback.c). */
+/* Called inside a callback of its own connection; it is ended there. If its body is still to come, the client
+ * is asked to send the next request elsewhere: the two could arrive together (see request() in
+ * lws_callback.c). */
 static void answer_now(struct exchange *exchange, const struct http_answer *answer)
 {
     exchange->answered = true;
@@ -196,7 +197,7 @@ static void late(void *context, struct wheel_timer *timer)
     (void)context;
     exchange->keep_alive = false;
     if (!exchange->answered)
-        (void)write_answer(exchange, &timeout); /* it is hung up on in any case */
+        (void)write_answer(exchange, &timeout); /* the connection is closed in any case */
     exchange_end_later(exchange);
 }
 
@@ -238,7 +239,7 @@ struct exchange *exchange_start(struct gateway *gateway, struct lws *wsi)
     exchange->head = http_request_method(wsi) == METHOD_HEAD;
     exchange->body_length = http_request_body_length(wsi);
     if (exchange->body_length == HTTP_REQUEST_BODY_UNKNOWN)
-        exchange->keep_alive = false; /* where it ends is not known */
+        exchange->keep_alive = false; /* its end is not known */
     exchange->origin_length = origin.length;
     if (origin.length)
         memcpy(exchange->origin, origin.data, origin.length);
@@ -263,7 +264,7 @@ static int ended(struct exchange *exchange, uint64_t body_left)
 
 /* ---- holding ------------------------------------------------------------------------------------------ */
 
-/* Until the answer is there the connection is idle, for the library. */
+/* For the library the connection is idle until the answer is there. */
 static int held(struct exchange *exchange)
 {
     timer_wheel_cancel(exchange->gateway->wheel, &exchange->timer);
@@ -325,8 +326,8 @@ void exchange_lost(struct exchange *exchange)
 
 /* ---- its body ----------------------------------------------------------------------------------------- */
 
-/* From 4.3 on the library hands out what follows the body with it, and then never says that the body is whole
- * (lws_read_h1() looks at content_length_given, which only HTTP/2 sets). */
+/* From 4.3 on the library passes what follows the body along with it, and then never reports that the body is
+ * complete (lws_read_h1() looks at content_length_given, which only HTTP/2 sets). */
 int exchange_body(struct lws *wsi, const void *data, size_t length)
 {
     struct exchange *exchange = lws_get_opaque_user_data(wsi);
@@ -338,7 +339,7 @@ int exchange_body(struct lws *wsi, const void *data, size_t length)
         return -1;
     if (!whole)
         return 0;
-    exchange->keep_alive = false; /* what follows is gone: the client is told to send it elsewhere */
+    exchange->keep_alive = false; /* what follows is lost: the client is asked to send it elsewhere */
     return exchange_body_end(wsi);
 }
 

@@ -24,7 +24,7 @@ struct exchange {
     bool keep_alive;
     bool head;
     bool answered;
-    bool stays;            /* with the library, which may have read of the next request */
+    bool stays;            /* with the library, which may have read some of the next request */
     bool ending;           /* its connection is closed at the end of the turn */
     struct lws *wsi;       /* NULL once closed, or PARKED */
     struct parked *parked; /* PARKED */
@@ -36,9 +36,10 @@ struct exchange {
     struct buf body;
     struct wheel_timer timer;
     struct exchange *next_ending;
-    uint64_t consumed;                /* bytes the library had taken from the socket when it became fresh */
-    struct exchange *next;            /* of the fresh or the settling */
-    struct exchange **link;           /* what points here in that list; NULL: on neither */
+    /* bytes that the library had read from the socket when it became fresh */
+    uint64_t consumed;
+    struct exchange *next;            /* in the list `fresh` or `settling` */
+    struct exchange **link;           /* what points to it in that list; NULL: it is in neither */
     exchange_elsewhere_fn *elsewhere; /* ELSEWHERE: answers it */
     void *context;                    /* of that */
     size_t origin_length;
@@ -54,24 +55,24 @@ struct exchanges {
 
 /* ---- exchange_end.c ---- */
 
-/* Off its connection, which stays; freed. */
+/* Detaches it from its connection, which stays, and frees it. */
 void exchange_release(struct exchange *exchange);
 
-/* Its connection is gone: releases it, and tells its owner. */
+/* Its connection is gone: releases it and informs its owner. */
 void exchange_gone(struct exchange *exchange);
 
-/* Its connection is closed at the end of the turn, when no callback of the library is running. */
+/* Closes its connection at the end of the turn, when no callback of the library is running. */
 void exchange_end_later(struct exchange *exchange);
 
-/* Is not parked, if that was still to come. */
+/* Cancels its parking, if that was still to come. */
 void exchange_stay(struct exchange *exchange);
 
 /* ---- exchange_park.c ---- */
 
-/* A held one: its connection leaves the library, where it may. */
+/* For a held one: its connection leaves the library, if it may. */
 void exchange_park(struct exchange *exchange);
 
-/* One that was answered, and whose connection stays: likewise; the exchange is not the caller's any more. */
+/* The same for one that was answered and whose connection stays; the exchange is no longer the caller's. */
 void exchange_keep(struct exchange *exchange);
 
 #endif

@@ -3,11 +3,13 @@
  * held, or answered and kept alive -> fresh -> polled once -> (kept alive: settling -> polled again) ->
  * parked.c, or it stays with the library until its next request
  *
- * A connection that is kept alive may leave the library only where that has read nothing of a next request:
- * such bytes would be lost. What it read with the request and has not begun shows (loop_input_waits) once it
- * has seen that the socket is writable, which it waits for before anything else; where the socket is, that is
- * in the next poll. It goes on with such bytes only after we have looked. What it reads from the socket
- * meanwhile shows in the bytes that are gone from there.
+ * A kept-alive connection may leave the library only if the library has read nothing of the next request:
+ * such bytes would be lost. There are two ways in which it may have read some.
+ *
+ *   1. Together with the request. loop_input_waits shows such bytes once the library has seen that the socket
+ *      is writable. It waits for that before anything else, and sees it in the next poll. It continues with
+ *      the bytes only after we have looked.
+ *   2. From the socket meanwhile. Those bytes are missing from the socket.
  */
 #include <libwebsockets.h>
 #include <linux/tcp.h>
@@ -24,7 +26,7 @@
 #include "net/listener.h"
 #include "net/loop.h"
 
-/* Bytes that were taken from the socket. Between the two looks more may come, which then counts as taken. */
+/* Bytes that were read from the socket. More may arrive between the two calls, which then count as read. */
 static bool read_consumed(int descriptor, uint64_t *ret_consumed)
 {
     struct tcp_info info = {0};
@@ -62,7 +64,7 @@ static void on_gone(void *owner)
     exchange_gone(owner);
 }
 
-/* False: memory is short, nothing has changed. */
+/* False: out of memory, nothing has changed. */
 static bool leave_library(struct exchange *exchange)
 {
     struct lws *wsi = exchange->wsi;
@@ -73,7 +75,7 @@ static bool leave_library(struct exchange *exchange)
                                  : parked_take(gateway, descriptor, NULL, NULL);
     if (!parked)
         return false;
-    lws_set_opaque_user_data(wsi, NULL); /* what the library says of it from now on is of no interest */
+    lws_set_opaque_user_data(wsi, NULL); /* the library's further events for it are ignored */
     exchange->wsi = NULL;
     listener_let_go(gateway->listener, wsi);
     if (held) {

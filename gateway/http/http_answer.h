@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * A whole HTTP/1.1 response, head and body in one piece, so that it goes out in one write. Pure; any thread.
- * No allocation but the caller's buf.
+ * A whole HTTP/1.1 response, head and body in one piece, so that it is sent in one write. Pure; any thread.
+ * No allocation except in the caller's buf.
  */
 #ifndef POLLEN8_GATEWAY_HTTP_HTTP_ANSWER_H
 #define POLLEN8_GATEWAY_HTTP_HTTP_ANSWER_H
@@ -25,12 +25,12 @@ struct http_answer {
     enum gateway_label label; /* in the metric of handshakes; LABEL_NONE: it is not counted */
 };
 
-/* What of the request shapes every answer to it. */
+/* What every answer needs to know of its request. */
 struct http_shape {
     bool keep_alive;     /* the connection stays */
     bool head;           /* HEAD: the length of the body, not the body */
-    bool by_origin;      /* the answer depends on the Origin and is in no cache */
-    struct slice origin; /* borrowed; an allowed Origin, told that it may read the answer; NULL data: none */
+    bool by_origin;      /* the answer depends on the Origin and must not be cached */
+    struct slice origin; /* borrowed; an allowed Origin, which may read the answer; NULL data: none */
 };
 
 /* STATUS_FULL, STATUS_NO_MEMORY; all or nothing. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- * Headers of the library's table -> slices and small copies on the stack; what held a token is wiped.
+ * Headers of the library's table -> slices and small copies on the stack; buffers that held a token are
+ * wiped.
  */
 #include "http/http_request.h"
 
@@ -20,7 +21,7 @@ static const enum lws_token_indexes uri_tokens[] = {
     WSI_TOKEN_GET_URI, WSI_TOKEN_POST_URI,  WSI_TOKEN_OPTIONS_URI, WSI_TOKEN_HEAD_URI,
     WSI_TOKEN_PUT_URI, WSI_TOKEN_PATCH_URI, WSI_TOKEN_DELETE_URI};
 
-/* `path` is `route`, with a slash at its end or without. */
+/* Whether `path` is `route`, with or without a trailing slash. */
 static bool path_is(const char *path, const char *route)
 {
     size_t length = strlen(route);
@@ -118,7 +119,7 @@ bool http_request_argument(struct lws *wsi, const char *name, char *out, size_t 
     return true;
 }
 
-/* NULL data where the header is absent; "" where it does not fit, which no check accepts. */
+/* NULL data if the header is absent; "" if it does not fit, which no check accepts. */
 static struct slice header(struct lws *wsi, enum lws_token_indexes token, char *out, size_t size)
 {
     if (lws_hdr_total_length(wsi, token) <= 0)
@@ -127,7 +128,7 @@ static struct slice header(struct lws *wsi, enum lws_token_indexes token, char *
     return slice_make(out, length > 0 ? (size_t)length : 0);
 }
 
-/* A header's value, where it is printable ASCII, so that it may be repeated in an answer. */
+/* The value of a header if it is printable ASCII, so that it may be repeated in an answer. */
 static struct slice plain_header(struct lws *wsi, enum lws_token_indexes token, char *out, size_t size)
 {
     struct slice value = header(wsi, token, out, size);

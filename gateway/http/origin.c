@@ -16,7 +16,7 @@
 struct origin {
     struct slice scheme;
     struct slice host; /* with the brackets of an IPv6 address; without the "*." of a wildcard */
-    uint32_t port;     /* the scheme's default where none is written; 0: none */
+    uint32_t port;     /* the scheme's default if none is written; 0: none */
     bool wildcard;
 };
 
@@ -85,7 +85,7 @@ static uint32_t default_port(struct slice scheme)
     return equal_ignoring_case(scheme, SLICE_LITERAL("https")) ? 443 : 0;
 }
 
-/* Cuts ":port" off a host; *ret_port stays as it is where there is none. False for a bad port. */
+/* Cuts ":port" off a host; *ret_port does not change if there is none. False for a bad port. */
 static bool cut_port(struct slice *host, uint32_t *ret_port)
 {
     size_t colon = host->length;

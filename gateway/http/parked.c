@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LicenseRef-Pollen8-Proprietary
  *
- *   the library -- parked_take --> HELD -- answer --> (ANSWERING: what the kernel did not take) --> closed,
- * or ^                           | readable: hung up --> closed                                    |
- *        +------- readable ------- IDLE <--------------------------------------------------------------+
+ *   the library -- parked_take --> HELD -- answer --> (ANSWERING: unsent bytes) --> closed, or
+ *         ^                        | readable: hung up --> closed                            |
+ *         +----- readable ------ IDLE <------------------------------------------------------+
  */
 #include "http/parked.h"
 
@@ -114,7 +114,7 @@ static void answered(struct parked *parked)
         parked_close(parked);
 }
 
-/* Writes what the kernel takes of the rest. False: the socket is dead. */
+/* Writes as much of the rest as the kernel accepts. False: the socket is dead. */
 static bool send_rest(struct parked *parked)
 {
     ssize_t sent = send(parked->descriptor, parked->rest.data + parked->sent,
@@ -174,7 +174,7 @@ static void on_event(struct parked *parked, uint32_t events)
         finish(parked);
     else if (parked->gone || (events & EPOLLIN) == 0 ||
              recv(parked->descriptor, &first, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
-        hang_up(parked); /* also where it sends before it was answered */
+        hang_up(parked); /* also if it sends before it was answered */
     else
         give_back(parked);
 }
