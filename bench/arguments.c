@@ -46,7 +46,7 @@ bool argument_expand(const char *template, uint32_t number, const char *token, c
     char digits[16];
     size_t length = 0;
 
-    snprintf(digits, sizeof digits, "%" PRIu32, number);
+    snprintf(digits, sizeof(digits), "%" PRIu32, number);
     while (*template) {
         bool is_number = strncmp(template, "%d", 2) == 0;
         bool is_token = token && strncmp(template, "%t", 2) == 0;

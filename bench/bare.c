@@ -58,8 +58,8 @@ static bool apply(struct path *path, struct bus_batch *batch, size_t count)
         struct bus_delivery delivery = {0};
         if (bus_batch_delivery(batch, i, &delivery) != STATUS_OK)
             return false;
-        snprintf(path->names[i], sizeof path->names[i], "u%" PRIu64, delivery.stream_sequence % path->users);
-        snprintf(path->keys[i], sizeof path->keys[i], "%" PRIu64, delivery.stream_sequence);
+        snprintf(path->names[i], sizeof(path->names[i]), "u%" PRIu64, delivery.stream_sequence % path->users);
+        snprintf(path->keys[i], sizeof(path->keys[i]), "%" PRIu64, delivery.stream_sequence);
         path->events[i] =
             (struct store_event){.user_id = path->names[i],
                                  .key = path->keys[i],
@@ -72,7 +72,7 @@ static bool apply(struct path *path, struct bus_batch *batch, size_t count)
                                  .stamp_us = delivery.timestamp_ms * 1000,
                                  .update = {2 * (path->done + i) + 2, delivery.stream_sequence}};
         path->appends[i] =
-            (struct store_append){.industry = "quiet", .frame = slice_make(path->data, sizeof path->data)};
+            (struct store_append){.industry = "quiet", .frame = slice_make(path->data, sizeof(path->data))};
     }
     return store_apply(path->store, &rules, path->events, count) == STATUS_OK &&
            store_append(path->store, &rules, path->appends, count) == STATUS_OK;
@@ -82,9 +82,9 @@ static bool publish(struct path *path, size_t index)
 {
     char subject[SUBJECT_SIZE];
 
-    return bus_publish(path->bus, SUBJECT_OUT_INDUSTRY, path->data, sizeof path->data) == STATUS_OK &&
+    return bus_publish(path->bus, SUBJECT_OUT_INDUSTRY, path->data, sizeof(path->data)) == STATUS_OK &&
            subject_make(subject, SUBJECT_OUT_USER, slice_from_string(path->names[index])) == STATUS_OK &&
-           bus_publish(path->bus, subject, path->data, sizeof path->data) == STATUS_OK;
+           bus_publish(path->bus, subject, path->data, sizeof(path->data)) == STATUS_OK;
 }
 
 static bool handle(struct path *path, struct bus_batch *batch)
@@ -133,12 +133,12 @@ static bool open_all(struct path *path, uint16_t broker, uint16_t redis)
     char text[64];
     char error[256] = "";
 
-    snprintf(text, sizeof text, "redis://127.0.0.1:%u", redis);
+    snprintf(text, sizeof(text), "redis://127.0.0.1:%u", redis);
     path->bus = bus_open(broker, "bench-bare");
-    if (!path->bus || store_url_parse(text, &path->url, error, sizeof error) != STATUS_OK ||
+    if (!path->bus || store_url_parse(text, &path->url, error, sizeof(error)) != STATUS_OK ||
         store_create(&options, &path->store) != STATUS_OK || store_connect(path->store) != STATUS_OK ||
-        bus_stream_ensure(path->bus, &stream, error, sizeof error) != STATUS_OK ||
-        bus_consumer_create(path->bus, &consumer, &path->consumer, error, sizeof error) != STATUS_OK) {
+        bus_stream_ensure(path->bus, &stream, error, sizeof(error)) != STATUS_OK ||
+        bus_consumer_create(path->bus, &consumer, &path->consumer, error, sizeof(error)) != STATUS_OK) {
         fprintf(stderr, "bench-bare: %s%s\n", error, path->store ? store_error(path->store) : "");
         return false;
     }
@@ -177,7 +177,7 @@ int main(int argc, char **argv)
     bool good;
 
     read_arguments(argc, argv, ports, &path.users, &only_ready);
-    memset(path.data, 'x', sizeof path.data);
+    memset(path.data, 'x', sizeof(path.data));
     good = open_all(&path, ports[0], ports[1]);
     if (good && !only_ready) {
         good = work(&path);

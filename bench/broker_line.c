@@ -39,9 +39,9 @@ int broker_line_open(uint16_t port, const char *commands)
     if (fd < 0)
         return -1;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
-        !write_all(fd, hello, sizeof hello - 1) || !write_all(fd, commands, strlen(commands))) {
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+        !write_all(fd, hello, sizeof(hello) - 1) || !write_all(fd, commands, strlen(commands))) {
         close(fd);
         return -1;
     }
@@ -51,14 +51,14 @@ int broker_line_open(uint16_t port, const char *commands)
 bool broker_line_publish(int fd, const char *subject, const void *data, size_t length)
 {
     char line[512];
-    int line_length = snprintf(line, sizeof line, "PUB %s %zu\r\n", subject, length);
+    int line_length = snprintf(line, sizeof(line), "PUB %s %zu\r\n", subject, length);
     struct iovec parts[3] = {{.iov_base = line, .iov_len = (size_t)line_length},
                              {.iov_base = (void *)(uintptr_t)data, .iov_len = length},
                              {.iov_base = (void *)(uintptr_t)("\r\n"), .iov_len = 2}};
     size_t total = (size_t)line_length + length + 2;
     ssize_t written;
 
-    if (line_length < 0 || (size_t)line_length >= sizeof line)
+    if (line_length < 0 || (size_t)line_length >= sizeof(line))
         return false;
     do
         written = writev(fd, parts, 3);
@@ -79,7 +79,7 @@ bool broker_line_publish(int fd, const char *subject, const void *data, size_t l
 bool broker_line_answer(int fd)
 {
     char data[4096];
-    ssize_t length = recv(fd, data, sizeof data, MSG_DONTWAIT);
+    ssize_t length = recv(fd, data, sizeof(data), MSG_DONTWAIT);
 
     if (length == 0)
         return false;

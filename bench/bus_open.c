@@ -17,8 +17,8 @@ struct bus *bus_open(uint16_t port, const char *name)
     struct bus_options options = {.url = url, .name = name};
     struct bus *bus = NULL;
 
-    snprintf(url, sizeof url, "nats://127.0.0.1:%u", port);
-    if (bus_create(&options, &bus, error, sizeof error) == STATUS_OK)
+    snprintf(url, sizeof(url), "nats://127.0.0.1:%u", port);
+    if (bus_create(&options, &bus, error, sizeof(error)) == STATUS_OK)
         for (int i = 0; i < TURNS && !bus_connected(bus); i++)
             usleep(TURN_US);
     if (bus && bus_connected(bus))

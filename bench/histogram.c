@@ -39,7 +39,7 @@ double histogram_percentile_us(const struct histogram *histogram, double share)
 
     if (histogram->total == 0)
         return 0;
-    for (size_t step = 0; step < sizeof histogram->counts / sizeof histogram->counts[0]; step++) {
+    for (size_t step = 0; step < sizeof(histogram->counts) / sizeof(histogram->counts[0]); step++) {
         seen += histogram->counts[step];
         if ((double)seen >= share * (double)histogram->total)
             return value_of(step) / 1000.0;

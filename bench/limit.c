@@ -192,7 +192,7 @@ static void client_read(int fd)
     char request[4096];
     char answer[256];
     size_t length;
-    ssize_t received = recv(fd, request, sizeof request - 1, 0);
+    ssize_t received = recv(fd, request, sizeof(request) - 1, 0);
 
     if (received < 0 && errno == EAGAIN)
         return;
@@ -203,7 +203,7 @@ static void client_read(int fd)
     if (room_joined(fd))
         return; /* a pong: nobody asked */
     request[received] = 0;
-    length = handshake_answer(request, answer, sizeof answer);
+    length = handshake_answer(request, answer, sizeof(answer));
     if (length == 0 || send(fd, answer, length, MSG_NOSIGNAL) != (ssize_t)length) {
         drop(fd);
         return;
@@ -226,7 +226,7 @@ static void accept_all(const struct server *server)
     int fd;
 
     while ((fd = accept4(server->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
         watch(server, fd);
     }
 }
@@ -240,8 +240,8 @@ static int listen_on(uint16_t port)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0)
         return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 && listen(fd, BACKLOG) == 0)
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     close(fd);
     return -1;

@@ -33,7 +33,7 @@ static void sha1_block(uint32_t state[5], const unsigned char *block)
     uint32_t words[80];
     uint32_t s[5];
 
-    memcpy(s, state, sizeof s);
+    memcpy(s, state, sizeof(s));
     for (int i = 0; i < 16; i++)
         words[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 |
                    (uint32_t)block[4 * i + 2] << 8 | block[4 * i + 3];
@@ -90,18 +90,18 @@ size_t handshake_answer(const char *request, char *out, size_t capacity)
     static const char name[] = "\r\nSec-WebSocket-Key: ";
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     const char *key = strcasestr(request, name);
-    unsigned char text[KEY_LENGTH + sizeof guid];
+    unsigned char text[KEY_LENGTH + sizeof(guid)];
     unsigned char digest[DIGEST_LENGTH + 1];
     char accept[29];
     int length;
 
     if (!key)
         return 0;
-    key += sizeof name - 1;
+    key += sizeof(name) - 1;
     if (strcspn(key, "\r") != KEY_LENGTH)
         return 0;
     memcpy(text, key, KEY_LENGTH);
-    memcpy(text + KEY_LENGTH, guid, sizeof guid);
+    memcpy(text + KEY_LENGTH, guid, sizeof(guid));
     sha1_of_60(text, digest);
     base64_of_20(digest, accept);
     length = snprintf(out, capacity,

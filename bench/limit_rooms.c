@@ -44,8 +44,8 @@ struct room *room_find(const char *name, size_t length, bool make)
             return *at;
     if (!make || length >= sizeof(*at)->name)
         return NULL;
-    *at = grown(NULL, sizeof **at);
-    memset(*at, 0, sizeof **at);
+    *at = grown(NULL, sizeof(**at));
+    memset(*at, 0, sizeof(**at));
     memcpy((*at)->name, name, length);
     return *at;
 }
@@ -60,7 +60,7 @@ void room_join(struct room *room, int socket)
         place++;
     if (room->count == room->capacity) {
         room->capacity = room->capacity ? room->capacity * 2 : 1;
-        room->sockets = grown(room->sockets, room->capacity * sizeof *room->sockets);
+        room->sockets = grown(room->sockets, room->capacity * sizeof(*room->sockets));
     }
     *place = (struct place){.room = room, .index = room->count};
     room->sockets[room->count++] = socket;

@@ -71,7 +71,7 @@ static void read_commands(struct control *control)
 {
     char *end;
     ssize_t length =
-        read(STDIN_FILENO, control->line + control->length, sizeof control->line - 1 - control->length);
+        read(STDIN_FILENO, control->line + control->length, sizeof(control->line) - 1 - control->length);
 
     if (length <= 0) {
         control->ended = true;
@@ -109,7 +109,7 @@ static void serve(struct control *control)
 static char **read_tokens(const char *path, uint32_t from, uint32_t count)
 {
     FILE *file = fopen(path, "re");
-    char **tokens = calloc(count, sizeof *tokens);
+    char **tokens = calloc(count, sizeof(*tokens));
 
     if (!file || !tokens) {
         perror(path);

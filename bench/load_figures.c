@@ -22,7 +22,7 @@ static double cpu_seconds(void)
 
 void load_figures_reset(struct load_figures *figures)
 {
-    memset(figures, 0, sizeof *figures);
+    memset(figures, 0, sizeof(*figures));
     figures->cpu_started = cpu_seconds();
 }
 

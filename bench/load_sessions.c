@@ -99,7 +99,8 @@ static void acknowledge(struct load *load, uint32_t number)
 {
     if (!load_figures_received(&load->figures, number, load->open))
         return;
-    if (send(load->ack, &number, sizeof number, MSG_DONTWAIT) < 0 && errno != EAGAIN && errno != ECONNREFUSED)
+    if (send(load->ack, &number, sizeof(number), MSG_DONTWAIT) < 0 && errno != EAGAIN &&
+        errno != ECONNREFUSED)
         perror("bench-load: ack");
 }
 
@@ -369,7 +370,7 @@ static int ack_socket(uint16_t port)
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
         close(fd);
         fd = -1;
     }
@@ -378,14 +379,14 @@ static int ack_socket(uint16_t port)
 
 struct load *load_create(const struct load_options *options)
 {
-    struct load *load = calloc(1, sizeof *load);
+    struct load *load = calloc(1, sizeof(*load));
 
     if (!load)
         return NULL;
     load->options = *options;
     load->epoll = epoll_create1(EPOLL_CLOEXEC);
     load->ack = options->ack_port ? ack_socket(options->ack_port) : -1;
-    load->sessions = calloc(options->count, sizeof *load->sessions);
+    load->sessions = calloc(options->count, sizeof(*load->sessions));
     if (!load->sessions || load->epoll < 0 || (options->ack_port && load->ack < 0)) {
         load_free(load);
         return NULL;

@@ -97,18 +97,18 @@ static bool publish_next(struct publisher *publisher)
     int length;
 
     if (unicast)
-        snprintf(user, sizeof user, "u%" PRIu32, publisher->sequence % publisher->users);
+        snprintf(user, sizeof(user), "u%" PRIu32, publisher->sequence % publisher->users);
     publisher->sequence++;
     length = event_text(publisher, data);
     if (!publisher->frames) {
-        snprintf(subject, sizeof subject, unicast ? "user.%s" : "industry.%s",
+        snprintf(subject, sizeof(subject), unicast ? "user.%s" : "industry.%s",
                  unicast ? user : publisher->room);
         return broker_line_publish(publisher->broker, subject, data, (size_t)length);
     }
     if (!pack_frame(publisher, unicast ? user : NULL, data, (size_t)length))
         return false;
     if (!unicast)
-        snprintf(subject, sizeof subject, "%s", SUBJECT_OUT_INDUSTRY);
+        snprintf(subject, sizeof(subject), "%s", SUBJECT_OUT_INDUSTRY);
     else if (subject_make(subject, SUBJECT_OUT_USER, slice_from_string(user)) != STATUS_OK)
         return false;
     return broker_line_publish(publisher->broker, subject, publisher->packed.data, publisher->packed.length);
@@ -127,7 +127,7 @@ static bool flood_turn(struct publisher *publisher, uint64_t end)
         publisher->acknowledged++;
         publisher->stalls++;
     }
-    while (recv(publisher->ack, &number, sizeof number, MSG_DONTWAIT) == (ssize_t)sizeof number)
+    while (recv(publisher->ack, &number, sizeof(number), MSG_DONTWAIT) == (ssize_t)sizeof(number))
         if ((int32_t)(number - publisher->acknowledged) > 0)
             publisher->acknowledged = number;
     return !wait[1].revents || broker_line_answer(publisher->broker);
@@ -148,7 +148,7 @@ static int ack_socket(uint16_t port)
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0)
+    if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
         return fd;
     if (fd >= 0)
         close(fd);

@@ -49,8 +49,8 @@ static bool from_source(int fd, unsigned source)
     local.sin_addr.s_addr = htonl(0x7f000000U + source);
     if (source == 1)
         return true;
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    return bind(fd, (const struct sockaddr *)&local, sizeof local) == 0;
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+    return bind(fd, (const struct sockaddr *)&local, sizeof(local)) == 0;
 }
 
 /* Whether it stands already. On the loopback it mostly does, though connect() says that it goes on. false
@@ -58,9 +58,9 @@ static bool from_source(int fd, unsigned source)
 static bool connect_now(int fd, const struct sockaddr_in *remote)
 {
     struct sockaddr_in peer;
-    socklen_t size = sizeof peer;
+    socklen_t size = sizeof(peer);
 
-    if (connect(fd, (const struct sockaddr *)remote, sizeof *remote) == 0)
+    if (connect(fd, (const struct sockaddr *)remote, sizeof(*remote)) == 0)
         return true;
     if (errno != EINPROGRESS)
         return false;
@@ -80,7 +80,7 @@ bool stream_open(struct stream *stream, uint16_t port, unsigned source, bool tls
     stream->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (stream->fd < 0)
         return false;
-    setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     stream->connected = from_source(stream->fd, source) && connect_now(stream->fd, &remote);
     if ((!stream->connected && errno != EINPROGRESS) || (tls && !start_tls(stream))) {
         stream_close(stream);
@@ -92,7 +92,7 @@ bool stream_open(struct stream *stream, uint16_t port, unsigned source, bool tls
 int stream_connect(struct stream *stream, bool *wants_write)
 {
     int error = 0;
-    socklen_t size = sizeof error;
+    socklen_t size = sizeof(error);
     int result;
 
     if (!stream->connected &&
@@ -156,7 +156,7 @@ void stream_close(struct stream *stream)
     SSL_free(stream->tls);
     stream->tls = NULL;
     if (stream->fd >= 0) {
-        setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
         close(stream->fd);
     }
     stream->fd = -1;

@@ -44,7 +44,7 @@ static void submit_all(struct submitter *submitter, struct bus *bus)
     char data[128];
 
     for (uint64_t i = 0; i < submitter->events; i++) {
-        int length = snprintf(data, sizeof data, "{\"userId\":\"u%" PRIu64 "\",\"industries\":[\"quiet\"]}",
+        int length = snprintf(data, sizeof(data), "{\"userId\":\"u%" PRIu64 "\",\"industries\":[\"quiet\"]}",
                               (submitter->first + i) % submitter->users);
         sem_wait(&submitter->free_places);
         if (bus_request(bus, "pollen8.events.connection.new", NULL, data, (size_t)length, ACK_WAIT_MS, on_ack,

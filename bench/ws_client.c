@@ -42,7 +42,7 @@ bool ws_client_send(struct ws_client *client, enum frame_opcode opcode, struct s
     return stream_write(&client->stream, frame, header + payload.length);
 }
 
-/* ---- Opening ---------------------------------------------------------------------------------------- */
+/* ---- opening ---------------------------------------------------------------------------------------- */
 
 static bool watch(struct ws_client *client, int epoll, uint32_t number, uint32_t events)
 {
@@ -70,12 +70,12 @@ static bool send_request(struct ws_client *client, uint16_t port, const char *pa
 {
     char text[WS_CLIENT_REQUEST_BYTES];
     int length =
-        snprintf(text, sizeof text,
+        snprintf(text, sizeof(text),
                  "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n%s%s\r\n",
                  path, port, header ? header : "", header ? "\r\n" : "");
 
-    return length > 0 && (size_t)length < sizeof text && stream_write(&client->stream, text, (size_t)length);
+    return length > 0 && (size_t)length < sizeof(text) && stream_write(&client->stream, text, (size_t)length);
 }
 
 bool ws_client_connect(struct ws_client *client, int epoll, uint32_t number, uint16_t port, const char *path,
@@ -91,7 +91,7 @@ bool ws_client_connect(struct ws_client *client, int epoll, uint32_t number, uin
     return watch(client, epoll, number, wants_write ? EPOLLOUT : EPOLLIN);
 }
 
-/* ---- Reading ---------------------------------------------------------------------------------------- */
+/* ---- reading ---------------------------------------------------------------------------------------- */
 
 /* The bytes used of the answer to the upgrade, 0 where it is not all there, -1 where it is another. */
 static ssize_t take_upgrade(struct ws_client *client, const struct ws_client_handlers *handlers,

@@ -47,7 +47,7 @@ uint32_t attacker_industry(uint32_t attacker, uint32_t which, uint32_t industrie
     return (attacker + which) % industries;
 }
 
-/* ---- Claims ----------------------------------------------------------------------------------------- */
+/* ---- claims ----------------------------------------------------------------------------------------- */
 
 /* From `least` to the highest there is, of every order of magnitude. */
 static uint64_t number_from(struct dice *dice, uint64_t least)
@@ -74,7 +74,7 @@ static void add_lanes(struct dice *dice, struct offset *offset, uint32_t up_to, 
         offset->lanes[offset->count++] =
             (struct offset_lane){.lane = (uint32_t)dice_between(dice, 1, UINT32_MAX),
                                  .sequence = small ? dice_between(dice, 1, 1000) : number_from(dice, FAR)};
-    qsort(offset->lanes, offset->count, sizeof offset->lanes[0], by_lane);
+    qsort(offset->lanes, offset->count, sizeof(offset->lanes[0]), by_lane);
 }
 
 static void raise_lanes(struct dice *dice, struct offset *offset, bool near)
@@ -124,7 +124,7 @@ static void write_garbage(struct dice *dice, char out[LINK_OFFSET_SIZE])
     size_t length = dice_between(dice, 0, LINK_OFFSET_SIZE);
 
     for (size_t i = 0; i < length; i++)
-        out[i] = letters[dice_between(dice, 0, sizeof letters - 1)];
+        out[i] = letters[dice_between(dice, 0, sizeof(letters) - 1)];
     out[length] = 0;
 }
 
@@ -137,16 +137,16 @@ static void make_claim(struct attackers *attackers, struct attacker *attacker)
     char text[OFFSET_TEXT_SIZE];
 
     if (strcmp(link->offset, attacker->claimed) != 0)
-        memcpy(attacker->base, link->offset, sizeof attacker->base);
+        memcpy(attacker->base, link->offset, sizeof(attacker->base));
     attackers->claims++;
     if (lie == LIE_GARBAGE) {
         write_garbage(&attackers->dice, link->offset);
     } else if (offset_read(slice_from_string(attacker->base), &offset)) {
         distort(&attackers->dice, &offset, lie);
-        if (offset_write(&offset, text) < sizeof link->offset)
+        if (offset_write(&offset, text) < sizeof(link->offset))
             memcpy(link->offset, text, strlen(text) + 1);
     }
-    memcpy(attacker->claimed, link->offset, sizeof attacker->claimed);
+    memcpy(attacker->claimed, link->offset, sizeof(attacker->claimed));
 }
 
 /* Its own (a record may be kept of it), another one's, or one that nobody has. */
@@ -159,13 +159,13 @@ static void make_pid(struct attackers *attackers, struct link *link)
     switch (dice_between(dice, 0, 4)) {
     case 0:
         for (size_t i = 0; i < length; i++)
-            link->pid[i] = letters[dice_between(dice, 0, sizeof letters - 1)];
+            link->pid[i] = letters[dice_between(dice, 0, sizeof(letters) - 1)];
         link->pid[length] = 0;
         break;
     case 1: {
         const struct link *other = attackers->clients->list[dice_between(dice, 0, attackers->clients->count)];
         if (other->pid[0])
-            memcpy(link->pid, other->pid, sizeof link->pid);
+            memcpy(link->pid, other->pid, sizeof(link->pid));
         break;
     }
     default: break;
@@ -183,7 +183,7 @@ static void on_claims(void *context, struct link *link)
         make_pid(attackers, link);
 }
 
-/* ---- Life ------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------------- */
 
 static void on_joined(void *context, struct link *link, bool recovered)
 {
@@ -223,7 +223,7 @@ static void claim_again(struct attackers *attackers, struct attacker *attacker)
 
     attacker->again_ms = UINT64_MAX;
     make_claim(attackers, attacker);
-    snprintf(data, sizeof data, "{\"offset\":\"%s\"}", attacker->link.offset);
+    snprintf(data, sizeof(data), "{\"offset\":\"%s\"}", attacker->link.offset);
     link_emit(&attackers->links, &attacker->link, 1, "resume", data);
 }
 
@@ -252,7 +252,7 @@ bool attackers_create(struct attackers *attackers, const struct ring *ring, cons
                       uint32_t count, uint64_t seed, int64_t expires_s)
 {
     *attackers = (struct attackers){.clients = clients, .count = count, .dice = {seed}};
-    attackers->all = calloc(count + 1, sizeof *attackers->all);
+    attackers->all = calloc(count + 1, sizeof(*attackers->all));
     attackers->list = calloc(count + 1, sizeof(struct link *));
     if (!attackers->all || !attackers->list)
         return false;
@@ -260,7 +260,7 @@ bool attackers_create(struct attackers *attackers, const struct ring *ring, cons
         struct attacker *attacker = &attackers->all[i];
         char user[32];
 
-        snprintf(user, sizeof user, ATTACKER_USER, i);
+        snprintf(user, sizeof(user), ATTACKER_USER, i);
         token_write(attacker->token, user, NULL, expires_s);
         attacker->link.token = attacker->token;
         attacker->link.socketio = i % 2 == 0;

@@ -105,17 +105,17 @@ bool clients_create(struct clients *clients, const struct ring *ring, struct led
                     struct witness *witness, uint32_t count, uint64_t seed, int64_t expires_s)
 {
     *clients = (struct clients){.ledger = ledger, .witness = witness, .count = count};
-    clients->all = calloc(count, sizeof *clients->all);
+    clients->all = calloc(count, sizeof(*clients->all));
     clients->list = calloc(count, sizeof(struct link *));
-    clients->excused = calloc(count, sizeof *clients->excused);
-    clients->whole = calloc(count, sizeof *clients->whole);
+    clients->excused = calloc(count, sizeof(*clients->excused));
+    clients->whole = calloc(count, sizeof(*clients->whole));
     if (!clients->all || !clients->list || !clients->excused || !clients->whole)
         return false;
     for (uint32_t i = 0; i < count; i++) {
         struct client *client = &clients->all[i];
         char user[32];
 
-        snprintf(user, sizeof user, LEDGER_USER, i);
+        snprintf(user, sizeof(user), LEDGER_USER, i);
         token_write(client->token, user, NULL, expires_s);
         client->number = i;
         client->answered = -1;

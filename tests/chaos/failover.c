@@ -34,7 +34,7 @@ void failover_create(struct failover *failover, struct ring *ring, uint64_t seed
     *failover = (struct failover){.ring = ring, .dice = {seed}, .primary = ring->redises[0]};
 }
 
-/* ---- One part --------------------------------------------------------------------------------------- */
+/* ---- one part --------------------------------------------------------------------------------------- */
 
 static uint64_t *time_of(uint64_t *times, const struct failover *failover, const struct part *part)
 {
@@ -73,7 +73,7 @@ static struct part *any_of(struct failover *failover, enum part_kind kind, const
     }
 }
 
-/* ---- Faults ----------------------------------------------------------------------------------------- */
+/* ---- faults ----------------------------------------------------------------------------------------- */
 
 static bool fail_over(struct failover *failover)
 {

@@ -17,7 +17,7 @@ static const char letters[LEDGER_LETTERS + 1] = "pollenchaosindustryevent";
 bool ledger_create(struct ledger *ledger, uint32_t clients, struct report *report)
 {
     *ledger = (struct ledger){.report = report, .clients = clients, .capacity = 1U << 16};
-    ledger->events = calloc(ledger->capacity, sizeof *ledger->events);
+    ledger->events = calloc(ledger->capacity, sizeof(*ledger->events));
     return ledger->events != NULL;
 }
 
@@ -32,7 +32,7 @@ uint32_t ledger_submit(struct ledger *ledger, uint32_t user, uint32_t industry, 
     if (ledger->count == ledger->capacity) {
         struct ledger_event *larger = NULL;
         if (ledger->capacity < LEDGER_EVENTS)
-            larger = realloc(ledger->events, 2UL * ledger->capacity * sizeof *larger);
+            larger = realloc(ledger->events, 2UL * ledger->capacity * sizeof(*larger));
         if (!larger)
             return LEDGER_EVENTS;
         ledger->events = larger;
@@ -60,7 +60,7 @@ void ledger_write_industry(char out[LEDGER_INDUSTRY_SIZE], uint32_t event, uint3
     snprintf(out + LEDGER_LETTERS, LEDGER_INDUSTRY_SIZE - LEDGER_LETTERS, "-%03u", industry % 1000);
 }
 
-/* ---- Deliveries ------------------------------------------------------------------------------------- */
+/* ---- deliveries ------------------------------------------------------------------------------------- */
 
 struct spelled {
     uint32_t event;
@@ -153,7 +153,7 @@ int64_t ledger_deliver(struct ledger *ledger, uint32_t client, uint32_t excused,
     return -1;
 }
 
-/* ---- The end ---------------------------------------------------------------------------------------- */
+/* ---- the end ---------------------------------------------------------------------------------------- */
 
 static uint32_t missing_of(struct ledger *ledger, uint32_t number, const uint32_t *excused, bool tell)
 {
@@ -205,8 +205,8 @@ uint32_t ledger_falsely_whole(const struct ledger *ledger, const uint32_t *excus
 
 void ledger_sum(const struct ledger *ledger, uint32_t *acked, uint32_t *submitted)
 {
-    memset(acked, 0, ledger->clients * sizeof *acked);
-    memset(submitted, 0, ledger->clients * sizeof *submitted);
+    memset(acked, 0, ledger->clients * sizeof(*acked));
+    memset(submitted, 0, ledger->clients * sizeof(*submitted));
     for (uint32_t number = 0; number < ledger->count; number++) {
         acked[ledger->events[number].user] += ledger->events[number].acked;
         submitted[ledger->events[number].user]++;

@@ -64,10 +64,10 @@ static void claim(struct links *links, struct link *link)
     int length;
 
     if (link->keeps_place && link->pid[0])
-        length = snprintf(text, sizeof text, "40%s%s{\"token\":\"%s\",\"pid\":\"%s\",\"offset\":\"%s\"}",
+        length = snprintf(text, sizeof(text), "40%s%s{\"token\":\"%s\",\"pid\":\"%s\",\"offset\":\"%s\"}",
                           space, comma, link->token, link->pid, link->offset);
     else
-        length = snprintf(text, sizeof text, "40%s%s{\"token\":\"%s\"}", space, comma, link->token);
+        length = snprintf(text, sizeof(text), "40%s%s{\"token\":\"%s\"}", space, comma, link->token);
     if (!ws_client_send(&link->client, FRAME_TEXT, slice_make(text, (size_t)length)))
         link_lost(links, link, -1);
 }
@@ -79,7 +79,7 @@ static void take_connected(struct links *links, struct link *link, struct slice 
 
     if (!recovered) {
         link->pid[0] = 0; /* the offset stays, as it does with a stock client */
-        keep(link->pid, sizeof link->pid, pid);
+        keep(link->pid, sizeof(link->pid), pid);
     }
     link_joined(links, link, recovered);
 }
@@ -108,7 +108,7 @@ static void take_socketio_event(struct links *links, struct link *link, struct s
     }
     data.length = (size_t)(end + 1 - data.data);
     if (end + 3 < text.data + text.length && end[1] == ',' && end[2] == '"')
-        keep(link->offset, sizeof link->offset,
+        keep(link->offset, sizeof(link->offset),
              quoted(slice_make(end + 3, (size_t)(text.data + text.length - end - 3))));
     links->handlers.event(links->handlers.context, link, name, data);
 }
@@ -164,7 +164,7 @@ static void take_json_event(struct links *links, struct link *link, struct slice
         else if (after(data, "AUTH_UNAVAILABLE").data == NULL && after(data, "UNAVAILABLE").data == NULL)
             complain(links, link, "was told an error", text);
     } else {
-        keep(link->offset, sizeof link->offset, quoted(after(data, "\"offset\":\"")));
+        keep(link->offset, sizeof(link->offset), quoted(after(data, "\"offset\":\"")));
         links->handlers.event(links->handlers.context, link, name, data);
     }
 }
@@ -183,7 +183,7 @@ void link_take_json(struct links *links, struct link *link, struct slice text)
     }
 }
 
-/* ---- Ends ------------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------------------- */
 
 /* A client has one session at a time, so nobody of its own claims the pid of one that lives. */
 static void take_eviction(struct links *links, const struct link *link)

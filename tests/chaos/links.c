@@ -76,7 +76,7 @@ void link_joined(struct links *links, struct link *link, bool recovered)
     link->lost_ms = 0;
 }
 
-/* ---- Opening ---------------------------------------------------------------------------------------- */
+/* ---- opening ---------------------------------------------------------------------------------------- */
 
 static void refused_by_gateway(struct links *links, struct link *link)
 {
@@ -97,7 +97,7 @@ static void go_on_connecting(struct links *links, uint32_t number)
     struct link *link = links->all[number];
     char header[512];
 
-    snprintf(header, sizeof header, "Authorization: Bearer %s", link->token);
+    snprintf(header, sizeof(header), "Authorization: Bearer %s", link->token);
     if (!ws_client_connect(&link->client, links->epoll, number, links->ring->gateways[link->gateway]->port,
                            link->socketio ? "/socket.io/?EIO=4&transport=websocket" : "/ws",
                            link->socketio ? NULL : header))
@@ -133,7 +133,7 @@ static bool on_opened(void *context, struct ws_client *client)
         links->handlers.claims(links->handlers.context, link);
     if (link->socketio || !link->keeps_place || !link->offset[0])
         return true;
-    snprintf(text, sizeof text, "{\"event\":\"resume\",\"data\":{\"offset\":\"%s\"}}", link->offset);
+    snprintf(text, sizeof(text), "{\"event\":\"resume\",\"data\":{\"offset\":\"%s\"}}", link->offset);
     return ws_client_send(client, FRAME_TEXT, slice_from_string(text));
 }
 
@@ -158,7 +158,7 @@ static void on_refused(void *context, struct ws_client *client, struct slice lin
     (void)line; /* 503 or 429: the stream ends and it comes back */
 }
 
-/* ---- Turns ------------------------------------------------------------------------------------------ */
+/* ---- turns ------------------------------------------------------------------------------------------ */
 
 static void open_due(struct links *links)
 {
@@ -212,10 +212,10 @@ bool link_emit(struct links *links, struct link *link, uint32_t id, const char *
     if (link->state != LINK_LIVE)
         return false;
     if (link->socketio)
-        snprintf(text, sizeof text, "42%s%s%u[\"%s\",%s]", link->name_space ? link->name_space : "",
+        snprintf(text, sizeof(text), "42%s%s%u[\"%s\",%s]", link->name_space ? link->name_space : "",
                  link->name_space ? "," : "", id, name, data);
     else
-        snprintf(text, sizeof text, "{\"id\":%u,\"event\":\"%s\",\"data\":%s}", id, name, data);
+        snprintf(text, sizeof(text), "{\"id\":%u,\"event\":\"%s\",\"data\":%s}", id, name, data);
     if (ws_client_send(&link->client, FRAME_TEXT, slice_from_string(text)))
         return true;
     if (!link->hostile)

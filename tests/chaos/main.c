@@ -115,7 +115,7 @@ int main(int argc, char **argv)
                                   .gateways = 2,
                                   .drain_seconds = 2,
                                   .programs = programs};
-    ssize_t length = readlink("/proc/self/exe", programs, sizeof programs - 1);
+    ssize_t length = readlink("/proc/self/exe", programs, sizeof(programs) - 1);
 
     if (length > 0 && strrchr(programs, '/'))
         *strrchr(programs, '/') = 0;

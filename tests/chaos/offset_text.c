@@ -44,7 +44,7 @@ bool offset_read(struct slice text, struct offset *ret_offset)
     size_t length = 0;
 
     *ret_offset = (struct offset){0};
-    if (base64url_decode(bytes, sizeof bytes, text, &length) != STATUS_OK || length == 0 ||
+    if (base64url_decode(bytes, sizeof(bytes), text, &length) != STATUS_OK || length == 0 ||
         bytes[0] != VERSION)
         return false;
     end = bytes + length;

@@ -115,7 +115,7 @@ static long count_descriptors(pid_t pid)
     long count = -2; /* . and .. */
     DIR *folder;
 
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
     folder = opendir(path);
     if (!folder)
         return 0;
@@ -131,7 +131,7 @@ static long read_resident_kb(pid_t pid)
     long pages = 0;
     FILE *file;
 
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+    snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
     file = fopen(path, "re");
     if (!file)
         return 0;

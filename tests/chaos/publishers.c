@@ -75,7 +75,7 @@ static void send_slot(struct publishers *publishers, struct publisher *publisher
     char data[256];
 
     ledger_write_industry(industry, slot->event, event->industry);
-    snprintf(data, sizeof data,
+    snprintf(data, sizeof(data),
              "{\"userId\":\"" LEDGER_USER "\",\"industries\":[\"%s\"],\"eventId\":\"e%u\"}", event->user,
              industry, slot->event);
     if (!link_emit(&publishers->links, &publisher->link, slot->event, "connection.new", data))
@@ -179,7 +179,7 @@ bool publishers_create(struct publishers *publishers, const struct ring *ring, s
                                       .industries = ledger->clients / LEDGER_MEMBERS};
     for (uint32_t i = 0; i < PUBLISHERS; i++) {
         char user[32];
-        snprintf(user, sizeof user, "backend-%u", i);
+        snprintf(user, sizeof(user), "backend-%u", i);
         token_write(publishers->all[i].token, user, "service", expires_s);
         publishers->all[i].link.token = publishers->all[i].token;
         publishers->all[i].link.socketio = i % 2 == 0;

@@ -33,7 +33,7 @@ const char *part_kind_name(enum part_kind kind)
     return names[kind];
 }
 
-/* ---- Ports and questions ---------------------------------------------------------------------------- */
+/* ---- ports and questions ---------------------------------------------------------------------------- */
 
 static int loopback_socket(struct sockaddr_in *address, uint16_t port)
 {
@@ -57,7 +57,7 @@ static uint16_t free_port(const struct ring *ring)
         struct sockaddr_in address;
         uint16_t port = (uint16_t)(FIRST_PORT + rng_below(PORTS));
         int fd = loopback_socket(&address, port);
-        bool free = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+        bool free = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
 
         if (fd >= 0)
             close(fd);
@@ -77,11 +77,11 @@ static bool port_says(uint16_t port, const char *question, const char *expected)
 
     if (fd < 0)
         return false;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
         send(fd, question, strlen(question), MSG_NOSIGNAL) == (ssize_t)strlen(question)) {
-        ssize_t length = recv(fd, answer, sizeof answer - 1, 0);
+        ssize_t length = recv(fd, answer, sizeof(answer) - 1, 0);
         said = length > 0 && strncmp(answer, expected, strlen(expected)) == 0;
     }
     close(fd);
@@ -101,14 +101,14 @@ bool ring_ready(const struct part *part)
                      "HTTP/1.1 200");
 }
 
-/* ---- Layout ----------------------------------------------------------------------------------------- */
+/* ---- layout ----------------------------------------------------------------------------------------- */
 
 static FILE *open_file(const struct ring *ring, const char *name)
 {
     char path[RING_FOLDER_SIZE + 32];
     FILE *file;
 
-    snprintf(path, sizeof path, "%s/%s", ring->folder, name);
+    snprintf(path, sizeof(path), "%s/%s", ring->folder, name);
     file = fopen(path, "we");
     if (!file)
         perror(path);
@@ -167,8 +167,8 @@ static struct part *add_part(struct ring *ring, enum part_kind kind, uint32_t nu
 
     part->kind = kind;
     part->port = port;
-    snprintf(part->process.name, sizeof part->process.name, "%s-%u", part_kind_name(kind), number + 1);
-    snprintf(part->process.log, sizeof part->process.log, "%s/%s-%u.log", ring->folder, part_kind_name(kind),
+    snprintf(part->process.name, sizeof(part->process.name), "%s-%u", part_kind_name(kind), number + 1);
+    snprintf(part->process.log, sizeof(part->process.log), "%s/%s-%u.log", ring->folder, part_kind_name(kind),
              number + 1);
     return part;
 }
@@ -189,8 +189,8 @@ static bool write_redis_file(struct ring *ring, uint32_t number, bool fails_over
     char data[RING_FOLDER_SIZE + 16];
     FILE *file;
 
-    snprintf(data, sizeof data, "%s/redis-%u", ring->folder, number + 1);
-    snprintf(name, sizeof name, "redis-%u.conf", number + 1);
+    snprintf(data, sizeof(data), "%s/redis-%u", ring->folder, number + 1);
+    snprintf(name, sizeof(name), "redis-%u.conf", number + 1);
     file = mkdir(data, 0700) == 0 ? open_file(ring, name) : NULL;
     if (!file)
         return false;
@@ -212,7 +212,7 @@ static bool write_sentinel_file(struct ring *ring, uint32_t number)
     char name[32];
     FILE *file;
 
-    snprintf(name, sizeof name, "sentinel-%u.conf", number + 1);
+    snprintf(name, sizeof(name), "sentinel-%u.conf", number + 1);
     file = open_file(ring, name);
     if (!file)
         return false;
@@ -330,7 +330,7 @@ bool ring_create(struct ring *ring, const struct ring_options *options, struct r
     return write_users(ring, options) && write_broker_file(ring, ring->nats->port);
 }
 
-/* ---- Life ------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------------- */
 
 void ring_start_part(struct ring *ring, struct part *part)
 {

@@ -23,7 +23,7 @@
 #define SAY_MS           10000
 #define TOKEN_MARGIN_S   3600
 
-/* ---- Turns ------------------------------------------------------------------------------------------ */
+/* ---- turns ------------------------------------------------------------------------------------------ */
 
 static void watch(struct run *run)
 {
@@ -89,7 +89,7 @@ bool run_until(struct run *run, bool (*done)(struct run *run), uint64_t limit_ms
     return false;
 }
 
-/* ---- Start ------------------------------------------------------------------------------------------ */
+/* ---- start ------------------------------------------------------------------------------------------ */
 
 bool run_all_ready(struct run *run)
 {
@@ -161,13 +161,13 @@ bool run_start(struct run *run, const struct run_options *options)
                          run->clients.count);
         return false;
     }
-    memset(run->clients.excused, 0, run->clients.count * sizeof *run->clients.excused);
+    memset(run->clients.excused, 0, run->clients.count * sizeof(*run->clients.excused));
     run->clients.links.recovered = run->clients.links.unrecovered = 0;
     report_say(&run->report, "the ring is up, %u clients are in", run->clients.count);
     return true;
 }
 
-/* ---- The end of the load ---------------------------------------------------------------------------- */
+/* ---- the end of the load ---------------------------------------------------------------------------- */
 
 static bool all_acked(struct run *run)
 {
@@ -199,7 +199,7 @@ static bool all_answered(struct run *run)
 static void check_counts(struct run *run)
 {
     uint32_t clients = run->clients.count;
-    uint32_t *acked = calloc(3UL * clients, sizeof *acked);
+    uint32_t *acked = calloc(3UL * clients, sizeof(*acked));
     uint32_t *submitted = acked + clients;
     uint32_t *stored = submitted + clients;
 

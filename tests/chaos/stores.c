@@ -32,8 +32,8 @@ static size_t ask_broker(const struct ring *ring, const char *subject, const cha
 
     if (fd < 0)
         return 0;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    snprintf(line, sizeof line, "%s chaos.answer", subject);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    snprintf(line, sizeof(line), "%s chaos.answer", subject);
     if (broker_line_publish(fd, line, "", 0)) {
         for (;;) {
             ssize_t more = recv(fd, answer + length, ANSWER_BYTES - length, 0);
@@ -61,7 +61,7 @@ bool stores_stream_number(const struct ring *ring, const char *subject, const ch
     const char *at;
     size_t length;
 
-    snprintf(marker, sizeof marker, "\"%s\":", member);
+    snprintf(marker, sizeof(marker), "\"%s\":", member);
     length = ask_broker(ring, subject, marker, answer);
     if (length == 0)
         return false;
@@ -200,7 +200,7 @@ static bool read_counts(redisContext *redis, uint32_t *counts, uint32_t users)
     for (uint32_t user = 0; user < users; user++) {
         char id[32];
         char token[64];
-        snprintf(id, sizeof id, LEDGER_USER, user);
+        snprintf(id, sizeof(id), LEDGER_USER, user);
         base64url_encode(token, id, strlen(id));
         redisAppendCommand(redis, "HGET p8:{u.%s}:net connections", token);
     }

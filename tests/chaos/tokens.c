@@ -21,12 +21,12 @@ void token_write(char out[TOKEN_SIZE], const char *user, const char *role, int64
     char claims[128];
     size_t length;
 
-    snprintf(claims, sizeof claims, "{\"sub\":\"%s\"%s%s%s,\"exp\":%" PRId64 "}", user,
+    snprintf(claims, sizeof(claims), "{\"sub\":\"%s\"%s%s%s,\"exp\":%" PRId64 "}", user,
              role ? ",\"role\":\"" : "", role ? role : "", role ? "\"" : "", expires_s);
-    length = base64url_encode(out, header, sizeof header - 1);
+    length = base64url_encode(out, header, sizeof(header) - 1);
     out[length++] = '.';
     length += base64url_encode(out + length, claims, strlen(claims));
-    HMAC(EVP_sha256(), RING_SECRET, sizeof RING_SECRET - 1, (const unsigned char *)out, length, mac,
+    HMAC(EVP_sha256(), RING_SECRET, sizeof(RING_SECRET) - 1, (const unsigned char *)out, length, mac,
          &mac_length);
     out[length++] = '.';
     base64url_encode(out + length, mac, mac_length);

@@ -55,7 +55,7 @@ static struct sockaddr_in loopback(uint16_t port)
     return address;
 }
 
-/* ---- A pair ----------------------------------------------------------------------------------------- */
+/* ---- a pair ----------------------------------------------------------------------------------------- */
 
 static struct end *other_of(struct end *end)
 {
@@ -144,7 +144,7 @@ static void sweep(struct relay *relay)
     }
 }
 
-/* ---- Connections ------------------------------------------------------------------------------------ */
+/* ---- connections ------------------------------------------------------------------------------------ */
 
 static struct pair **free_place(struct relay *relay)
 {
@@ -159,19 +159,19 @@ static void join(struct relay *relay, uint32_t number, int fd, enum wire_cut sid
     struct sockaddr_in address = loopback(relay->inner[number]);
     int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct pair **place = free_place(relay);
-    struct pair *pair = place ? calloc(1, sizeof *pair) : NULL;
+    struct pair *pair = place ? calloc(1, sizeof(*pair)) : NULL;
     int one = 1;
 
     if (!pair || server < 0 ||
-        (connect(server, (const struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS)) {
+        (connect(server, (const struct sockaddr *)&address, sizeof(address)) != 0 && errno != EINPROGRESS)) {
         if (server >= 0)
             close(server);
         close(fd);
         free(pair);
         return;
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     pair->number = number;
     pair->side = side;
     pair->ends[0].fd = fd;
@@ -185,14 +185,14 @@ static void join(struct relay *relay, uint32_t number, int fd, enum wire_cut sid
 static void accept_all(struct relay *relay, uint32_t number)
 {
     struct sockaddr_in peer;
-    socklen_t length = sizeof peer;
+    socklen_t length = sizeof(peer);
     int fd;
 
     while ((fd = accept4(relay->listening[number], (struct sockaddr *)&peer, &length,
                          SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
         bool server = peer.sin_addr.s_addr == inet_addr(WIRES_SERVER_ADDRESS);
         join(relay, number, fd, server ? WIRE_CUT_SERVERS : WIRE_CUT_SERVICES);
-        length = sizeof peer;
+        length = sizeof(peer);
     }
 }
 
@@ -200,7 +200,7 @@ static void take_order(struct relay *relay)
 {
     uint8_t order[2];
 
-    if (read(relay->control, order, sizeof order) != sizeof order)
+    if (read(relay->control, order, sizeof(order)) != sizeof(order))
         _exit(0);
     relay->cut[order[0]] = order[1];
     for (uint32_t i = 0; i < PAIRS_MAXIMUM; i++)
@@ -244,7 +244,7 @@ static _Noreturn void become(struct relay *relay, pid_t parent)
     run(relay, heads);
 }
 
-/* ---- The other process ------------------------------------------------------------------------------ */
+/* ---- the other process ------------------------------------------------------------------------------ */
 
 static int listen_at(uint16_t port)
 {
@@ -252,8 +252,8 @@ static int listen_at(uint16_t port)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int one = 1;
 
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 128) == 0)
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 128) == 0)
         return fd;
     if (fd >= 0)
         close(fd);
@@ -295,7 +295,7 @@ void wires_cut(struct wires *wires, uint32_t number, enum wire_cut cut)
     uint8_t order[2] = {(uint8_t)number, (uint8_t)cut};
 
     if (wires->pid)
-        (void)send(wires->control, order, sizeof order, MSG_NOSIGNAL);
+        (void)send(wires->control, order, sizeof(order), MSG_NOSIGNAL);
 }
 
 void wires_end(struct wires *wires)

@@ -26,7 +26,7 @@ bool witness_create(struct witness *witness, const struct ring *ring, struct rep
 {
     *witness = (struct witness){.report = report, .ring = ring, .fd = -1};
     witness->buffer = malloc(WITNESS_BUFFER_BYTES);
-    witness->lanes = calloc(WITNESS_LANES, sizeof *witness->lanes);
+    witness->lanes = calloc(WITNESS_LANES, sizeof(*witness->lanes));
     return witness->buffer && witness->lanes;
 }
 
@@ -59,7 +59,7 @@ static struct witness_lane *find_or_add(struct witness *witness, uint32_t lane)
     return entry;
 }
 
-/* ---- What is published ------------------------------------------------------------------------------ */
+/* ---- what is published ------------------------------------------------------------------------------ */
 
 static void take_frame(struct witness *witness, struct slice bytes)
 {
@@ -145,7 +145,7 @@ void witness_turn(struct witness *witness, uint64_t now_ms)
     }
 }
 
-/* ---- What clients are given ------------------------------------------------------------------------- */
+/* ---- what clients are given ------------------------------------------------------------------------- */
 
 static const char *judge_lane(struct witness *witness, const struct offset_lane *lane)
 {
@@ -193,7 +193,7 @@ void witness_check(struct witness *witness, uint32_t client, const char *offset)
     if (text.length == 0 ||
         (text.length == witness->last_length && memcmp(offset, witness->last, text.length) == 0))
         return;
-    if (text.length < sizeof witness->last) {
+    if (text.length < sizeof(witness->last)) {
         memcpy(witness->last, offset, text.length);
         witness->last_length = text.length;
     }

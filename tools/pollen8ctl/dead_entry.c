@@ -260,7 +260,7 @@ static enum status store_again(struct bus *bus, const struct dead_entry *entry, 
  * long as usual. */
 int dead_entry_replay(struct bus *bus, const struct dead_entry *entry)
 {
-    char subject[EVENT_NAME_MAXIMUM_BYTES + sizeof BROKER_EVENTS];
+    char subject[EVENT_NAME_MAXIMUM_BYTES + sizeof(BROKER_EVENTS)];
     char id[64];
     const char *const headers[] = {"Nats-Msg-Id", id, NULL};
     char error[256] = "";

@@ -83,7 +83,7 @@ static int publish(struct bus *bus, struct wait *wait, const char *event, struct
                    const char *id)
 {
     const char *headers[] = {"Nats-Msg-Id", id, NULL};
-    char subject[EVENT_NAME_MAXIMUM_BYTES + sizeof BROKER_EVENTS];
+    char subject[EVENT_NAME_MAXIMUM_BYTES + sizeof(BROKER_EVENTS)];
     enum status status;
 
     snprintf(subject, sizeof(subject), BROKER_EVENTS "%s", event);

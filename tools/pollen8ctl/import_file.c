@@ -100,7 +100,7 @@ static enum status grow_users(struct import_file *file)
     return STATUS_OK;
 }
 
-/* ---- Lines ------------------------------------------------------------------------------------------- */
+/* ---- lines ------------------------------------------------------------------------------------------- */
 
 static void refuse(struct import_line *line, const char *reason)
 {

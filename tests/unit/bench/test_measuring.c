@@ -49,7 +49,7 @@ static void frames_are_read_at_every_length(void **state)
     static const size_t lengths[] = {0, 1, 125, 126, 65535, 65536, 70000};
 
     (void)state;
-    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         size_t length = lengths[i];
         size_t header = length < 126 ? 2 : length < 65536 ? 4 : 10;
         unsigned char *bytes = calloc(1, header + length);
@@ -87,9 +87,9 @@ static void numbers_end_where_digits_end(void **state)
     const char *at = text;
 
     (void)state;
-    assert_int_equal(read_number(&at, text + sizeof text - 1), 1234);
+    assert_int_equal(read_number(&at, text + sizeof(text) - 1), 1234);
     assert_ptr_equal(at, text + 4);
-    assert_int_equal(read_number(&at, text + sizeof text - 1), 0);
+    assert_int_equal(read_number(&at, text + sizeof(text) - 1), 0);
     at = text;
     assert_int_equal(read_number(&at, text + 2), 12);
 }
@@ -102,7 +102,7 @@ static void values_are_hundredths(void **state)
     } values[] = {{"9.42}", 942}, {"15.7}", 1570}, {"314}", 31400}, {"0}", 0}, {"3.14", 314}, {"6.", 600}};
 
     (void)state;
-    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
         assert_int_equal(read_hundredths(values[i].text, values[i].text + strlen(values[i].text)),
                          values[i].hundredths);
 }
@@ -113,11 +113,11 @@ static void the_handshake_is_answered(void **state)
     char answer[256];
 
     (void)state;
-    assert_int_equal(handshake_answer("GET / HTTP/1.1\r\nHost: x\r\n\r\n", answer, sizeof answer), 0);
+    assert_int_equal(handshake_answer("GET / HTTP/1.1\r\nHost: x\r\n\r\n", answer, sizeof(answer)), 0);
     assert_int_equal(
-        handshake_answer("GET / HTTP/1.1\r\nSec-WebSocket-Key: short\r\n\r\n", answer, sizeof answer), 0);
+        handshake_answer("GET / HTTP/1.1\r\nSec-WebSocket-Key: short\r\n\r\n", answer, sizeof(answer)), 0);
     assert_true(handshake_answer("GET / HTTP/1.1\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-                                 answer, sizeof answer) > 0);
+                                 answer, sizeof(answer)) > 0);
     assert_non_null(strstr(answer, "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
     assert_int_equal(handshake_answer("\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", answer, 64), 0);
 }
@@ -127,9 +127,9 @@ static void templates_are_filled_in(void **state)
     char out[32];
 
     (void)state;
-    assert_true(argument_expand("/?user=u%d&t=%t%", 42, "abc", out, sizeof out));
+    assert_true(argument_expand("/?user=u%d&t=%t%", 42, "abc", out, sizeof(out)));
     assert_string_equal(out, "/?user=u42&t=abc%");
-    assert_true(argument_expand("%t%d", 0, NULL, out, sizeof out));
+    assert_true(argument_expand("%t%d", 0, NULL, out, sizeof(out)));
     assert_string_equal(out, "%t0");
     assert_false(argument_expand("%t", 0, "abc", out, 3));
     assert_true(argument_expand("%t", 0, "abc", out, 4));

@@ -24,7 +24,7 @@ static int begin(void **state)
 {
     (void)state;
     report = (struct report){.started_ms = clock_monotonic_ms()};
-    memset(excused, 0, sizeof excused);
+    memset(excused, 0, sizeof(excused));
     return ledger_create(&ledger, CLIENTS, &report) ? 0 : -1;
 }
 
@@ -46,7 +46,7 @@ static int64_t deliver_as(uint32_t client, uint32_t event, uint32_t user, uint32
     char data[160];
 
     ledger_write_industry(name, event, industry);
-    snprintf(data, sizeof data, "{\"userId\":\"" LEDGER_USER "\",\"industries\":[\"%s\"]}", user, name);
+    snprintf(data, sizeof(data), "{\"userId\":\"" LEDGER_USER "\",\"industries\":[\"%s\"]}", user, name);
     return ledger_deliver(&ledger, client, excused[client], slice_from_string(data), report.started_ms + 15);
 }
 
