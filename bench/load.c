@@ -2,7 +2,7 @@
  *
  * The benchmark's load client: one thread, thousands of WebSocket sessions. It opens them, prints a line when
  * all are in, then does what its standard input says, a line each, and answers each with a line:
- *   reset          the figures of a phase start anew
+ *   reset          the figures of a phase start again
  *   report         those figures
  *   storm N        every session ends and comes back, N at once; answered when all are back
  *   churn RATE     so many sessions a second end and come back; 0: none

@@ -45,7 +45,7 @@ bool load_turn(struct load *load, int timeout_ms);
 /* Every session is open or has failed for good. */
 bool load_settled(const struct load *load);
 
-/* Starts the figures of a phase anew. */
+/* Starts the figures of a phase again. */
 void load_reset(struct load *load);
 
 /* One line of JSON with the figures since then. */

@@ -51,7 +51,7 @@ static void renew(struct gateway *gateway, struct peer *peer, uint64_t instance)
 {
     if (peer->instance == instance)
         return;
-    lose(gateway, peer, "started anew");
+    lose(gateway, peer, "started again");
     peer->instance = instance;
     peer->taken = 0;
     peer->sent = 0;

@@ -102,7 +102,7 @@ void redis_init_sentinel(struct redis_server *redis, const struct redis_server *
     redis_start(redis);
 }
 
-/* One configuration file for all kinds, written anew at each start. */
+/* One configuration file for all kinds, written again at each start. */
 static bool configure(const struct redis_server *redis, const char *path)
 {
     FILE *file = fopen(path, "w");

@@ -100,7 +100,7 @@ static void so_often_and_then_out(void **state)
     emit("b.b", "1");
     assert_int_equal(client.count, 1);
     assert_non_null(strstr(client.messages[0], "\"RATE_LIMITED\""));
-    rig.base.gateway.now_ms += 1100; /* a token has come back: those in a row are counted anew */
+    rig.base.gateway.now_ms += 1100; /* a token has come back: those in a row are counted again */
     emit("b.b", "1");
     assert_int_equal(client.session->refused_in_a_row, 0);
     emit("b.b", "1");

@@ -159,7 +159,7 @@ static void brought_late(void **state)
     assert_int_equal(seen("bGF0ZQ"), 1);
 }
 
-/* A stream made anew counts from 1: what an older one numbered is acknowledged, whatever its number. */
+/* A stream that was made again counts from 1: what an older one numbered is acknowledged, whatever its number. */
 static void keys_of_an_older_stream(void **state)
 {
     struct store_rules low = rules;
