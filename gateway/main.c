@@ -49,6 +49,7 @@
 #include "rooms/membership.h"
 #include "rooms/rooms.h"
 #include "rooms/users.h"
+#include "session/frames_written.h"
 #include "session/session.h"
 #include "session/session_events.h"
 #include "session/sessions.h"
@@ -305,11 +306,12 @@ static enum status make_parts(struct gateway *gateway, char *error, size_t error
     gateway->progress = progress_create(LANE_KEEP_MS, gateway->now_ms, clock_wall_ms() - PROGRESS_EARLY_MS);
     gateway->exchanges = exchanges_create();
     gateway->ws_writer = ws_writer_create();
+    gateway->frames_written = frames_written_create();
     gateway->poll_relays = poll_relays_create();
     gateway->departures = departures_create(DEPARTURES_MAXIMUM, DEPARTURE_KEPT_MS);
     if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->board || !gateway->controls ||
         !gateway->dedupe || !gateway->progress || !gateway->poll_relays || !gateway->departures ||
-        !gateway->exchanges || !gateway->ws_writer)
+        !gateway->exchanges || !gateway->ws_writer || !gateway->frames_written)
         return STATUS_NO_MEMORY;
     rooms_on_move(gateway->rooms, membership_moved);
     enum status status = make_pings(gateway);
@@ -387,6 +389,7 @@ static void free_parts(struct gateway *gateway)
     loop_free(gateway->loop);
     exchanges_free(gateway->exchanges);
     ws_writer_free(gateway->ws_writer);
+    frames_written_free(gateway->frames_written);
     metrics_free(gateway->metrics);
 }
 

@@ -50,6 +50,7 @@ struct gateway {
     struct parking *parking;
     struct exchanges *exchanges;
     struct ws_writer *ws_writer;
+    struct frames_written *frames_written;
     struct board *board;
     struct controls *controls;
     struct presence *presence;

@@ -11,6 +11,10 @@
 struct frame;
 struct gateway;
 struct session;
+struct frames_written; /* opaque: what has been gathered */
+
+struct frames_written *frames_written_create(void); /* NULL when out of memory */
+void frames_written_free(struct frames_written *written);
 
 /* A socket takes, or has taken, this frame of the session. */
 void frames_written_note_frame(struct gateway *gateway, const struct session *session,

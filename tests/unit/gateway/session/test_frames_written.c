@@ -27,6 +27,8 @@ static int setup(void **state)
     bus = heard_bus(server.url);
     heard_subscribe(&heard, bus, "pollen8.session.gw-1");
     assert_int_equal(sender_create(bus, 100, &rig.gateway.sender), STATUS_OK);
+    rig.gateway.frames_written = frames_written_create();
+    assert_non_null(rig.gateway.frames_written);
     return 0;
 }
 
@@ -34,6 +36,7 @@ static int teardown(void **state)
 {
     (void)state;
     sender_free(rig.gateway.sender);
+    frames_written_free(rig.gateway.frames_written);
     bus_free(bus);
     heard_done(&heard);
     base_rig_stop(&rig);
