@@ -39,7 +39,9 @@ static void hold(void *context, struct bus *with)
 /* Returns when the thread is held: jobs from here on wait. */
 static void hold_sender(void)
 {
+    pthread_mutex_lock(&gate.lock);
     gate.held = gate.open = false;
+    pthread_mutex_unlock(&gate.lock);
     assert_int_equal(sender_call(sender, hold, NULL), STATUS_OK);
     pthread_mutex_lock(&gate.lock);
     while (!gate.held)
