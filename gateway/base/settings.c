@@ -75,7 +75,7 @@ void settings_load(struct settings *settings, int argc, char **argv)
     if (!path_valid(settings->socketio_path))
         refuse("SOCKETIO_PATH must start with / and end without one, of letters, digits and _ . - /, and is "
                "not /ws");
-    if (!namespace_list_valid(settings->name_spaces))
+    if (!namespace_list_valid(settings->namespaces))
         refuse("NAMESPACES is a list of at most 16 different names, separated by commas, that start with /");
     bool certificate = settings->tls_cert_file && settings->tls_cert_file[0];
     bool key = settings->tls_key_file && settings->tls_key_file[0];

@@ -53,8 +53,8 @@ static enum status copy_rest(struct frame *frame, const Pollen8__OutboundFrame *
         delivery_attachments(data, message->n_attachments, message->attachments, &frame->attachments);
     if (status != STATUS_OK || !message->name_space[0])
         return status;
-    frame->name_space = strdup(message->name_space);
-    return frame->name_space ? STATUS_OK : STATUS_NO_MEMORY;
+    frame->namespace = strdup(message->name_space);
+    return frame->namespace ? STATUS_OK : STATUS_NO_MEMORY;
 }
 
 enum status delivery_make_frame(const Pollen8__OutboundFrame *message, struct frame **ret_frame)

@@ -20,9 +20,9 @@
 struct departures; /* opaque */
 
 struct departure {
-    uint64_t handle;     /* the session's handle here */
-    uint64_t id;         /* the id of its transport's session there */
-    uint64_t name_space; /* which of the sessions of its transport; see forward.h */
+    uint64_t handle;    /* the session's handle here */
+    uint64_t id;        /* the id of its transport's session there */
+    uint64_t namespace; /* which of the sessions of its transport; see forward.h */
     char key[SID_KEY_SIZE];
     char gateway[SID_GATEWAY_MAXIMUM + 1];
 };

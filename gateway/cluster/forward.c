@@ -19,7 +19,7 @@
 
 uint64_t forward_name(const struct session *session)
 {
-    const char *name = session_name_space_text(session);
+    const char *name = session_namespace_text(session);
     return hash64(name, strlen(name), 0);
 }
 
@@ -38,7 +38,7 @@ void forward_answer(struct gateway *gateway, uint64_t handle, struct slice id, s
     message.message_case = POLLEN8__GATEWAY_MESSAGE__MESSAGE_FORWARDED;
     message.forwarded = &body;
     body.id = departure->id;
-    body.name_space = departure->name_space;
+    body.name_space = departure->namespace;
     body.ack = wire_borrow(id);
     body.event = name;
     body.no_responders = result->status == STATUS_NO_RESPONDERS;

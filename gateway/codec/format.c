@@ -23,35 +23,35 @@ static struct append message_start(struct buf *buf)
     return out;
 }
 
-static enum status socketio_event(struct buf *buf, struct slice name_space, const struct client_event *event)
+static enum status socketio_event(struct buf *buf, struct slice namespace, const struct client_event *event)
 {
     struct append out = message_start(buf);
     if (out.status == STATUS_OK)
-        append_status(&out, sio_event_append(buf, name_space, event));
+        append_status(&out, sio_event_append(buf, namespace, event));
     return append_end(&out);
 }
 
-static enum status socketio_ack(struct buf *buf, struct slice name_space, struct slice id,
+static enum status socketio_ack(struct buf *buf, struct slice namespace, struct slice id,
                                 const struct client_result *result)
 {
     struct append out = message_start(buf);
     if (out.status == STATUS_OK)
-        append_status(&out, sio_ack_append(buf, name_space, id, result));
+        append_status(&out, sio_ack_append(buf, namespace, id, result));
     return append_end(&out);
 }
 
 /* ---- JSON --------------------------------------------------------------------------------------------- */
 
-static enum status json_event(struct buf *buf, struct slice name_space, const struct client_event *event)
+static enum status json_event(struct buf *buf, struct slice namespace, const struct client_event *event)
 {
-    (void)name_space;
+    (void)namespace;
     return ws_json_event_append(buf, event);
 }
 
-static enum status json_ack(struct buf *buf, struct slice name_space, struct slice id,
+static enum status json_ack(struct buf *buf, struct slice namespace, struct slice id,
                             const struct client_result *result)
 {
-    (void)name_space;
+    (void)namespace;
     return ws_json_ack_append(buf, id, result);
 }
 
@@ -66,16 +66,16 @@ static enum status json_decode(struct wire_arena *arena, struct slice message,
 
 /* ---- Protobuf ----------------------------------------------------------------------------------------- */
 
-static enum status protobuf_event(struct buf *buf, struct slice name_space, const struct client_event *event)
+static enum status protobuf_event(struct buf *buf, struct slice namespace, const struct client_event *event)
 {
-    (void)name_space;
+    (void)namespace;
     return ws_proto_event_append(buf, event);
 }
 
-static enum status protobuf_ack(struct buf *buf, struct slice name_space, struct slice id,
+static enum status protobuf_ack(struct buf *buf, struct slice namespace, struct slice id,
                                 const struct client_result *result)
 {
-    (void)name_space;
+    (void)namespace;
     return ws_proto_ack_append(buf, id, result);
 }
 

@@ -24,9 +24,9 @@ struct format_ops {
     bool recovers_by_pid;    /* its clients reconnect with a pid; those of other formats send `resume` */
     bool null_ack;           /* a message without a readable id is refused with an ack whose id is null */
 
-    /* All or nothing. `name_space` is ignored by formats that have none. */
-    enum status (*append_event)(struct buf *buf, struct slice name_space, const struct client_event *event);
-    enum status (*append_ack)(struct buf *buf, struct slice name_space, struct slice id,
+    /* All or nothing. `namespace` is ignored by formats that have none. */
+    enum status (*append_event)(struct buf *buf, struct slice namespace, const struct client_event *event);
+    enum status (*append_ack)(struct buf *buf, struct slice namespace, struct slice id,
                               const struct client_result *result);
 
     /* Decodes a whole message at /ws: see ws_proto_decode. NULL if `subprotocol` is. */

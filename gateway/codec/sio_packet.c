@@ -69,19 +69,19 @@ static enum status cut_attachments(struct slice *rest, struct sio_packet *packet
 }
 
 /* From '/' to the comma; without a comma all that is left is the namespace. */
-static enum status cut_name_space(struct slice *rest, struct sio_packet *packet)
+static enum status cut_namespace(struct slice *rest, struct sio_packet *packet)
 {
     const char *comma;
 
-    packet->name_space = SIO_ROOT;
+    packet->namespace = SIO_ROOT;
     if (rest->length == 0 || rest->data[0] != '/')
         return STATUS_OK;
     comma = memchr(rest->data, ',', rest->length);
-    packet->name_space = slice_make(rest->data, comma ? (size_t)(comma - rest->data) : rest->length);
-    if (packet->name_space.length > SIO_NAMESPACE_MAXIMUM_BYTES)
+    packet->namespace = slice_make(rest->data, comma ? (size_t)(comma - rest->data) : rest->length);
+    if (packet->namespace.length > SIO_NAMESPACE_MAXIMUM_BYTES)
         return STATUS_FULL;
-    *rest = skip(*rest, packet->name_space.length + (comma ? 1 : 0));
-    return utf8_clean(packet->name_space) ? STATUS_OK : STATUS_MALFORMED;
+    *rest = skip(*rest, packet->namespace.length + (comma ? 1 : 0));
+    return utf8_clean(packet->namespace) ? STATUS_OK : STATUS_MALFORMED;
 }
 
 static enum status cut_ack_id(struct slice *rest, struct sio_packet *packet)
@@ -121,7 +121,7 @@ enum status sio_packet_decode(struct slice text, struct sio_packet *ret_packet)
     rest = skip(text, 1);
     status = cut_attachments(&rest, &packet);
     if (status == STATUS_OK)
-        status = cut_name_space(&rest, &packet);
+        status = cut_namespace(&rest, &packet);
     if (status == STATUS_OK)
         status = cut_ack_id(&rest, &packet);
     if (status == STATUS_OK && rest.length > 0) {
@@ -271,39 +271,39 @@ enum status sio_placeholders_check(struct slice json, size_t attachments)
 
 /* ---- encoding ----------------------------------------------------------------------------------------- */
 
-static void append_name_space(struct append *out, struct slice name_space)
+static void append_namespace(struct append *out, struct slice namespace)
 {
-    if (name_space.length == 0 || slice_equal_string(name_space, "/"))
+    if (namespace.length == 0 || slice_equal_string(namespace, "/"))
         return;
-    append_slice(out, name_space);
+    append_slice(out, namespace);
     append_text(out, ",");
 }
 
-static void append_head(struct append *out, enum sio_type type, struct slice name_space)
+static void append_head(struct append *out, enum sio_type type, struct slice namespace)
 {
     append_number(out, (uint64_t)type);
-    append_name_space(out, name_space);
+    append_namespace(out, namespace);
 }
 
 /* For EVENT and ACK, which change their type if attachments follow. */
 static void append_binary_head(struct append *out, enum sio_type type, size_t attachments,
-                               struct slice name_space)
+                               struct slice namespace)
 {
     if (attachments == 0) {
-        append_head(out, type, name_space);
+        append_head(out, type, namespace);
         return;
     }
     append_number(out, type == SIO_EVENT ? SIO_BINARY_EVENT : SIO_BINARY_ACK);
     append_number(out, attachments);
     append_text(out, "-");
-    append_name_space(out, name_space);
+    append_namespace(out, namespace);
 }
 
-enum status sio_connect_append(struct buf *buf, struct slice name_space, struct slice sid, struct slice pid)
+enum status sio_connect_append(struct buf *buf, struct slice namespace, struct slice sid, struct slice pid)
 {
     struct append out = append_start(buf);
 
-    append_head(&out, SIO_CONNECT, name_space);
+    append_head(&out, SIO_CONNECT, namespace);
     append_text(&out, "{\"sid\":");
     append_json_string(&out, sid);
     if (pid.length > 0) {
@@ -314,12 +314,12 @@ enum status sio_connect_append(struct buf *buf, struct slice name_space, struct 
     return append_end(&out);
 }
 
-enum status sio_connect_error_append(struct buf *buf, struct slice name_space, enum status status,
+enum status sio_connect_error_append(struct buf *buf, struct slice namespace, enum status status,
                                      struct slice message)
 {
     struct append out = append_start(buf);
 
-    append_head(&out, SIO_CONNECT_ERROR, name_space);
+    append_head(&out, SIO_CONNECT_ERROR, namespace);
     append_text(&out, "{\"message\":");
     append_json_string(&out, message.length > 0 ? message : slice_from_string(status_message(status)));
     append_text(&out, ",\"data\":{\"code\":");
@@ -328,23 +328,23 @@ enum status sio_connect_error_append(struct buf *buf, struct slice name_space, e
     return append_end(&out);
 }
 
-enum status sio_invalid_namespace_append(struct buf *buf, struct slice name_space)
+enum status sio_invalid_namespace_append(struct buf *buf, struct slice namespace)
 {
     struct append out = append_start(buf);
 
-    append_head(&out, SIO_CONNECT_ERROR, name_space);
+    append_head(&out, SIO_CONNECT_ERROR, namespace);
     append_text(&out, "{\"message\":\"Invalid namespace\"}");
     return append_end(&out);
 }
 
-enum status sio_event_append(struct buf *buf, struct slice name_space, const struct client_event *event)
+enum status sio_event_append(struct buf *buf, struct slice namespace, const struct client_event *event)
 {
     struct append out = append_start(buf);
     struct slice arguments = event->data;
 
     if (event->arguments)
         append_status(&out, client_array_inside(event->data, &arguments));
-    append_binary_head(&out, SIO_EVENT, attachments_count(event->attachments), name_space);
+    append_binary_head(&out, SIO_EVENT, attachments_count(event->attachments), namespace);
     if (event->ask)
         append_number(&out, event->ask);
     append_text(&out, "[");
@@ -361,7 +361,7 @@ enum status sio_event_append(struct buf *buf, struct slice name_space, const str
     return append_end(&out);
 }
 
-enum status sio_ack_append(struct buf *buf, struct slice name_space, struct slice ack_text,
+enum status sio_ack_append(struct buf *buf, struct slice namespace, struct slice ack_text,
                            const struct client_result *result)
 {
     struct append out = append_start(buf);
@@ -369,7 +369,7 @@ enum status sio_ack_append(struct buf *buf, struct slice name_space, struct slic
     struct slice inside = {0};
 
     append_binary_head(&out, SIO_ACK,
-                       result->status == STATUS_OK ? attachments_count(result->attachments) : 0, name_space);
+                       result->status == STATUS_OK ? attachments_count(result->attachments) : 0, namespace);
     append_slice(&out, ack_text);
     append_text(&out, "[");
     if (arguments) {

@@ -35,8 +35,8 @@ enum sio_type { /* the digit on the wire */
 
 struct sio_packet {
     enum sio_type type;
-    unsigned attachments;    /* binary messages that follow; binary types only */
-    struct slice name_space; /* borrowed, starts with '/'; "/" if none is written */
+    unsigned attachments;   /* binary messages that follow; binary types only */
+    struct slice namespace; /* borrowed, starts with '/'; "/" if none is written */
     bool has_ack;
     uint64_t ack_id;
     struct slice ack_text; /* borrowed; the digits as written */
@@ -65,21 +65,21 @@ enum status sio_event_decode(const struct sio_packet *packet, struct client_fram
 enum status sio_placeholders_check(struct slice json, size_t attachments);
 
 /* 0{"sid":"..."}, with "pid" if it is not empty. Every encoder writes the namespace unless it is "/". */
-enum status sio_connect_append(struct buf *buf, struct slice name_space, struct slice sid, struct slice pid);
+enum status sio_connect_append(struct buf *buf, struct slice namespace, struct slice sid, struct slice pid);
 
 /* 4{"message":"...","data":{"code":"..."}}; an empty message becomes the status's default. */
-enum status sio_connect_error_append(struct buf *buf, struct slice name_space, enum status status,
+enum status sio_connect_error_append(struct buf *buf, struct slice namespace, enum status status,
                                      struct slice message);
 
 /* 4/x,{"message":"Invalid namespace"} */
-enum status sio_invalid_namespace_append(struct buf *buf, struct slice name_space);
+enum status sio_invalid_namespace_append(struct buf *buf, struct slice namespace);
 
 /* 2[<ack id>]["event",data,"offset"], or 5<n>-... if there are attachments, which follow as n binary
  * messages. STATUS_MALFORMED if the arguments are not an array. */
-enum status sio_event_append(struct buf *buf, struct slice name_space, const struct client_event *event);
+enum status sio_event_append(struct buf *buf, struct slice namespace, const struct client_event *event);
 
 /* 3<id>[{"ok":...}], or 6<n>-... likewise; `ack_text` is the frame's id. */
-enum status sio_ack_append(struct buf *buf, struct slice name_space, struct slice ack_text,
+enum status sio_ack_append(struct buf *buf, struct slice namespace, struct slice ack_text,
                            const struct client_result *result);
 
 #endif

@@ -152,7 +152,7 @@ void frame_unref(struct frame *frame)
     free_variants(frame);
     free(frame->attachments);
     free(frame->ask);
-    free(frame->name_space);
+    free(frame->namespace);
     free(frame->offset);
     free(frame);
 }
@@ -165,9 +165,9 @@ enum status frame_copy(const struct frame *frame, struct frame **ret_frame)
                                             &frame->rule, &copy);
     if (status == STATUS_OK && frame->attachments)
         status = attachments_copy(frame->attachments, &copy->attachments);
-    if (status == STATUS_OK && frame->name_space) {
-        copy->name_space = strdup(frame->name_space);
-        status = copy->name_space ? STATUS_OK : STATUS_NO_MEMORY;
+    if (status == STATUS_OK && frame->namespace) {
+        copy->namespace = strdup(frame->namespace);
+        status = copy->namespace ? STATUS_OK : STATUS_NO_MEMORY;
     }
     if (status != STATUS_OK) {
         frame_unref(copy);
@@ -227,8 +227,7 @@ struct client_event frame_event(const struct frame *frame)
     };
 }
 
-static struct wire *encode(const struct frame *frame, const struct format_ops *format,
-                           struct slice name_space)
+static struct wire *encode(const struct frame *frame, const struct format_ops *format, struct slice namespace)
 {
     struct client_event event = frame_event(frame);
     struct wire *wire = NULL;
@@ -236,7 +235,7 @@ static struct wire *encode(const struct frame *frame, const struct format_ops *f
     if (frame->lent && !format->lent_offsets)
         event.offset = (struct slice){0};
     buf_init(&buf, ENCODED_MAXIMUM);
-    if (format->append_event(&buf, name_space, &event) == STATUS_OK)
+    if (format->append_event(&buf, namespace, &event) == STATUS_OK)
         wire = wire_create(format->opcode, buf_slice(&buf),
                            format->attachments_follow ? frame->attachments : NULL);
     buf_done(&buf);
@@ -268,7 +267,7 @@ static struct frame *make_variant(const struct frame *frame, int index, struct s
     return variant;
 }
 
-struct frame *frame_in_name_space(struct frame *frame, int index, struct slice name)
+struct frame *frame_in_namespace(struct frame *frame, int index, struct slice name)
 {
     if (!frame->event_length)
         return frame;

@@ -58,7 +58,7 @@ struct frame {
     uint16_t offset_length;
     char *offset;                    /* owned; not terminated */
     struct attachments *attachments; /* owned; NULL: none. The maker sets this and the next ones */
-    char *name_space;                /* owned; NULL: for sessions in all namespaces */
+    char *namespace;                 /* owned; NULL: for sessions in all namespaces */
     struct frame_ask *ask;           /* owned: asks clients for an answer; NULL: it does not */
     bool arguments;                  /* data is the array of several arguments */
     bool is_volatile;                /* dropped if it would have to wait */
@@ -121,7 +121,7 @@ const struct wire *frame_encode(struct frame *frame, enum frame_format format);
 /* The frame as it goes to Socket.IO's namespace `name`, the index-th of those configured. Borrowed, made
  * once; a message is returned unchanged. It replaces only waiting frames of its namespace. NULL when out of
  * memory. */
-struct frame *frame_in_name_space(struct frame *frame, int index, struct slice name);
+struct frame *frame_in_namespace(struct frame *frame, int index, struct slice name);
 
 static inline const struct wire *frame_wire(struct frame *frame, enum frame_format format)
 {

@@ -157,7 +157,7 @@ static void send(struct gateway *gateway, struct session *session, const struct 
     event.ask = number;
     event.offset = (struct slice){0};
     buf_init(&message, MESSAGE_MAXIMUM);
-    if (format->append_event(&message, session_name_space(session), &event) == STATUS_OK)
+    if (format->append_event(&message, session_namespace(session), &event) == STATUS_OK)
         session_send_messages(gateway, session, buf_slice(&message),
                               format->attachments_follow ? frame->attachments : NULL);
     else

@@ -306,7 +306,7 @@ enum status relay_event(struct gateway *gateway, struct session *session, const 
     }
     message.n_attachments = attachments_borrow(frame->attachments, attachments);
     message.attachments = attachments;
-    message.name_space = (char *)(uintptr_t)session_name_space_text(session);
+    message.name_space = (char *)(uintptr_t)session_namespace_text(session);
     message.identity = &session->identity->message;
     message.session = session->id;
     message.deadline_ms = timeout_ms;

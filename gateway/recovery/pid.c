@@ -20,7 +20,7 @@
 
 static void write_namespace(const struct session *session, char out[NAMESPACE + 1])
 {
-    struct slice name = session_name_space(session);
+    struct slice name = session_namespace(session);
     uint64_t hash = hash64(name.data, name.length, 0);
     base64url_encode(out, &hash, NAMESPACE_BYTES);
 }

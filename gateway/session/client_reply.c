@@ -53,7 +53,7 @@ static void send_ack(struct gateway *gateway, struct session *session, struct sl
     const struct format_ops *format = &formats[session->format];
     struct buf text;
     buf_init(&text, ANSWER_MAXIMUM);
-    if (format->append_ack(&text, session_name_space(session), id, result) == STATUS_OK)
+    if (format->append_ack(&text, session_namespace(session), id, result) == STATUS_OK)
         session_send_messages(gateway, session, buf_slice(&text),
                               format->attachments_follow ? result->attachments : NULL);
     else

@@ -97,15 +97,15 @@ struct session {
 _Static_assert(sizeof(struct session) <= 352, "the memory of a session is a promise");
 
 /* The namespace it is in, as services know it: empty for "/", and for clients that do not speak Socket.IO. */
-static inline const char *session_name_space_text(const struct session *session)
+static inline const char *session_namespace_text(const struct session *session)
 {
-    return session->ops->name_space ? session->ops->name_space(session) : "";
+    return session->ops->namespace ? session->ops->namespace(session) : "";
 }
 
 /* The same as a Socket.IO client knows it; "/" for those. */
-static inline struct slice session_name_space(const struct session *session)
+static inline struct slice session_namespace(const struct session *session)
 {
-    const char *text = session_name_space_text(session);
+    const char *text = session_namespace_text(session);
     return text[0] ? slice_from_string(text) : SLICE_LITERAL("/");
 }
 

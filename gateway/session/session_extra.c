@@ -36,7 +36,7 @@ enum status session_extra_keep_token(struct session *session, struct client_toke
 void session_extra_trim(struct session *session)
 {
     const struct session_extra *extra = session->extra;
-    if (!extra || extra->token.text || extra->token_status || extra->assembly || extra->name_spaces ||
+    if (!extra || extra->token.text || extra->token_status || extra->assembly || extra->namespaces ||
         extra->asked)
         return;
     session_extra_done(session);
@@ -47,7 +47,7 @@ void session_extra_done(struct session *session)
     struct session_extra *extra = session->extra;
     if (!extra)
         return;
-    CHECK(!extra->name_spaces && !extra->asks);
+    CHECK(!extra->namespaces && !extra->asks);
     client_token_wipe(&extra->token);
     sio_assembly_free(extra->assembly);
     free(extra);

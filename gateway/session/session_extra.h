@@ -22,7 +22,7 @@ struct session_extra {
     enum status token_status;      /* why the token cannot be used; STATUS_OK: it can, or there is none */
     uint32_t ask_count;            /* answers that the client owes */
     struct sio_assembly *assembly; /* owned: a binary packet of which parts are missing */
-    struct namespace *name_spaces; /* owned: the further namespaces this session carries */
+    struct namespace *namespaces;  /* owned: the further namespaces this session carries */
     struct ask *asks;              /* owned: those answers; ingress/client_ask.h */
     uint64_t asked;                /* the number of the last ask */
 };

@@ -89,7 +89,7 @@ void session_note_had(struct session *session, const struct frame_rule *rule)
 
 static bool is_meant(const struct session *session, const struct frame *frame)
 {
-    return !frame->name_space || slice_equal_string(session_name_space(session), frame->name_space);
+    return !frame->namespace || slice_equal_string(session_namespace(session), frame->namespace);
 }
 
 /* Frames that do not simply wait in the queue: a volatile frame that would have to wait is dropped; a frame

@@ -19,7 +19,7 @@ struct transport_ops {
     enum gateway_label label; /* in the metric of sessions */
 
     /* The further namespace of Socket.IO that the session is in; empty, or NULL for none of them: "/". */
-    const char *(*name_space)(const struct session *session);
+    const char *(*namespace)(const struct session *session);
 
     /* Writes the session's queue, as much as the socket takes, and arranges to be called again for the rest.
      * May close the session. */

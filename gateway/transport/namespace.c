@@ -38,38 +38,38 @@ static struct namespace *further(const struct session *session)
 
 static const char *name_of(const struct session *session)
 {
-    const struct namespace *name_space = further(session);
-    return name_space ? name_space->name : "";
+    const struct namespace *namespace = further(session);
+    return namespace ? namespace->name : "";
 }
 
 struct session *namespace_carrier(struct session *session)
 {
-    const struct namespace *name_space = further(session);
+    const struct namespace *namespace = further(session);
     if (session->ops == &ops)
-        return name_space ? name_space->carrier : NULL;
+        return namespace ? namespace->carrier : NULL;
     return session;
 }
 
 bool namespace_any(const struct session *carrier)
 {
-    return carrier->extra && carrier->extra->name_spaces;
+    return carrier->extra && carrier->extra->namespaces;
 }
 
 struct session *namespace_find(struct session *carrier, struct slice name)
 {
     if (slice_equal(name, SIO_ROOT))
         return carrier;
-    struct namespace *name_space = carrier->extra ? carrier->extra->name_spaces : NULL;
-    while (name_space && !slice_equal(slice_make(name_space->name, name_space->length), name))
-        name_space = name_space->next;
-    return name_space ? name_space->session : NULL;
+    struct namespace *namespace = carrier->extra ? carrier->extra->namespaces : NULL;
+    while (namespace && !slice_equal(slice_make(namespace->name, namespace->length), name))
+    namespace = namespace->next;
+    return namespace ? namespace->session : NULL;
 }
 
 struct session *namespace_next(const struct session *carrier, const struct session *session)
 {
-    const struct namespace *name_space = further(session);
-    const struct namespace *first = carrier->extra ? carrier->extra->name_spaces : NULL;
-    const struct namespace *next = name_space ? name_space->next : first;
+    const struct namespace *namespace = further(session);
+    const struct namespace *first = carrier->extra ? carrier->extra->namespaces : NULL;
+    const struct namespace *next = namespace ? namespace->next : first;
     return next ? next->session : NULL;
 }
 
@@ -77,21 +77,21 @@ enum status namespace_open(struct gateway *gateway, struct session *carrier, int
                            struct session **ret_session)
 {
     struct session_extra *extra = session_extra(carrier);
-    struct namespace *name_space = calloc(1, sizeof(*name_space) + name.length + 1);
+    struct namespace *namespace = calloc(1, sizeof(*namespace) + name.length + 1);
     struct session *session =
-        extra && name_space ? session_create(gateway, &ops, name_space, FRAME_SOCKETIO, 0) : NULL;
+        extra && namespace ? session_create(gateway, &ops, namespace, FRAME_SOCKETIO, 0) : NULL;
     if (!session) {
-        free(name_space);
+        free(namespace);
         return STATUS_NO_MEMORY;
     }
     timer_wheel_cancel(gateway->wheel, &session->heartbeat); /* the carrier's is enough */
-    name_space->session = session;
-    name_space->carrier = carrier;
-    name_space->index = index;
-    name_space->length = name.length;
-    memcpy(name_space->name, name.data, name.length);
-    name_space->next = extra->name_spaces;
-    extra->name_spaces = name_space;
+    namespace->session = session;
+    namespace->carrier = carrier;
+    namespace->index = index;
+    namespace->length = name.length;
+    memcpy(namespace->name, name.data, name.length);
+    namespace->next = extra->namespaces;
+    extra->namespaces = namespace;
     *ret_session = session;
     return STATUS_OK;
 }
@@ -100,10 +100,10 @@ enum status namespace_open(struct gateway *gateway, struct session *carrier, int
 
 void namespace_joined(struct gateway *gateway, struct session *session)
 {
-    const struct namespace *name_space = further(session);
-    if (!name_space)
+    const struct namespace *namespace = further(session);
+    if (!namespace)
         return;
-    struct session *carrier = name_space->carrier;
+    struct session *carrier = namespace->carrier;
     carrier->refused_in_a_row = 0;
     if (carrier->state == SESSION_OPEN)
         return;
@@ -125,17 +125,17 @@ static void one_left(struct gateway *gateway, struct session *carrier)
 /* Moves the queue into the carrier's. A send may close the carrier, and with it this one. */
 static void flush(struct gateway *gateway, struct session *session)
 {
-    struct namespace *name_space = session->transport;
-    while (name_space && session->outq.count && name_space->carrier->state != SESSION_CLOSING) {
+    struct namespace *namespace = session->transport;
+    while (namespace && session->outq.count && namespace->carrier->state != SESSION_CLOSING) {
         struct frame *frame = outq_frames(&session->outq)[0];
         struct frame *named =
-            frame_in_name_space(frame, name_space->index, slice_make(name_space->name, name_space->length));
+            frame_in_namespace(frame, namespace->index, slice_make(namespace->name, namespace->length));
         if (!named) {
             outq_clear(&session->outq);
             session_close(gateway, session, CAUSE_MEMORY);
             return;
         }
-        struct session *carrier = name_space->carrier;
+        struct session *carrier = namespace->carrier;
         bool writable_now = carrier->ops->writable(carrier);
         frame_ref(named);
         frame_ref(frame);
@@ -144,35 +144,35 @@ static void flush(struct gateway *gateway, struct session *session)
             frames_written_note_frame(gateway, session, frame);
         frame_unref(frame);
         frame_unref(named);
-        name_space = session->transport;
+        namespace = session->transport;
     }
     outq_trim(&session->outq);
 }
 
 static bool writable(const struct session *session)
 {
-    const struct namespace *name_space = session->transport;
-    return name_space && name_space->carrier->ops->writable(name_space->carrier);
+    const struct namespace *namespace = session->transport;
+    return namespace && namespace->carrier->ops->writable(namespace->carrier);
 }
 
-static void detach(struct namespace *name_space)
+static void detach(struct namespace *namespace)
 {
-    struct namespace **link = &name_space->carrier->extra->name_spaces;
-    while (*link != name_space)
+    struct namespace **link = &namespace->carrier->extra->namespaces;
+    while (*link != namespace)
         link = &(*link)->next;
-    *link = name_space->next;
+    *link = namespace->next;
 }
 
 static void close_session(struct gateway *gateway, struct session *session, uint16_t code, const char *text)
 {
-    struct namespace *name_space = session->transport;
-    struct session *carrier = name_space->carrier;
+    struct namespace *namespace = session->transport;
+    struct session *carrier = namespace->carrier;
     flush(gateway, session);
     if (!session->transport) /* the carrier was too slow for what waited, and has taken this one along */
         return;
-    detach(name_space);
+    detach(namespace);
     session->transport = NULL;
-    free(name_space);
+    free(namespace);
     if (code)
         session_close_coded(gateway, carrier, CAUSE_NAMESPACE, code, text);
     else
@@ -182,12 +182,12 @@ static void close_session(struct gateway *gateway, struct session *session, uint
 void namespaces_close(struct gateway *gateway, struct session *carrier)
 {
     while (namespace_any(carrier)) {
-        struct namespace *name_space = carrier->extra->name_spaces;
-        struct session *session = name_space->session;
+        struct namespace *namespace = carrier->extra->namespaces;
+        struct session *session = namespace->session;
         if (session->state == SESSION_CLOSING) { /* its own end has led here */
-            carrier->extra->name_spaces = name_space->next;
+            carrier->extra->namespaces = namespace->next;
             session->transport = NULL;
-            free(name_space);
+            free(namespace);
         } else {
             session_close(gateway, session, CAUSE_TRANSPORT);
         }
@@ -204,7 +204,7 @@ static const struct transport_ops ops = {
     .label = LABEL_SESSIONS_SOCKETIO_NAMESPACE,
     .flush = flush,
     .writable = writable,
-    .name_space = name_of,
+    .namespace = name_of,
     .opened = engineio_opened,
     .refused = engineio_refused,
     .ping = ping,

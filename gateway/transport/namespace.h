@@ -4,7 +4,7 @@
  * "/"; in each further namespace the client is another session, whose transport is the first one: with an
  * identity, a sid, rooms and limits of its own, while heartbeat, socket and queue are those of the first.
  * Frames for it go through its own queue into that of the first, with the namespace in front, encoded once
- * per frame and namespace (frame_in_name_space).
+ * per frame and namespace (frame_in_namespace).
  *
  * When the first one ends, so do all that it carries. If the gateway ends one of them (revoked, expired, too
  * slow), the first ends with it: a client never reconnects a namespace that was disconnected, but does so

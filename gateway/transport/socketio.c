@@ -45,7 +45,7 @@ static void send_packet(struct gateway *gateway, struct session *session, append
 static enum status append_connect(struct buf *buf, const void *context)
 {
     const struct session *session = context;
-    return sio_connect_append(buf, session_name_space(session), slice_from_string(session->id),
+    return sio_connect_append(buf, session_namespace(session), slice_from_string(session->id),
                               session->pid ? slice_from_string(session->pid) : (struct slice){0});
 }
 
@@ -57,7 +57,7 @@ struct refusal {
 static enum status append_connect_error(struct buf *buf, const void *context)
 {
     const struct refusal *refusal = context;
-    return sio_connect_error_append(buf, session_name_space(refusal->session), refusal->result->status,
+    return sio_connect_error_append(buf, session_namespace(refusal->session), refusal->result->status,
                                     refusal->result->message);
 }
 
@@ -99,7 +99,7 @@ static enum status token_of_upgrade(const struct gateway *gateway, struct sessio
     if (!extra || (!extra->token.text && !extra->token_status))
         return STATUS_NOT_FOUND;
     enum status status = extra->token_status;
-    bool keep = gateway->settings->name_spaces && gateway->settings->name_spaces[0];
+    bool keep = gateway->settings->namespaces && gateway->settings->namespaces[0];
     if (keep)
         return extra->token.text
                    ? client_token_from_value(slice_make(extra->token.text, extra->token.length), ret_token)
@@ -136,14 +136,14 @@ static void on_connect_further(struct gateway *gateway, struct session *carrier,
                                const struct sio_packet *packet)
 {
     struct session *session = NULL;
-    int index = namespace_list_index(gateway->settings->name_spaces, packet->name_space);
+    int index = namespace_list_index(gateway->settings->namespaces, packet->namespace);
     if (index < 0)
-        send_packet(gateway, carrier, append_invalid_namespace, &packet->name_space);
-    else if (namespace_find(carrier, packet->name_space))
+        send_packet(gateway, carrier, append_invalid_namespace, &packet->namespace);
+    else if (namespace_find(carrier, packet->namespace))
         session_close(gateway, carrier, CAUSE_PROTOCOL);
     else if (sessions_count(gateway->sessions) >= (size_t)gateway->settings->max_sessions)
         session_close_status(gateway, carrier, STATUS_UNAVAILABLE);
-    else if (namespace_open(gateway, carrier, index, packet->name_space, &session) != STATUS_OK)
+    else if (namespace_open(gateway, carrier, index, packet->namespace, &session) != STATUS_OK)
         session_close(gateway, carrier, CAUSE_MEMORY);
     else
         authenticate(gateway, carrier, session, packet);
@@ -163,7 +163,7 @@ static void on_connect(struct gateway *gateway, struct session *carrier, const s
 {
     if (!may_connect(gateway, carrier))
         session_close_status(gateway, carrier, STATUS_RATE_LIMITED);
-    else if (!slice_equal(packet->name_space, SIO_ROOT))
+    else if (!slice_equal(packet->namespace, SIO_ROOT))
         on_connect_further(gateway, carrier, packet);
     else if (carrier->state == SESSION_CONNECTED)
         authenticate(gateway, carrier, carrier, packet);
@@ -201,7 +201,7 @@ static void on_disconnect(struct gateway *gateway, struct session *session)
 /* Whom the packet is for; NULL: that namespace has not been joined. */
 static struct session *receiver(struct session *carrier, const struct sio_packet *packet)
 {
-    struct session *session = namespace_find(carrier, packet->name_space);
+    struct session *session = namespace_find(carrier, packet->namespace);
     return session && session->state == SESSION_OPEN ? session : NULL;
 }
 

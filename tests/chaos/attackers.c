@@ -264,7 +264,7 @@ bool attackers_create(struct attackers *attackers, const struct ring *ring, cons
         token_write(attacker->token, user, NULL, expires_s);
         attacker->link.token = attacker->token;
         attacker->link.socketio = i % 2 == 0;
-        attacker->link.name_space = i % 4 == 0 ? RING_NAME_SPACE : NULL;
+        attacker->link.namespace = i % 4 == 0 ? RING_NAMESPACE : NULL;
         attacker->link.keeps_place = true;
         attacker->link.hostile = true;
         attackers->list[i] = &attacker->link;

@@ -12,7 +12,7 @@
 
 #define HUNDREDTHS_A_CONNECTION 314
 #define SOURCE_OFFSET           1000 /* 127.0.3.232 and up */
-#define IN_NAME_SPACE           10   /* every so many, of those that speak Socket.IO */
+#define IN_NAMESPACE            10   /* every so many, of those that speak Socket.IO */
 
 static void on_joined(void *context, struct link *link, bool recovered)
 {
@@ -121,7 +121,7 @@ bool clients_create(struct clients *clients, const struct ring *ring, struct led
         client->answered = -1;
         client->link.token = client->token;
         client->link.socketio = i % 2 == 0;
-        client->link.name_space = i % IN_NAME_SPACE == 0 ? RING_NAME_SPACE : NULL;
+        client->link.namespace = i % IN_NAMESPACE == 0 ? RING_NAMESPACE : NULL;
         client->link.keeps_place = true;
         clients->list[i] = &client->link;
     }

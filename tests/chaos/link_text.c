@@ -58,8 +58,8 @@ static void complain(struct links *links, const struct link *link, const char *w
 
 static void claim(struct links *links, struct link *link)
 {
-    const char *space = link->name_space ? link->name_space : "";
-    const char *comma = link->name_space ? "," : "";
+    const char *space = link->namespace ? link->namespace : "";
+    const char *comma = link->namespace ? "," : "";
     char text[TEXT_SIZE_CLAIM];
     int length;
 

@@ -212,8 +212,8 @@ bool link_emit(struct links *links, struct link *link, uint32_t id, const char *
     if (link->state != LINK_LIVE)
         return false;
     if (link->socketio)
-        snprintf(text, sizeof(text), "42%s%s%u[\"%s\",%s]", link->name_space ? link->name_space : "",
-                 link->name_space ? "," : "", id, name, data);
+        snprintf(text, sizeof(text), "42%s%s%u[\"%s\",%s]", link->namespace ? link->namespace : "",
+                 link->namespace ? "," : "", id, name, data);
     else
         snprintf(text, sizeof(text), "{\"id\":%u,\"event\":\"%s\",\"data\":%s}", id, name, data);
     if (ws_client_send(&link->client, FRAME_TEXT, slice_from_string(text)))

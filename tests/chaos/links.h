@@ -36,7 +36,7 @@ struct link {
     uint64_t lost_ms;   /* when the connection was lost; 0: live, or never was */
     uint64_t joined_ms; /* when it was live last */
     const char *token;
-    const char *name_space; /* of Socket.IO, the caller's; NULL: the one that is everybody's */
+    const char *namespace; /* of Socket.IO, the caller's; NULL: the one that is everybody's */
     char pid[LINK_PID_SIZE];
     char offset[LINK_OFFSET_SIZE]; /* of the last event that had one */
 };

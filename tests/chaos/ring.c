@@ -303,7 +303,7 @@ static void add_services(struct ring *ring, const struct ring_options *options)
         ring->gateways[i] = add_service(ring, PART_GATEWAY, i, true);
         process_setting(&ring->gateways[i]->process, "PORT=%u", ring->gateways[i]->port);
         process_setting(&ring->gateways[i]->process, "LISTEN_ADDRESS=127.0.0.1");
-        process_setting(&ring->gateways[i]->process, "NAMESPACES=" RING_NAME_SPACE);
+        process_setting(&ring->gateways[i]->process, "NAMESPACES=" RING_NAMESPACE);
         process_setting(&ring->gateways[i]->process, "DRAIN_SECONDS=%us", options->drain_seconds);
     }
 }

@@ -20,7 +20,7 @@
 #define RING_ASK_MS           300
 #define RING_SECRET           "a secret for this ring alone, of no worth elsewhere"
 #define RING_FOLDER_SIZE      160
-#define RING_NAME_SPACE       "/side"
+#define RING_NAMESPACE        "/side"
 #define RING_PRIMARY          "counts" /* the name that sentinels know it by */
 
 enum part_kind { PART_NATS, PART_REDIS, PART_AUTH, PART_VALUE, PART_GATEWAY, PART_SENTINEL, PART_KINDS };

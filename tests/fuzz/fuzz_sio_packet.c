@@ -35,10 +35,10 @@ static void check_event(const struct sio_packet *packet)
                                   .data = buf_slice(&array),
                                   .ask = packet->ack_id,
                                   .arguments = true};
-    CHECK(sio_event_append(&text, packet->name_space, &event) == STATUS_OK);
+    CHECK(sio_event_append(&text, packet->namespace, &event) == STATUS_OK);
     CHECK(sio_packet_decode(buf_slice(&text), &packet_again) == STATUS_OK);
     CHECK(packet_again.has_ack == (packet->ack_id != 0) && packet_again.ack_id == packet->ack_id);
-    CHECK(slice_equal(packet_again.name_space, packet->name_space) || packet_again.name_space.length == 1);
+    CHECK(slice_equal(packet_again.namespace, packet->namespace) || packet_again.namespace.length == 1);
     CHECK(sio_event_decode(&packet_again, &again, &reason) == STATUS_OK);
     CHECK(slice_equal(again.data, frame.data) && again.arguments == frame.arguments);
     CHECK(strcmp(again.event, frame.event) == 0);
@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     CHECK(packet.attachments <= SIO_ATTACHMENTS_MAXIMUM);
     CHECK(packet.ack_id <= SIO_ACK_ID_MAXIMUM);
-    CHECK(packet.name_space.length > 0 && packet.name_space.data[0] == '/');
+    CHECK(packet.namespace.length > 0 && packet.namespace.data[0] == '/');
     if (packet.type == SIO_EVENT || packet.type == SIO_BINARY_EVENT)
         check_event(&packet);
     if (packet.type == SIO_BINARY_EVENT || packet.type == SIO_BINARY_ACK)

@@ -99,7 +99,7 @@ static void note(struct gateway *gateway, struct session *carrier, const Pollen8
 {
     for (const struct session *one = carrier; one; one = namespace_next(carrier, one)) {
         struct departure departure = {
-            .handle = one->handle, .id = request->id, .name_space = forward_name(one)};
+            .handle = one->handle, .id = request->id, .namespace = forward_name(one)};
         snprintf(departure.key, sizeof(departure.key), "%s", polling_sid(carrier));
         snprintf(departure.gateway, sizeof(departure.gateway), "%s", request->gateway);
         /* else it is not remembered */

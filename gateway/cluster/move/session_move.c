@@ -38,7 +38,7 @@ static enum status fill_rooms(struct pack_arena *pack_arena, const struct sessio
 {
     size_t count = (size_t)session->membership_count - MEMBERSHIP_INDUSTRIES;
     pollen8__session_rooms__init(rooms);
-    rooms->name_space = (char *)(uintptr_t)session_name_space_text(session);
+    rooms->name_space = (char *)(uintptr_t)session_namespace_text(session);
     rooms->identity = &session->identity->message;
     rooms->industries = pack_arena_take(pack_arena, (count + 1) * sizeof(char *));
     if (!rooms->industries)
@@ -71,9 +71,9 @@ enum status session_move_rooms(struct pack_arena *pack_arena, struct session *ca
     return STATUS_OK;
 }
 
-struct session *session_move_find(struct session *carrier, const char *name_space)
+struct session *session_move_find(struct session *carrier, const char *namespace)
 {
-    return namespace_find(carrier, name_space[0] ? slice_from_string(name_space) : SLICE_LITERAL("/"));
+    return namespace_find(carrier, namespace[0] ? slice_from_string(namespace) : SLICE_LITERAL("/"));
 }
 
 static bool listed(const Pollen8__SessionRooms *rooms, struct slice industry)
@@ -155,7 +155,7 @@ static enum status session_of(struct gateway *gateway, struct session *carrier, 
     *ret_session = session_move_find(carrier, name);
     if (*ret_session)
         return STATUS_OK;
-    int index = namespace_list_index(gateway->settings->name_spaces, slice_from_string(name));
+    int index = namespace_list_index(gateway->settings->namespaces, slice_from_string(name));
     return index < 0 ? STATUS_NOT_FOUND
                      : namespace_open(gateway, carrier, index, slice_from_string(name), ret_session);
 }

@@ -30,7 +30,7 @@ struct session;
 /* How many sessions it carries, itself included. session_move_find: the one of a namespace (empty: "/"), or
  * NULL. */
 size_t session_move_size(const struct session *carrier);
-struct session *session_move_find(struct session *carrier, const char *name_space);
+struct session *session_move_find(struct session *carrier, const char *namespace);
 
 /* ---- where it is ---- */
 

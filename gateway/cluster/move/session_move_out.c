@@ -89,7 +89,7 @@ static enum status fill_session(struct gateway *gateway, struct pack_arena *pack
                                 struct session *session, Pollen8__MovedSession *moved)
 {
     pollen8__moved_session__init(moved);
-    moved->name_space = (char *)(uintptr_t)session_name_space_text(session);
+    moved->name_space = (char *)(uintptr_t)session_namespace_text(session);
     moved->rate_missing = rate_missing(gateway, &session->events);
     moved->refused_in_a_row = session->refused_in_a_row;
     moved->snapshots_left = session->snapshots_left;

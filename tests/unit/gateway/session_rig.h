@@ -26,7 +26,7 @@ struct client {
     unsigned refused;
     uint16_t close_code;
     const char *close_text;
-    const char *name_space; /* NULL: "/" */
+    const char *namespace; /* NULL: "/" */
     size_t count;
     char *messages[CLIENT_MESSAGES]; /* owned; NUL-terminated */
 };
@@ -96,11 +96,11 @@ static inline void client_close(struct gateway *gateway, struct session *session
     client->session = NULL;
 }
 
-static inline const char *client_name_space(const struct session *session)
+static inline const char *client_namespace(const struct session *session)
 {
     const struct client *client = session->transport;
 
-    return client->name_space ? client->name_space : "";
+    return client->namespace ? client->namespace : "";
 }
 
 static const struct transport_ops client_ops = {.label = LABEL_SESSIONS_WEBSOCKET,
@@ -110,7 +110,7 @@ static const struct transport_ops client_ops = {.label = LABEL_SESSIONS_WEBSOCKE
                                                 .refused = client_refused,
                                                 .ping = client_ping,
                                                 .close = client_close,
-                                                .name_space = client_name_space};
+                                                .namespace = client_namespace};
 
 static inline void session_rig_start(struct base_rig *rig, const struct session_events *events)
 {

@@ -110,7 +110,7 @@ static void everything_is_taken_over(void **state)
     assert_true(frame->rule.coalesce != 0);
     assert_int_equal(frame->rule.epoch, 2);
     assert_int_equal(frame->rule.version, 6);
-    assert_string_equal(frame->name_space, "/news");
+    assert_string_equal(frame->namespace, "/news");
     assert_false(frame->keep || frame->is_volatile || frame->arguments);
     delivery_free(delivery);
     assert_int_equal(rig.wakes, 1);

@@ -43,7 +43,7 @@ static struct identity *identity_of(const char *permission)
 
 static int setup(void **state)
 {
-    struct departure departure = {.handle = 99, .id = 1234, .name_space = 55};
+    struct departure departure = {.handle = 99, .id = 1234, .namespace = 55};
 
     (void)state;
     session_rig_start(&rig, &events);

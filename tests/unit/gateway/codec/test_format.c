@@ -14,7 +14,7 @@ static void what_stands_on_the_wire(void **state)
 {
     static const struct {
         enum frame_format format;
-        const char *name_space;
+        const char *namespace;
         const char *event;
         const char *ack;
     } rows[] = {
@@ -30,11 +30,10 @@ static void what_stands_on_the_wire(void **state)
         struct buf buf;
 
         buf_init(&buf, 200);
-        assert_int_equal(format->append_event(&buf, slice_from_string(rows[i].name_space), &event),
-                         STATUS_OK);
+        assert_int_equal(format->append_event(&buf, slice_from_string(rows[i].namespace), &event), STATUS_OK);
         assert_buf(&buf, rows[i].event);
         assert_int_equal(
-            format->append_ack(&buf, slice_from_string(rows[i].name_space), SLICE_LITERAL("5"), &done),
+            format->append_ack(&buf, slice_from_string(rows[i].namespace), SLICE_LITERAL("5"), &done),
             STATUS_OK);
         assert_buf(&buf, rows[i].ack);
         buf_done(&buf);

@@ -10,7 +10,7 @@ struct row {
     const char *text;
     enum sio_type type;
     unsigned attachments;
-    const char *name_space;
+    const char *namespace;
     const char *ack; /* NULL: none */
     const char *payload;
 };
@@ -52,7 +52,7 @@ static void decodes_the_documents_examples(void **state)
         assert_int_equal(sio_packet_decode(text, &packet), STATUS_OK);
         assert_int_equal(packet.type, valid[i].type);
         assert_int_equal(packet.attachments, valid[i].attachments);
-        assert_slice(packet.name_space, valid[i].name_space);
+        assert_slice(packet.namespace, valid[i].namespace);
         assert_int_equal(packet.has_ack, valid[i].ack != NULL);
         assert_slice(packet.ack_text, valid[i].ack ? valid[i].ack : "");
         if (valid[i].ack)
@@ -125,7 +125,7 @@ static void refuses_what_is_no_packet(void **state)
 
 static void refuses_what_is_too_much(void **state)
 {
-    char *name_space = repeated("a", SIO_NAMESPACE_MAXIMUM_BYTES, "", "");
+    char *namespace = repeated("a", SIO_NAMESPACE_MAXIMUM_BYTES, "", "");
     char *bomb = repeated("[", 100000, "", "]");
     struct sio_packet packet;
     struct buf text;
@@ -137,13 +137,13 @@ static void refuses_what_is_too_much(void **state)
                      STATUS_FULL);
     assert_int_equal(sio_packet_decode(SLICE_LITERAL("511-[\"a\"]"), &packet), STATUS_FULL);
     assert_int_equal(sio_packet_decode(SLICE_LITERAL("599999999999999999999-[\"a\"]"), &packet), STATUS_FULL);
-    assert_int_equal(buf_append_format(&text, "0/%s", name_space), STATUS_OK);
+    assert_int_equal(buf_append_format(&text, "0/%s", namespace), STATUS_OK);
     assert_int_equal(sio_packet_decode(buf_slice(&text), &packet), STATUS_FULL);
     buf_clear(&text);
     assert_int_equal(buf_append_format(&text, "2[\"a\",%s]", bomb), STATUS_OK);
     assert_int_equal(sio_packet_decode(buf_slice(&text), &packet), STATUS_FULL);
     buf_done(&text);
-    free(name_space);
+    free(namespace);
     free(bomb);
 }
 

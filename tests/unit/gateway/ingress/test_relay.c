@@ -219,7 +219,7 @@ static void what_a_service_hears(void **state)
 
     (void)state;
     rooms_rig_open(&rig.base, &client, "ada", NULL);
-    client.name_space = "/news";
+    client.namespace = "/news";
     snprintf(frame.event, sizeof(frame.event), "a.b");
     assert_int_equal(relay_event(&rig.base.gateway, client.session, &frame), STATUS_OK);
     heard = (const Pollen8__InboundFrame *)service_rig_asked(&rig, 0, &pollen8__inbound_frame__descriptor);
@@ -232,7 +232,7 @@ static void what_a_service_hears(void **state)
     assert_string_equal(heard->session, client.session->id);
     assert_string_equal(heard->identity->user_id, "ada");
     assert_int_equal(heard->deadline_ms, 5000);
-    client.name_space = NULL;
+    client.namespace = NULL;
     assert_int_equal(emit("c", ""), STATUS_OK);
     heard = (const Pollen8__InboundFrame *)service_rig_asked(&rig, 1, &pollen8__inbound_frame__descriptor);
     assert_slice(slice_make(heard->data.data, heard->data.len), "{}"); /* no data is an empty object */

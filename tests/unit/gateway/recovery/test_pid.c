@@ -14,7 +14,7 @@ static const char *further(const struct session *session)
 }
 
 static const struct transport_ops root_ops = {.label = LABEL_SESSIONS_WEBSOCKET};
-static const struct transport_ops further_ops = {.label = LABEL_SESSIONS_WEBSOCKET, .name_space = further};
+static const struct transport_ops further_ops = {.label = LABEL_SESSIONS_WEBSOCKET, .namespace = further};
 static char chat[] = "/chat";
 static char news[] = "/news";
 

@@ -73,13 +73,13 @@ static void it_stays_while_it_holds_something(void **state)
 
         if (held == 0)
             assert_int_equal(sio_assembly_create(SLICE_LITERAL("2"), 1, 100, &extra->assembly), STATUS_OK);
-        extra->name_spaces = held == 1 ? anything : NULL;
+        extra->namespaces = held == 1 ? anything : NULL;
         extra->asked = held == 2;
         session_extra_trim(&session);
         assert_true((session.extra != NULL) == (held < 3));
         if (!session.extra)
             continue;
-        extra->name_spaces = NULL; /* the namespaces must have been closed; the assembly goes with it */
+        extra->namespaces = NULL; /* the namespaces must have been closed; the assembly goes with it */
         session_extra_done(&session);
     }
 }

@@ -113,8 +113,8 @@ static void only_in_its_namespace(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct frame *frame = frame_of("1", NULL);
 
-        client.name_space = rows[i].session;
-        frame->name_space = rows[i].frame ? strdup(rows[i].frame) : NULL;
+        client.namespace = rows[i].session;
+        frame->namespace = rows[i].frame ? strdup(rows[i].frame) : NULL;
         assert_true(send(frame)); /* being for other sessions is not a lack of room */
         assert_int_equal(client.session->outq.count, rows[i].meant);
         session_rig_turn(&rig);

@@ -37,10 +37,10 @@ static void its_frames_go_through_the_carriers_queue(void **state)
 
     connect_carrier(gateway, &probe, 0);
     session = open_further(gateway, probe.session, 0, "/a");
-    assert_slice(session_name_space(session), "/a");
-    assert_string_equal(session_name_space_text(session), "/a");
-    assert_slice(session_name_space(probe.session), "/");
-    assert_string_equal(session_name_space_text(probe.session), "");
+    assert_slice(session_namespace(session), "/a");
+    assert_string_equal(session_namespace_text(session), "/a");
+    assert_slice(session_namespace(probe.session), "/");
+    assert_string_equal(session_namespace_text(probe.session), "");
     assert_ptr_equal(namespace_find(probe.session, SLICE_LITERAL("/a")), session);
     assert_ptr_equal(namespace_find(probe.session, SLICE_LITERAL("/")), probe.session);
     assert_null(namespace_find(probe.session, SLICE_LITERAL("/b")));
