@@ -59,7 +59,9 @@
 #include "transport/ws_writer.h"
 #include "turn.h"
 
-#define DEDUPE_WINDOW_MS   10000 /* twice the time after which value-svc's stream redelivers */
+/* As long as value-svc may be behind when it delivers again, in a new epoch, what the epoch before delivered while
+ * its end was being found. */
+#define DEDUPE_WINDOW_MS   120000
 #define DEDUPE_MAXIMUM     131072
 #define ADDRESSES          16384
 #define DEPARTURES_MAXIMUM 65536
