@@ -99,8 +99,8 @@ static void revocations_as_numbers(void **state)
         {-1700000000, -1700000000000, 0},
         {1e300, INT64_MAX, 1}, /* was meant to revoke, and does */
         {-1e300, INT64_MAX, 1},
-        {NAN, INT64_MAX, 1},
-        {INFINITY, INT64_MAX, 1},
+        {(double)NAN, INT64_MAX, 1},
+        {(double)INFINITY, INT64_MAX, 1},
     };
 
     (void)state;
