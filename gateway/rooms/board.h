@@ -61,7 +61,7 @@ bool board_has_room(const struct gateway *gateway);
 /* Puts the frame (the reference is taken) on the board for the rooms, each of which has members; a room may
  * be listed more than once. `before` is the position without the frame. There must be room. */
 void board_put(struct gateway *gateway, struct frame *frame, const struct position *before,
-               struct room *const *rooms, uint32_t count);
+               struct room *const *listed, uint32_t count);
 
 /* Accounts for other work of this turn that took about the time of one visit. */
 void board_spend(struct board *board);

@@ -38,15 +38,15 @@ static struct namespace *further(const struct session *session)
 
 static const char *name_of(const struct session *session)
 {
-    const struct namespace *namespace = further(session);
-    return namespace ? namespace->name : "";
+    const struct namespace *entry = further(session);
+    return entry ? entry->name : "";
 }
 
 struct session *namespace_carrier(struct session *session)
 {
-    const struct namespace *namespace = further(session);
+    const struct namespace *entry = further(session);
     if (session->ops == &ops)
-        return namespace ? namespace->carrier : NULL;
+        return entry ? entry->carrier : NULL;
     return session;
 }
 
@@ -59,17 +59,17 @@ struct session *namespace_find(struct session *carrier, struct slice name)
 {
     if (slice_equal(name, SIO_ROOT))
         return carrier;
-    struct namespace *namespace = carrier->extra ? carrier->extra->namespaces : NULL;
-    while (namespace && !slice_equal(slice_make(namespace->name, namespace->length), name))
-    namespace = namespace->next;
-    return namespace ? namespace->session : NULL;
+    struct namespace *entry = carrier->extra ? carrier->extra->namespaces : NULL;
+    while (entry && !slice_equal(slice_make(entry->name, entry->length), name))
+        entry = entry->next;
+    return entry ? entry->session : NULL;
 }
 
 struct session *namespace_next(const struct session *carrier, const struct session *session)
 {
-    const struct namespace *namespace = further(session);
+    const struct namespace *entry = further(session);
     const struct namespace *first = carrier->extra ? carrier->extra->namespaces : NULL;
-    const struct namespace *next = namespace ? namespace->next : first;
+    const struct namespace *next = entry ? entry->next : first;
     return next ? next->session : NULL;
 }
 
@@ -77,21 +77,20 @@ enum status namespace_open(struct gateway *gateway, struct session *carrier, int
                            struct session **ret_session)
 {
     struct session_extra *extra = session_extra(carrier);
-    struct namespace *namespace = calloc(1, sizeof(*namespace) + name.length + 1);
-    struct session *session =
-        extra && namespace ? session_create(gateway, &ops, namespace, FRAME_SOCKETIO, 0) : NULL;
+    struct namespace *entry = calloc(1, sizeof(*entry) + name.length + 1);
+    struct session *session = extra && entry ? session_create(gateway, &ops, entry, FRAME_SOCKETIO, 0) : NULL;
     if (!session) {
-        free(namespace);
+        free(entry);
         return STATUS_NO_MEMORY;
     }
     timer_wheel_cancel(gateway->wheel, &session->heartbeat); /* the carrier's is enough */
-    namespace->session = session;
-    namespace->carrier = carrier;
-    namespace->index = index;
-    namespace->length = name.length;
-    memcpy(namespace->name, name.data, name.length);
-    namespace->next = extra->namespaces;
-    extra->namespaces = namespace;
+    entry->session = session;
+    entry->carrier = carrier;
+    entry->index = index;
+    entry->length = name.length;
+    memcpy(entry->name, name.data, name.length);
+    entry->next = extra->namespaces;
+    extra->namespaces = entry;
     *ret_session = session;
     return STATUS_OK;
 }
@@ -100,10 +99,10 @@ enum status namespace_open(struct gateway *gateway, struct session *carrier, int
 
 void namespace_joined(struct gateway *gateway, struct session *session)
 {
-    const struct namespace *namespace = further(session);
-    if (!namespace)
+    const struct namespace *entry = further(session);
+    if (!entry)
         return;
-    struct session *carrier = namespace->carrier;
+    struct session *carrier = entry->carrier;
     carrier->refused_in_a_row = 0;
     if (carrier->state == SESSION_OPEN)
         return;
@@ -125,17 +124,16 @@ static void one_left(struct gateway *gateway, struct session *carrier)
 /* Moves the queue into the carrier's. A send may close the carrier, and with it this one. */
 static void flush(struct gateway *gateway, struct session *session)
 {
-    struct namespace *namespace = session->transport;
-    while (namespace && session->outq.count && namespace->carrier->state != SESSION_CLOSING) {
+    struct namespace *entry = session->transport;
+    while (entry && session->outq.count && entry->carrier->state != SESSION_CLOSING) {
         struct frame *frame = outq_frames(&session->outq)[0];
-        struct frame *named =
-            frame_in_namespace(frame, namespace->index, slice_make(namespace->name, namespace->length));
+        struct frame *named = frame_in_namespace(frame, entry->index, slice_make(entry->name, entry->length));
         if (!named) {
             outq_clear(&session->outq);
             session_close(gateway, session, CAUSE_MEMORY);
             return;
         }
-        struct session *carrier = namespace->carrier;
+        struct session *carrier = entry->carrier;
         bool writable_now = carrier->ops->writable(carrier);
         frame_ref(named);
         frame_ref(frame);
@@ -144,35 +142,35 @@ static void flush(struct gateway *gateway, struct session *session)
             frames_written_note_frame(gateway, session, frame);
         frame_unref(frame);
         frame_unref(named);
-        namespace = session->transport;
+        entry = session->transport;
     }
     outq_trim(&session->outq);
 }
 
 static bool writable(const struct session *session)
 {
-    const struct namespace *namespace = session->transport;
-    return namespace && namespace->carrier->ops->writable(namespace->carrier);
+    const struct namespace *entry = session->transport;
+    return entry && entry->carrier->ops->writable(entry->carrier);
 }
 
-static void detach(struct namespace *namespace)
+static void detach(struct namespace *entry)
 {
-    struct namespace **link = &namespace->carrier->extra->namespaces;
-    while (*link != namespace)
+    struct namespace **link = &entry->carrier->extra->namespaces;
+    while (*link != entry)
         link = &(*link)->next;
-    *link = namespace->next;
+    *link = entry->next;
 }
 
 static void close_session(struct gateway *gateway, struct session *session, uint16_t code, const char *text)
 {
-    struct namespace *namespace = session->transport;
-    struct session *carrier = namespace->carrier;
+    struct namespace *entry = session->transport;
+    struct session *carrier = entry->carrier;
     flush(gateway, session);
     if (!session->transport) /* the carrier was too slow for what waited, and has taken this one along */
         return;
-    detach(namespace);
+    detach(entry);
     session->transport = NULL;
-    free(namespace);
+    free(entry);
     if (code)
         session_close_coded(gateway, carrier, CAUSE_NAMESPACE, code, text);
     else
@@ -182,12 +180,12 @@ static void close_session(struct gateway *gateway, struct session *session, uint
 void namespaces_close(struct gateway *gateway, struct session *carrier)
 {
     while (namespace_any(carrier)) {
-        struct namespace *namespace = carrier->extra->namespaces;
-        struct session *session = namespace->session;
+        struct namespace *entry = carrier->extra->namespaces;
+        struct session *session = entry->session;
         if (session->state == SESSION_CLOSING) { /* its own end has led here */
-            carrier->extra->namespaces = namespace->next;
+            carrier->extra->namespaces = entry->next;
             session->transport = NULL;
-            free(namespace);
+            free(entry);
         } else {
             session_close(gateway, session, CAUSE_TRANSPORT);
         }

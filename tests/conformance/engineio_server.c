@@ -26,6 +26,7 @@
 #include "net/loop.h"
 #include "rooms/board.h"
 #include "rooms/rooms.h"
+#include "session/frames_written.h"
 #include "session/session.h"
 #include "session/session_events.h"
 #include "session/session_send.h"
@@ -142,10 +143,12 @@ static enum status make(struct gateway *gateway, char *error, size_t error_size)
     gateway->progress = progress_create(1000, gateway->now_ms, clock_wall_ms());
     gateway->exchanges = exchanges_create();
     gateway->ws_writer = ws_writer_create();
+    gateway->frames_written = frames_written_create();
     gateway->handshakes = address_limits_create(&unlimited, 16, 0);
     gateway->proxies = networks_parse("");
     if (!gateway->wheel || !gateway->rooms || !gateway->sessions || !gateway->board || !gateway->progress ||
-        !gateway->exchanges || !gateway->ws_writer || !gateway->handshakes || !gateway->proxies)
+        !gateway->exchanges || !gateway->ws_writer || !gateway->frames_written || !gateway->handshakes ||
+        !gateway->proxies)
         return STATUS_NO_MEMORY;
     enum status status =
         frame_create_message(FRAME_SOCKETIO, WS_TEXT, SLICE_LITERAL("2"), &gateway->pings[FRAME_SOCKETIO]);
@@ -178,6 +181,7 @@ static void unmake(struct gateway *gateway)
     loop_free(gateway->loop);
     exchanges_free(gateway->exchanges);
     ws_writer_free(gateway->ws_writer);
+    frames_written_free(gateway->frames_written);
     metrics_free(gateway->metrics);
 }
 

@@ -286,9 +286,9 @@ void store_measure(struct store *store)
 
 int64_t store_integer(const redisReply *reply)
 {
-    if (reply->type == REDIS_REPLY_INTEGER)
+    if (reply && reply->type == REDIS_REPLY_INTEGER)
         return reply->integer;
-    return reply->type == REDIS_REPLY_STRING ? strtoll(reply->str, NULL, 10) : 0;
+    return reply && reply->type == REDIS_REPLY_STRING ? strtoll(reply->str, NULL, 10) : 0;
 }
 
 bool store_info_field(const char *info, const char *name, char *out, size_t size)
