@@ -154,34 +154,6 @@ static void what_comes_unasked(void **state)
     assert_heard(0, POLLEN8__GATEWAY_MESSAGE__MESSAGE_PONG);
 }
 
-/* Then it is behind everything that was published before it. */
-static void what_is_to_come_again(void **state)
-{
-    const Pollen8__GatewayMessage message = ping();
-    struct mail *mail;
-
-    (void)state;
-    seen.again = true;
-    say("pollen8.gw.gw-1", NULL, &message);
-    base_rig_wait(&rig, MAIL_PEERS);
-    peer_message_run(&rig.gateway);
-    assert_int_equal(seen.stage, PEER_FIRST);
-    seen.again = false;
-    base_rig_wait(&rig, MAIL_PEERS); /* its own ping, by whose reply it knows */
-    mail = mailbox_take(rig.gateway.mailbox, MAIL_PEERS);
-    mail->kind->act(&rig.gateway, mail);
-    assert_int_equal(seen.messages, 2);
-    assert_string_equal(seen.name, "gw-1");
-    const Pollen8__GatewayMessage reply = pong(0);
-    assert_int_equal(peer_message_reply(&rig.gateway, seen.reply, &reply), STATUS_OK);
-    mail = base_rig_mail(&rig, MAIL_FRAMES);
-    assert_true(mail->kind->after_board);
-    mail->kind->act(&rig.gateway, mail);
-    assert_int_equal(seen.messages, 3);
-    assert_string_equal(seen.name, "gw-2");
-    assert_int_equal(seen.stage, PEER_SETTLED);
-}
-
 static void told_and_asked(void **state)
 {
     const Pollen8__GatewayMessage message = ping();
@@ -280,13 +252,9 @@ static int run(void)
 {
 #define MESSAGE_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        MESSAGE_TEST(what_comes_unasked),
-        MESSAGE_TEST(what_is_to_come_again),
-        MESSAGE_TEST(told_and_asked),
-        MESSAGE_TEST(nobody_is_there),
-        MESSAGE_TEST(a_reply_that_cannot_be_read),
-        MESSAGE_TEST(more_than_the_lane_holds),
-        MESSAGE_TEST(a_share_in_each_turn),
+        MESSAGE_TEST(what_comes_unasked),       MESSAGE_TEST(told_and_asked),
+        MESSAGE_TEST(nobody_is_there),          MESSAGE_TEST(a_reply_that_cannot_be_read),
+        MESSAGE_TEST(more_than_the_lane_holds), MESSAGE_TEST(a_share_in_each_turn),
     };
 #undef MESSAGE_TEST
 
